@@ -1,0 +1,81 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+// MARK: Settings shared by every target
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies + ["TestKit"], swiftSettings: settings)
+}
+
+// MARK: C libraries of the system (Debian's -dev packages)
+
+let systemLibraries: [Target] = [
+    .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
+    .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+    .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+]
+
+// MARK: Products of other packages
+
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+// MARK: Floor 0: libraries that stand alone
+
+let floor0: [Target] = [
+    module("Basics"),
+    module("Seal", ["Basics", "CLibcrypto"]),
+    module("Codes", ["Basics"]),
+    module("Tabular", ["Basics", "Codes", "CExpat", "CZip", "CZlib"]),
+    module("CQL", ["Basics", "Tabular"]),
+    module("Check", ["Basics", "Codes", "Tabular", "CQL", "CPCRE2"]),
+    module("Mask", ["Basics", "Tabular"]),
+]
+
+// MARK: Floor 1: the SQL seam, the lake, the kernel
+
+let floor1: [Target] = [
+    module("Store", ["Basics", "Tabular"]),
+    module(
+        "StoreSQLite",
+        [
+            "Basics", "Tabular", "Store",
+            .product(name: "GRDB", package: "GRDB.swift"),
+            .product(name: "GRDBSQLite", package: "GRDB.swift"),
+        ]
+    ),
+    module("Kernel", ["Basics", "Tabular", "CQL", "Mask", "Seal", "Store"]),
+    module("Lake", ["Basics", "Tabular", "CQL", "Mask", "Seal", "Store", "Kernel"]),
+]
+
+let package = Package(
+    name: "tongqu",
+        dependencies: [
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(
+            url: "https://github.com/apple/swift-configuration",
+            from: "1.4.0",
+            traits: ["CommandLineArguments", "YAML"]
+        ),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: systemLibraries + [floor0[0], floor0[2], floor0[3]],
+    swiftLanguageModes: [.v6]
+)

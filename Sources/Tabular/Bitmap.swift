@@ -1,0 +1,40 @@
+/// Bits in 64-bit words, the least significant first: Arrow's validity layout.
+public struct Bitmap: Sendable, Hashable {
+    public private(set) var words: [UInt64]
+    public private(set) var count: Int
+
+    /// A bitmap of equal bits.
+    public init(repeating bit: Bool, count: Int) {
+        self.count = count
+        words = Array(repeating: bit ? .max : 0, count: (count + 63) / 64)
+    }
+
+    @inlinable
+    public subscript(index: Int) -> Bool {
+        get { words[index >> 6] >> UInt64(index & 63) & 1 == 1 }
+        set { set(index, newValue) }
+    }
+
+    @usableFromInline
+    mutating func set(_ index: Int, _ bit: Bool) {
+        let mask = UInt64(1) << UInt64(index & 63)
+        if bit { words[index >> 6] |= mask } else { words[index >> 6] &= ~mask }
+    }
+
+    /// Adds a bit at the end.
+    public mutating func append(_ bit: Bool) {
+        if count & 63 == 0 { words.append(0) }
+        count += 1
+        if bit { words[(count - 1) >> 6] |= UInt64(1) << UInt64((count - 1) & 63) }
+    }
+
+    /// How many bits are set.
+    public var ones: Int {
+        var total = 0
+        for (index, word) in words.enumerated() {
+            let used = count - index * 64
+            total += (used >= 64 ? word : word & ((1 << UInt64(max(0, used))) - 1)).nonzeroBitCount
+        }
+        return total
+    }
+}
