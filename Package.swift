@@ -42,8 +42,8 @@ let floor0: [Target] = [
     module("Codes", ["Basics"]),
     module("Tabular", ["Basics", "Codes", "CExpat", "CZip", "CZlib"]),
     module("CQL", ["Basics", "Tabular"]),
-    module("Check", ["Basics", "Codes", "Tabular", "CQL", "CPCRE2"]),
-    module("Mask", ["Basics", "Tabular"]),
+    module("Check", ["Basics", "Codes", "Tabular", "CQL", "Mask", "CPCRE2"]),
+    module("Mask", ["Basics", "Codes", "Tabular"]),
 ]
 
 // MARK: Floor 1: the SQL seam, the lake, the kernel
@@ -76,6 +76,6 @@ let package = Package(
         ),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
-    targets: systemLibraries + [floor0[0], floor0[2], floor0[3]],
+    targets: systemLibraries + floor0 + [.executableTarget(name: "tongqu", dependencies: ["Check"], swiftSettings: settings)],
     swiftLanguageModes: [.v6]
 )

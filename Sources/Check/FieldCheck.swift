@@ -1,0 +1,339 @@
+import Basics
+import Codes
+import Tabular
+
+/// The cells of one column of a raw batch.
+struct CellColumn {
+    let bytes: UnsafePointer<UInt8>?
+    let cells: UnsafeBufferPointer<RawBatch.Cell>
+    let stride: Int
+    /// The column in the source; nil where the source lacks it.
+    let offset: Int?
+    let count: Int
+    let numbers: [Int64]
+
+    @inline(__always)
+    func cell(_ row: Int, _ offset: Int) -> UnsafeBufferPointer<UInt8> {
+        let cell = cells[row &* stride &+ offset]
+        return UnsafeBufferPointer(start: bytes.map { $0 + Int(cell.start) }, count: Int(cell.end &- cell.start))
+    }
+}
+
+/// Everything one field demands, compiled.
+final class FieldCheck {
+    let field: Field
+    let index: Int
+    let pattern: Pattern?
+    let codes: CodeTable?
+    let requiredRule, typeRule, uniqueRule, minimumRule, maximumRule, lengthRule, patternRule, codesRule: Int
+    let identifierRule, identifierWarningRule, spreadsheetRule, normalisedRule: Int
+    let checksIdentifier: Bool
+    let checksDamage: Bool
+
+    /// Kinds whose rules are sure enough to refuse a row; the others warn.
+    static let strictKinds: Set<SemanticKind> = [
+        .creditCode, .organisationCode, .residentID, .divisionCode, .container, .imoNumber, .mmsi, .unNumber,
+    ]
+
+    init(_ field: Field, _ index: Int, _ rules: inout RuleBuilder) throws(Problem) {
+        self.field = field
+        self.index = index
+        pattern = if let text = field.pattern { try Pattern(text) } else { nil }
+        codes = field.codes.isEmpty ? nil : CodeTable(field.codes.map(\.value))
+        let name = field.name
+        let title = field.display
+        requiredRule = rules.add("required", name, .error, .completeness, .init("“\(title)”不能为空", "“\(name)” must have a value"), nil)
+        typeRule = rules.add(
+            "type", name, .error, .normativity, .init("“\(title)”应为\(field.type.title.zh)", "“\(name)” should be of type \(field.type.title.en)"), nil
+        )
+        uniqueRule = rules.add(
+            "unique", name, .error, .consistency, .init("“\(title)”重复", "“\(name)” occurs again"),
+            .init("保留一行,或改正此值", "keep one of the rows, or correct the value")
+        )
+        minimumRule = rules.add("minimum", name, .error, .accuracy, .init("“\(title)”小于下限 \(FieldCheck.limit(field.minimum, field))", "“\(name)” is below \(FieldCheck.limit(field.minimum, field))"), nil)
+        maximumRule = rules.add("maximum", name, .error, .accuracy, .init("“\(title)”大于上限 \(FieldCheck.limit(field.maximum, field))", "“\(name)” is above \(FieldCheck.limit(field.maximum, field))"), nil)
+        lengthRule = rules.add("length", name, .error, .normativity, .init("“\(title)”的长度不合要求", "the length of “\(name)” is not allowed"), nil)
+        patternRule = rules.add("pattern", name, .error, .normativity, .init("“\(title)”不符合规定的格式", "“\(name)” does not have the required form"), nil)
+        codesRule = rules.add(
+            "codes", name, .error, .normativity, .init("“\(title)”不在代码表中", "“\(name)” is not in its code list"),
+            field.codes.isEmpty
+                ? nil
+                : .init("可用:\(field.codes.prefix(12).map(\.value).joined(separator: "、"))", "allowed: \(field.codes.prefix(12).map(\.value).joined(separator: ", "))")
+        )
+        let strict = field.kind.map { FieldCheck.strictKinds.contains($0) } ?? false
+        identifierRule = rules.add("identifier", name, strict ? .error : .warning, .accuracy, .init("“\(title)”无效", "“\(name)” is not valid"), nil)
+        identifierWarningRule = rules.add("identifier", name, .warning, .accuracy, .init("“\(title)”需要核对", "“\(name)” needs a look"), nil)
+        spreadsheetRule = rules.add(
+            "spreadsheet", name, .error, .accuracy, .init("“\(title)”被电子表格改坏", "“\(name)” was damaged by a spreadsheet program"), nil
+        )
+        normalisedRule = rules.add(
+            "normalised", name, .information, .normativity, .init("“\(title)”已按规范写法读取", "“\(name)” was read and written in the standard form"), nil
+        )
+        checksIdentifier = field.kind?.isIdentifier ?? false
+        checksDamage = field.type == .text && (checksIdentifier || field.unique)
+    }
+
+    static func limit(_ value: Double?, _ field: Field) -> String {
+        guard let value else { return "" }
+        switch field.type {
+        case .date: return CivilTime.date(Int32(value))
+        case .timestamp: return CivilTime.timestamp(Int64(value))
+        default: return Value.real(value).text
+        }
+    }
+
+    /// Checks a column and, where asked, builds it.
+    func run(
+        _ source: CellColumn, keep: Bool, missing: [String], seen: inout SeenKeys?, filled: inout Int, hit: (Int, Int) -> Void
+    ) -> Column {
+        guard let offset = source.offset else {
+            if field.required { for row in 0..<source.count { hit(row, requiredRule) } }
+            var builder = ColumnBuilder(field)
+            if keep { for _ in 0..<source.count { builder.appendNull() } }
+            return builder.finish()
+        }
+        let markers = missing.filter { !$0.isEmpty }.map { Array($0.utf8) }
+        switch field.type {
+        case .text, .geometry, .file:
+            return texts(source, offset, keep, markers, &seen, &filled, hit)
+        case .real:
+            return numbers(source, offset, keep, markers, &seen, &filled, hit, initial: 0.0, wrap: { .real($0) }, real: { $0 }) {
+                Numbers.parseReal($0)
+            } lenient: { value in
+                if case .real(let number) = value { number } else { nil }
+            }
+        case .integer:
+            return numbers(source, offset, keep, markers, &seen, &filled, hit, initial: 0, wrap: { .int64($0) }, real: { Double($0) }) {
+                Numbers.parseInteger($0)
+            } lenient: { value in
+                if case .integer(let number) = value { number } else { nil }
+            }
+        case .decimal:
+            let scale = field.scale
+            let power = Double(Numbers.powersOfTen[scale])
+            return numbers(
+                source, offset, keep, markers, &seen, &filled, hit, initial: 0, wrap: { .int64($0) }, real: { Double($0) / power }
+            ) {
+                Numbers.parseDecimal($0, scale: scale)
+            } lenient: { value in
+                if case .decimal(let number, _) = value { number } else { nil }
+            }
+        case .date:
+            return numbers(source, offset, keep, markers, &seen, &filled, hit, initial: 0, wrap: { .int32($0) }, real: { Double($0) }) {
+                CivilTime.parseISODate($0)
+            } lenient: { value in
+                if case .date(let days) = value { days } else { nil }
+            }
+        case .timestamp:
+            return numbers(source, offset, keep, markers, &seen, &filled, hit, initial: 0, wrap: { .int64($0) }, real: { Double($0) }) {
+                CivilTime.parseISOTimestamp($0)
+            } lenient: { value in
+                if case .timestamp(let moment) = value { moment } else { nil }
+            }
+        case .time:
+            return numbers(source, offset, keep, markers, &seen, &filled, hit, initial: 0, wrap: { .int64($0) }, real: { Double($0) }) {
+                CivilTime.parseTime($0)
+            } lenient: { value in
+                if case .time(let time) = value { time } else { nil }
+            }
+        case .boolean: return booleans(source, offset, keep, markers, &filled, hit)
+        case .point: return points(source, offset, keep, markers, &filled, hit)
+        }
+    }
+
+    @inline(__always)
+    func isMissing(_ cell: UnsafeBufferPointer<UInt8>, _ markers: [[UInt8]]) -> Bool {
+        if cell.count == 0 { return true }
+        if markers.isEmpty { return false }
+        return markers.contains { $0.count == cell.count && $0.elementsEqual(cell) }
+    }
+
+    // MARK: Numbers, dates, times
+
+    @inline(__always)
+    func numbers<Number>(
+        _ source: CellColumn, _ offset: Int, _ keep: Bool, _ markers: [[UInt8]], _ seen: inout SeenKeys?, _ filled: inout Int,
+        _ hit: (Int, Int) -> Void, initial: Number, wrap: ([Number]) -> ColumnValues, real: (Number) -> Double,
+        parse: (UnsafeBufferPointer<UInt8>) -> Number?, lenient: (Value) -> Number?
+    ) -> Column {
+        var values: [Number] = keep ? Array(repeating: initial, count: source.count) : []
+        var validity: Bitmap?
+        let minimum = field.minimum ?? -.infinity
+        let maximum = field.maximum ?? .infinity
+        let limited = field.minimum != nil || field.maximum != nil
+        let required = field.required
+        for row in 0..<source.count {
+            let cell = source.cell(row, offset)
+            var value: Number?
+            if isMissing(cell, markers) {
+                if required { hit(row, requiredRule) }
+            } else {
+                value = parse(cell)
+                if value == nil { value = recover(cell, row, hit, lenient) }
+            }
+            guard let value else {
+                if keep {
+                    if validity == nil { validity = Bitmap(repeating: true, count: source.count) }
+                    validity?[row] = false
+                }
+                continue
+            }
+            filled += 1
+            if keep { values[row] = value }
+            if limited {
+                let number = real(value)
+                if number < minimum { hit(row, minimumRule) }
+                if number > maximum { hit(row, maximumRule) }
+            }
+            if let codes, !codes.contains(cell) { hit(row, codesRule) }
+            if let pattern, let base = cell.baseAddress, !pattern.matches(base, cell.count) { hit(row, patternRule) }
+            if seen != nil {
+                let key = (value as? Int64).map { Hash128($0) } ?? Hash128(cell)
+                if seen?.insert(key, row: source.numbers[row]) != nil { hit(row, uniqueRule) }
+            }
+        }
+        return Column(wrap(values), validity: validity)
+    }
+
+    /// The second look at a cell that is not in the standard form.
+    func recover<Number>(
+        _ cell: UnsafeBufferPointer<UInt8>, _ row: Int, _ hit: (Int, Int) -> Void, _ lenient: (Value) -> Number?
+    ) -> Number? {
+        let isBlank = cell.allSatisfy { $0 == 0x20 || $0 == 0x09 }
+        if isBlank {
+            if field.required { hit(row, requiredRule) }
+            return nil
+        }
+        let padded = cell.first.map { $0 <= 0x20 } == true || cell.last.map { $0 <= 0x20 } == true
+        if field.lenient || padded, let found = LenientValue.read(cell, field), let value = lenient(found) {
+            hit(row, normalisedRule)
+            return value
+        }
+        hit(row, typeRule)
+        return nil
+    }
+
+    // MARK: Texts
+
+    func texts(
+        _ source: CellColumn, _ offset: Int, _ keep: Bool, _ markers: [[UInt8]], _ seen: inout SeenKeys?, _ filled: inout Int,
+        _ hit: (Int, Int) -> Void
+    ) -> Column {
+        var texts = TextBuffer(capacity: keep ? source.count : 0)
+        var validity: Bitmap?
+        let isPlain = !checksIdentifier && !checksDamage && pattern == nil && codes == nil && field.minimumLength == nil
+            && field.maximumLength == nil
+        for row in 0..<source.count {
+            let cell = source.cell(row, offset)
+            if isMissing(cell, markers) {
+                if field.required { hit(row, requiredRule) }
+                if keep {
+                    if validity == nil { validity = Bitmap(repeating: true, count: source.count) }
+                    validity?[row] = false
+                    texts.append(cell)
+                }
+                continue
+            }
+            filled += 1
+            var kept = cell
+            if cell[0] <= 0x20 || cell[cell.count - 1] <= 0x20 {
+                kept = FieldCheck.trimmed(cell)
+                hit(row, kept.isEmpty && field.required ? requiredRule : normalisedRule)
+            }
+            if !isPlain { check(kept, row, hit) }
+            if seen != nil, seen?.insert(Hash128(kept), row: source.numbers[row]) != nil { hit(row, uniqueRule) }
+            if keep { append(kept, row, &texts, hit) }
+        }
+        return Column(.text(texts), validity: validity)
+    }
+
+    static func trimmed(_ cell: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
+        var start = 0
+        var end = cell.count
+        while start < end, cell[start] <= 0x20 { start += 1 }
+        while end > start, cell[end - 1] <= 0x20 { end -= 1 }
+        return UnsafeBufferPointer(rebasing: cell[start..<end])
+    }
+
+    @inline(__always)
+    func check(_ cell: UnsafeBufferPointer<UInt8>, _ row: Int, _ hit: (Int, Int) -> Void) {
+        guard let base = cell.baseAddress, cell.count > 0 else { return }
+        if let pattern, !pattern.matches(base, cell.count) { hit(row, patternRule) }
+        if let codes, !codes.contains(cell) { hit(row, codesRule) }
+        if field.minimumLength != nil || field.maximumLength != nil {
+            var length = 0
+            for byte in cell where byte & 0xC0 != 0x80 { length += 1 }
+            if length < field.minimumLength ?? 0 || length > field.maximumLength ?? .max { hit(row, lengthRule) }
+        }
+        if checksDamage, cell[0] >= 0x30, cell[0] <= 0x39, SpreadsheetDamage.diagnose(cell) != nil {
+            hit(row, spreadsheetRule)
+        } else if checksIdentifier, let kind = field.kind {
+            guard let reading = Identifier.read(kind, String(decoding: cell, as: UTF8.self)) else { return }
+            if !reading.isValid { hit(row, identifierRule) } else if reading.warning != nil { hit(row, identifierWarningRule) }
+        }
+    }
+
+    /// Keeps identifiers in their normal form; the file as it came remains with the load.
+    func append(_ cell: UnsafeBufferPointer<UInt8>, _ row: Int, _ texts: inout TextBuffer, _ hit: (Int, Int) -> Void) {
+        guard checksIdentifier, let kind = field.kind, kind != .stake else { return texts.append(cell) }
+        let text = String(decoding: cell, as: UTF8.self)
+        guard let reading = Identifier.read(kind, text), reading.isValid, reading.normalised != text else { return texts.append(cell) }
+        hit(row, normalisedRule)
+        texts.append(reading.normalised)
+    }
+
+    // MARK: Booleans and points
+
+    func booleans(
+        _ source: CellColumn, _ offset: Int, _ keep: Bool, _ markers: [[UInt8]], _ filled: inout Int, _ hit: (Int, Int) -> Void
+    ) -> Column {
+        var bits = Bitmap(repeating: false, count: keep ? source.count : 0)
+        var validity: Bitmap?
+        for row in 0..<source.count {
+            let cell = source.cell(row, offset)
+            var value: Bool?
+            if isMissing(cell, markers) {
+                if field.required { hit(row, requiredRule) }
+            } else if cell.count == 4, cell[0] | 0x20 == 0x74, LenientValue.boolean(String(decoding: cell, as: UTF8.self)) == .boolean(true) {
+                value = true
+            } else if cell.count == 5, cell[0] | 0x20 == 0x66, LenientValue.boolean(String(decoding: cell, as: UTF8.self)) == .boolean(false) {
+                value = false
+            } else {
+                value = recover(cell, row, hit) { if case .boolean(let bit) = $0 { bit } else { nil } }
+            }
+            if let value {
+                filled += 1
+                if keep { bits[row] = value }
+            } else if keep {
+                if validity == nil { validity = Bitmap(repeating: true, count: source.count) }
+                validity?[row] = false
+            }
+        }
+        return Column(.bits(bits), validity: validity)
+    }
+
+    /// `lon lat`, `lon,lat`, or a GeoJSON array.
+    func points(
+        _ source: CellColumn, _ offset: Int, _ keep: Bool, _ markers: [[UInt8]], _ filled: inout Int, _ hit: (Int, Int) -> Void
+    ) -> Column {
+        var builder = ColumnBuilder(field)
+        for row in 0..<source.count {
+            let cell = source.cell(row, offset)
+            if isMissing(cell, markers) {
+                if field.required { hit(row, requiredRule) }
+                if keep { builder.appendNull() }
+                continue
+            }
+            let numbers = String(decoding: cell, as: UTF8.self).split { " ,[]()".contains($0) }.compactMap { Double($0) }
+            guard numbers.count == 2 else {
+                hit(row, typeRule)
+                if keep { builder.appendNull() }
+                continue
+            }
+            filled += 1
+            if numbers[0].magnitude > 180 || numbers[1].magnitude > 90 { hit(row, maximumRule) }
+            if keep { builder.append(.point(numbers[0], numbers[1])) }
+        }
+        return builder.finish()
+    }
+}
