@@ -58,7 +58,7 @@ let floor1: [Target] = [
             .product(name: "GRDBSQLite", package: "GRDB.swift"),
         ]
     ),
-    module("Kernel", ["Basics", "Tabular", "CQL", "Mask", "Seal", "Store"]),
+    module("Kernel", ["Basics", "Codes", "Tabular", "CQL", "Mask", "Seal", "Store"]),
     module("Lake", ["Basics", "Tabular", "CQL", "Mask", "Seal", "Store", "Kernel"]),
 ]
 
@@ -76,6 +76,6 @@ let package = Package(
         ),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
-    targets: systemLibraries + floor0 + [.executableTarget(name: "tongqu", dependencies: ["Check"], swiftSettings: settings)],
+    targets: systemLibraries + floor0 + floor1.filter { $0.name != "Lake" } + [.executableTarget(name: "tongqu", dependencies: ["Check"], swiftSettings: settings)],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,312 @@
+public import Basics
+import Dispatch
+import Seal
+import Store
+import Synchronization
+
+/// Accounts, passwords, sessions and API keys.
+public final class Accounts: Sendable {
+    let database: any Database
+    let clock: Clock
+    private let sessions = Mutex<[[UInt8]: Session]>([:])
+    private let keys = Mutex<[[UInt8]: Principal]>([:])
+
+    /// A signed-in person's session.
+    public struct Session: Sendable {
+        public var principal: Principal
+        /// What forms must send back.
+        public var csrf: String
+        var expires: Int64
+        var rotated: Int64
+    }
+
+    static let sessionLength: Int64 = 8 * 3_600_000_000
+    static let idleLimit: Int64 = 3_600_000_000
+    static let maximumFailures: Int64 = 5
+    static let lockLength: Int64 = 15 * 60_000_000
+
+    init(database: any Database, clock: Clock) {
+        self.database = database
+        self.clock = clock
+    }
+
+    static let columns = "id, kind, login, name, organisation, roles, active, locked_until"
+
+    static func read(_ row: SQLRow) -> Principal {
+        Principal(
+            id: PrincipalID(row.integer(0)), kind: Principal.Kind(rawValue: row.text(1)) ?? .person, login: row.text(2), name: row.text(3),
+            organisation: OrganisationID(row.integer(4)),
+            roles: Set(row.text(5).split(separator: ",").compactMap { Role(rawValue: String($0)) }), isActive: row.flag(6),
+            lockedUntil: row.integer(7)
+        )
+    }
+
+    // MARK: Passwords
+
+    /// At least ten characters of three classes, without the login in it.
+    ///
+    /// - Throws: `account.weak_password`.
+    public static func check(password: String, login: String) throws(Problem) {
+        let classes: [(Character) -> Bool] = [
+            { $0.isLowercase }, { $0.isUppercase }, { $0.isNumber }, { !$0.isLetter && !$0.isNumber },
+        ]
+        let used = classes.count { test in password.contains(where: test) }
+        let common = ["password", "12345678", "qwerty", "tongqu", "admin123"]
+        let lower = password.lowercased()
+        guard password.count >= 10, password.utf8.count <= 256, used >= 3, login.isEmpty || !lower.contains(login.lowercased()),
+            !common.contains(where: { lower.hasPrefix($0) })
+        else {
+            throw Problem(
+                "account.weak_password", zh: "密码太弱。", en: "The password is too weak.",
+                hint: .init("至少 10 位,含大写、小写、数字、符号中的三类,且不含账号。", "Ten characters at least, of three classes among capital and small letters, digits and signs, without the login.")
+            )
+        }
+    }
+
+    /// Runs a slow hash away from the threads that serve requests.
+    static func apart<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+        try await withCheckedThrowingContinuation { done in
+            DispatchQueue.global(qos: .utility).async { done.resume(with: Result { try body() }) }
+        }
+    }
+
+    // MARK: Accounts
+
+    /// Adds an account.
+    ///
+    /// - Throws: `account.weak_password`, `account.exists`, `account.roles`.
+    @discardableResult
+    func create(
+        login: String, name: String, organisation: OrganisationID, roles: Set<Role>, password: String?, kind: Principal.Kind = .person
+    ) async throws -> PrincipalID {
+        try Accounts.check(roles: roles)
+        let allowed = login.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x2E || $0 == 0x2D || $0 == 0x5F }
+        guard allowed, (2...40).contains(login.count) else {
+            throw Problem("account.login", zh: "账号应为 2–40 位小写字母、数字或 . - _。", en: "A login has 2–40 small letters, digits or . - _.")
+        }
+        var hash: String?
+        if let password {
+            try Accounts.check(password: password, login: login)
+            hash = try await Accounts.apart { try Secrets.hashPassword(password) }
+        }
+        let values: [SQLValue] = [
+            .text(kind.rawValue), .text(login), .text(name), .integer(organisation.raw),
+            .text(roles.map(\.rawValue).sorted().joined(separator: ",")), SQLValue(hash), .integer(clock.now()),
+        ]
+        do {
+            return try await database.write { db in
+                try db.execute(
+                    "INSERT INTO principals (kind, login, name, organisation, roles, password, created_at) VALUES (?,?,?,?,?,?,?)", values
+                )
+                return PrincipalID(db.lastInsertedID)
+            }
+        } catch let problem as Problem where problem.code == "store.conflict" {
+            throw Problem("account.exists", status: 409, zh: "账号已存在。", en: "There is such an account already.")
+        }
+    }
+
+    static func check(roles: Set<Role>) throws(Problem) {
+        guard roles.intersection(Role.administrators).count <= 1 else {
+            throw Problem(
+                "account.roles", zh: "系统管理员、安全管理员、审计员不得由同一人担任。",
+                en: "The system administrator, the security administrator and the auditor are never one person."
+            )
+        }
+    }
+
+    func setRoles(_ roles: Set<Role>, of id: PrincipalID) async throws {
+        try Accounts.check(roles: roles)
+        let values: [SQLValue] = [.text(roles.map(\.rawValue).sorted().joined(separator: ",")), .integer(id.raw)]
+        try await database.write { db in try db.execute("UPDATE principals SET roles = ? WHERE id = ?", values) }
+        forget(id)
+    }
+
+    func setActive(_ isActive: Bool, of id: PrincipalID) async throws {
+        try await database.write { db in
+            try db.execute("UPDATE principals SET active = ?, failures = 0, locked_until = 0 WHERE id = ?", [.integer(isActive ? 1 : 0), .integer(id.raw)])
+            if !isActive { try db.execute("DELETE FROM sessions WHERE principal = ?", [.integer(id.raw)]) }
+        }
+        forget(id)
+    }
+
+    /// Sets a password and ends the account's sessions.
+    func setPassword(_ password: String, of id: PrincipalID) async throws {
+        guard let principal = try await find(id) else { throw Problem.notFound(.init("账号", "the account")) }
+        try Accounts.check(password: password, login: principal.login)
+        let hash = try await Accounts.apart { try Secrets.hashPassword(password) }
+        try await database.write { db in
+            try db.execute("UPDATE principals SET password = ?, failures = 0, locked_until = 0 WHERE id = ?", [.text(hash), .integer(id.raw)])
+            try db.execute("DELETE FROM sessions WHERE principal = ?", [.integer(id.raw)])
+        }
+        forget(id)
+    }
+
+    private func forget(_ id: PrincipalID) {
+        sessions.withLock { $0 = $0.filter { $0.value.principal.id != id } }
+        keys.withLock { $0 = $0.filter { $0.value.id != id } }
+    }
+
+    public func find(_ id: PrincipalID) async throws -> Principal? {
+        try await database.read { db in
+            try db.row("SELECT \(Accounts.columns) FROM principals WHERE id = ?", [.integer(id.raw)]).map(Accounts.read)
+        }
+    }
+
+    public func find(login: String) async throws -> Principal? {
+        try await database.read { db in
+            try db.row("SELECT \(Accounts.columns) FROM principals WHERE login = ?", [.text(login)]).map(Accounts.read)
+        }
+    }
+
+    func list() async throws -> [Principal] {
+        try await database.read { db in
+            try db.rows("SELECT \(Accounts.columns) FROM principals ORDER BY id LIMIT 5000").map(Accounts.read)
+        }
+    }
+
+    // MARK: Signing in
+
+    static let refusal = Problem(
+        "account.refused", status: 401, zh: "账号或密码不对,或账号已停用、锁定。",
+        en: "The login or password is wrong, or the account is disabled or locked.",
+        hint: .init("连续 5 次失败将锁定 15 分钟。", "Five failures in a row lock an account for 15 minutes.")
+    )
+
+    /// A hash of no password: an unknown login costs as much time as a known one.
+    static let decoy = "scrypt$32768$8$1$00000000000000000000000000000000$0000000000000000000000000000000000000000000000000000000000000000"
+
+    /// Checks a password and opens a session; the token goes to the browser and is not kept here.
+    ///
+    /// - Throws: `account.refused`, the same for every reason.
+    func signIn(login: String, password: String) async throws -> (token: String, principal: Principal) {
+        let now = clock.now()
+        let found = try await database.read { db in
+            try db.row("SELECT \(Accounts.columns), password, failures FROM principals WHERE login = ?", [.text(login)])
+        }
+        let kept = found?.optionalText(8) ?? Accounts.decoy
+        guard password.utf8.count <= 256 else { throw Accounts.refusal }
+        let fits = try await Accounts.apart { Secrets.verifyPassword(password, kept) }
+        guard let found else { throw Accounts.refusal }
+        let principal = Accounts.read(found)
+        guard principal.isActive, principal.lockedUntil <= now else { throw Accounts.refusal }
+        guard fits, found.optionalText(8) != nil else {
+            // Counted in the database, so that attempts at the same time count too.
+            let id = principal.id.raw
+            try await database.write { db in
+                try db.execute(
+                    """
+                    UPDATE principals SET locked_until = CASE WHEN failures + 1 >= ? THEN ? ELSE 0 END,
+                    failures = CASE WHEN failures + 1 >= ? THEN 0 ELSE failures + 1 END WHERE id = ?
+                    """,
+                    [
+                        .integer(Accounts.maximumFailures), .integer(now + Accounts.lockLength), .integer(Accounts.maximumFailures),
+                        .integer(id),
+                    ]
+                )
+            }
+            throw Accounts.refusal
+        }
+        let token = Secrets.token()
+        let digest = Accounts.digest(token)
+        let session = Session(principal: principal, csrf: Accounts.csrf(token), expires: now + Accounts.sessionLength, rotated: now)
+        try await database.write { db in
+            try db.execute("UPDATE principals SET failures = 0, locked_until = 0, last_sign_in = ? WHERE id = ?", [.integer(now), .integer(principal.id.raw)])
+            try db.execute("DELETE FROM sessions WHERE expires_at < ?", [.integer(now)])
+            try db.execute(
+                "INSERT INTO sessions (token, principal, created_at, expires_at) VALUES (?,?,?,?)",
+                [.blob(digest), .integer(principal.id.raw), .integer(now), .integer(session.expires)]
+            )
+        }
+        sessions.withLock { $0[digest] = session }
+        return (token, principal)
+    }
+
+    static func digest(_ token: String) -> [UInt8] { Digest(.sha256, of: token.utf8).bytes }
+
+    /// The form token of a session, derived from the session's own.
+    public static func csrf(_ token: String) -> String {
+        Hexadecimal.text(Secrets.hmac(.sha256, key: Array(token.utf8), Array("csrf".utf8)).prefix(16))
+    }
+
+    /// The session of a token; nil where there is none, it ended, or the account was disabled.
+    public func session(_ token: String) async throws -> Session? {
+        guard token.utf8.count <= 100 else { return nil }
+        let digest = Accounts.digest(token)
+        let now = clock.now()
+        if let session = sessions.withLock({ $0[digest] }) { return session.expires > now ? session : nil }
+        let row = try await database.read { db in
+            try db.row(
+                "SELECT \(Accounts.columns.split(separator: ", ").map { "p.\($0)" }.joined(separator: ", ")), s.expires_at, s.created_at FROM sessions s JOIN principals p ON p.id = s.principal WHERE s.token = ?",
+                [.blob(digest)]
+            )
+        }
+        guard let row else { return nil }
+        let principal = Accounts.read(row)
+        guard principal.isActive, row.integer(8) > now else { return nil }
+        let session = Session(principal: principal, csrf: Accounts.csrf(token), expires: row.integer(8), rotated: row.integer(9))
+        sessions.withLock { $0[digest] = session }
+        return session
+    }
+
+    /// A new token for a session older than an hour; nil where the old one still serves.
+    public func rotate(_ token: String) async throws -> String? {
+        let digest = Accounts.digest(token)
+        let now = clock.now()
+        guard let session = sessions.withLock({ $0[digest] }), now - session.rotated > Accounts.idleLimit else { return nil }
+        let fresh = Secrets.token()
+        let freshDigest = Accounts.digest(fresh)
+        // The old token serves one more minute, for requests already on their way.
+        try await database.write { db in
+            try db.execute(
+                "INSERT INTO sessions (token, principal, created_at, expires_at) VALUES (?,?,?,?)",
+                [.blob(freshDigest), .integer(session.principal.id.raw), .integer(now), .integer(session.expires)]
+            )
+            try db.execute("UPDATE sessions SET expires_at = ? WHERE token = ?", [.integer(now + 60_000_000), .blob(digest)])
+        }
+        sessions.withLock {
+            $0[freshDigest] = Session(principal: session.principal, csrf: Accounts.csrf(fresh), expires: session.expires, rotated: now)
+            $0[digest]?.expires = now + 60_000_000
+            $0[digest]?.rotated = now
+        }
+        return fresh
+    }
+
+    func signOut(_ token: String) async throws {
+        let digest = Accounts.digest(token)
+        sessions.withLock { $0[digest] = nil }
+        try await database.write { db in try db.execute("DELETE FROM sessions WHERE token = ?", [.blob(digest)]) }
+    }
+
+    // MARK: API keys
+
+    /// Makes an API key of an account; shown once.
+    func createKey(for id: PrincipalID, note: String, until: Int64) async throws -> String {
+        let key = "tq_" + Secrets.token(40)
+        let values: [SQLValue] = [.blob(Accounts.digest(key)), .integer(id.raw), .text(note), .integer(clock.now()), .integer(until)]
+        try await database.write { db in
+            try db.execute("INSERT INTO api_keys (key, principal, note, created_at, until_at) VALUES (?,?,?,?,?)", values)
+        }
+        return key
+    }
+
+    /// Whose key it is; nil for unknown, ended ones and disabled accounts.
+    public func principal(key: String) async throws -> Principal? {
+        guard key.hasPrefix("tq_"), key.utf8.count <= 100 else { return nil }
+        let digest = Accounts.digest(key)
+        if let known = keys.withLock({ $0[digest] }) { return known }
+        let now = clock.now()
+        let row = try await database.read { db in
+            try db.row(
+                "SELECT \(Accounts.columns.split(separator: ", ").map { "p.\($0)" }.joined(separator: ", ")) FROM api_keys k JOIN principals p ON p.id = k.principal WHERE k.key = ? AND k.until_at > ? AND p.active = 1",
+                [.blob(digest), .integer(now)]
+            )
+        }
+        let principal = row.map(Accounts.read)
+        keys.withLock { keys in
+            // A bounded memory; ended keys fall out at the latest when it is emptied.
+            if keys.count > 1000 { keys = [:] }
+            keys[digest] = principal
+        }
+        return principal
+    }
+}

@@ -1,0 +1,227 @@
+import Tabular
+import Basics
+import CQL
+import Mask
+import Store
+
+/// The kernel's own actions: signing in, accounts, roles, grants, organisations, evidence.
+public struct Administration: Sendable {
+    let kernel: Kernel
+
+    public static let descriptors: [ActionDescriptor] = [
+        signInDescriptor, signOutDescriptor, accountsDescriptor, createAccountDescriptor, setRolesDescriptor, setActiveDescriptor,
+        setPasswordDescriptor, createKeyDescriptor, grantDescriptor, revokeDescriptor, grantsDescriptor, organisationDescriptor,
+        evidenceDescriptor, verifyDescriptor, jobsDescriptor,
+    ]
+
+    static let signInDescriptor = ActionDescriptor("session.sign_in", .sessionOwn, .write, zh: "登录", en: "sign in")
+    static let signOutDescriptor = ActionDescriptor("session.sign_out", .sessionOwn, .write, zh: "退出", en: "sign out")
+    static let accountsDescriptor = ActionDescriptor("account.list", .accountsManage, .view, zh: "账号列表", en: "list accounts")
+    static let createAccountDescriptor = ActionDescriptor("account.create", .accountsManage, .write, zh: "新建账号", en: "create an account")
+    static let setActiveDescriptor = ActionDescriptor("account.set_active", .accountsManage, .write, zh: "启用或停用账号", en: "enable or disable an account")
+    static let setPasswordDescriptor = ActionDescriptor("account.set_password", .accountsManage, .write, zh: "重置密码", en: "set a password")
+    static let createKeyDescriptor = ActionDescriptor("account.create_key", .accountsManage, .write, zh: "新建接口密钥", en: "create an API key")
+    static let setRolesDescriptor = ActionDescriptor("grant.set_roles", .grantsManage, .write, zh: "分配角色", en: "assign roles")
+    static let grantDescriptor = ActionDescriptor("grant.create", .grantsManage, .write, zh: "授权", en: "grant")
+    static let revokeDescriptor = ActionDescriptor("grant.revoke", .grantsManage, .write, zh: "撤销授权", en: "revoke")
+    static let grantsDescriptor = ActionDescriptor("grant.list", .grantsManage, .view, zh: "授权列表", en: "list grants")
+    static let organisationDescriptor = ActionDescriptor("organisation.create", .accountsManage, .write, zh: "新建机构", en: "create an organisation")
+    static let evidenceDescriptor = ActionDescriptor("evidence.list", .evidenceRead, .view, zh: "查看存证", en: "read evidence")
+    static let verifyDescriptor = ActionDescriptor("evidence.verify", .evidenceRead, .write, zh: "验证存证链", en: "verify the chain")
+    static let jobsDescriptor = ActionDescriptor("job.list", .systemManage, .view, zh: "任务列表", en: "list jobs")
+
+    /// What signing in needs.
+    public struct Credentials: Sendable {
+        public var login: String
+        public var password: String
+        public init(login: String, password: String) {
+            self.login = login
+            self.password = password
+        }
+    }
+
+    public var signIn: Action<Credentials, (token: String, principal: Principal)> {
+        Action(Self.signInDescriptor) { [kernel] input, decision in
+            let result = try await kernel.accounts.signIn(login: input.login, password: input.password)
+            decision.note("principal", String(result.principal.id.raw))
+            return result
+        }
+    }
+
+    public var signOut: Action<String, Void> {
+        Action(Self.signOutDescriptor) { [kernel] token, _ in try await kernel.accounts.signOut(token) }
+    }
+
+    public var accounts: Action<Void, [Principal]> {
+        Action(Self.accountsDescriptor) { [kernel] _, _ in try await kernel.accounts.list() }
+    }
+
+    /// A new account. Roles are the security administrator's to assign, so it begins without any.
+    public struct NewAccount: Sendable {
+        public var login: String
+        public var name: String
+        public var organisation: OrganisationID
+        public var password: String?
+        public var kind: Principal.Kind
+        public init(login: String, name: String, organisation: OrganisationID, password: String?, kind: Principal.Kind = .person) {
+            self.login = login
+            self.name = name
+            self.organisation = organisation
+            self.password = password
+            self.kind = kind
+        }
+    }
+
+    public var createAccount: Action<NewAccount, PrincipalID> {
+        Action(Self.createAccountDescriptor) { [kernel] input, decision in
+            guard kernel.gate.organisations[input.organisation] != nil else { throw Problem.notFound(.init("机构", "the organisation")) }
+            let id = try await kernel.accounts.create(
+                login: input.login, name: input.name, organisation: input.organisation, roles: [], password: input.password, kind: input.kind
+            )
+            decision.note("principal", String(id.raw))
+            return id
+        }
+    }
+
+    public var setActive: Action<(PrincipalID, Bool), Void> {
+        Action(Self.setActiveDescriptor) { [kernel] input, decision in
+            decision.note("principal", String(input.0.raw))
+            decision.note("active", String(input.1))
+            try await kernel.accounts.setActive(input.1, of: input.0)
+        }
+    }
+
+    public var setPassword: Action<(PrincipalID, String), Void> {
+        Action(Self.setPasswordDescriptor) { [kernel] input, decision in
+            decision.note("principal", String(input.0.raw))
+            try await kernel.accounts.setPassword(input.1, of: input.0)
+        }
+    }
+
+    public var createKey: Action<(PrincipalID, note: String, days: Int), String> {
+        Action(Self.createKeyDescriptor) { [kernel] input, decision in
+            decision.note("principal", String(input.0.raw))
+            let until = kernel.clock.now() + Int64(max(1, min(input.days, 366))) * CivilTime.microsecondsPerDay
+            return try await kernel.accounts.createKey(for: input.0, note: input.note, until: until)
+        }
+    }
+
+    public var setRoles: Action<(PrincipalID, Set<Role>), Void> {
+        Action(Self.setRolesDescriptor) { [kernel] input, decision in
+            if decision.caller.principal?.id == input.0 {
+                throw Problem("grant.own", status: 403, zh: "不能给自己分配角色。", en: "Nobody assigns roles to themselves.")
+            }
+            decision.note("principal", String(input.0.raw))
+            decision.note("roles", input.1.map(\.rawValue).sorted().joined(separator: ","))
+            try await kernel.accounts.setRoles(input.1, of: input.0)
+        }
+    }
+
+    public var grants: Action<Void, [Grant]> {
+        Action(Self.grantsDescriptor) { [kernel] _, _ in
+            try await kernel.databases.control.read { db in
+                try db.rows("SELECT \(Grant.columns) FROM grants ORDER BY id LIMIT 5000").map(Grant.read)
+            }
+        }
+    }
+
+    public var grant: Action<Grant, Void> {
+        Action(Self.grantDescriptor) { [kernel] input, decision in
+            try await Administration.check(input, kernel)
+            decision.note("permissions", input.permissions.map(\.rawValue).sorted().joined(separator: ","))
+            let by = decision.caller.principal?.id
+            try await kernel.databases.control.write { db in try Kernel.add(input, by: by, at: kernel.clock.now(), db) }
+            try await kernel.gate.reload()
+        }
+    }
+
+    /// Row filters and field names are settled against the resource before a grant is kept.
+    static func check(_ grant: Grant, _ kernel: Kernel) async throws {
+        guard !grant.permissions.isEmpty else { throw Problem("grant.empty", zh: "授权没有任何权限。", en: "The grant has no permission.") }
+        guard case .resource(let id) = grant.scope else {
+            guard grant.rows == nil, grant.fields == nil else {
+                throw Problem("grant.scope", zh: "限定字段或行的授权须指定资源。", en: "A grant of fields or rows names one resource.")
+            }
+            return
+        }
+        let resource = try await kernel.resource(id)
+        if let rows = grant.rows { _ = try BoundExpression(text: rows, fields: resource.schema.fields) }
+        for name in (grant.fields ?? []).union(grant.masks.keys) where resource.schema.index(name) == nil {
+            throw Problem("grant.field", zh: "资源没有字段“\(name)”。", en: "The resource has no field “\(name)”.")
+        }
+    }
+
+    public var revoke: Action<Int64, Void> {
+        Action(Self.revokeDescriptor) { [kernel] id, decision in
+            decision.note("grant", String(id))
+            let changed = try await kernel.databases.control.write { db in try db.execute("DELETE FROM grants WHERE id = ?", [.integer(id)]) }
+            guard changed == 1 else { throw Problem.notFound(.init("授权", "the grant")) }
+            try await kernel.gate.reload()
+        }
+    }
+
+    public var createOrganisation: Action<Organisation, OrganisationID> {
+        Action(Self.organisationDescriptor) { [kernel] input, decision in
+            let values: [SQLValue] = [
+                .text(input.name), .text(input.creditCode), SQLValue(input.parent?.raw), .text(input.division), .text(input.level.rawValue),
+            ]
+            let id = try await kernel.databases.control.write { db in
+                try db.execute("INSERT INTO organisations (name, credit_code, parent, division, level) VALUES (?,?,?,?,?)", values)
+                return OrganisationID(db.lastInsertedID)
+            }
+            decision.note("organisation", String(id.raw))
+            try await kernel.gate.reload()
+            return id
+        }
+    }
+
+    /// A page of the evidence, newest first.
+    public struct EvidenceQuery: Sendable {
+        public var before: Int64?
+        public var resource: String?
+        public var actor: String?
+        public var limit: Int
+        public init(before: Int64? = nil, resource: String? = nil, actor: String? = nil, limit: Int = 50) {
+            self.before = before
+            self.resource = resource
+            self.actor = actor
+            self.limit = max(1, min(limit, 500))
+        }
+    }
+
+    /// A record as it is shown.
+    public struct EvidenceRow: Sendable {
+        public var sequence: Int64
+        public var at: Int64
+        public var actor: String
+        public var action: String
+        public var resource: String
+        public var outcome: String
+        public var body: String
+        public var hash: String
+    }
+
+    public var evidence: Action<EvidenceQuery, [EvidenceRow]> {
+        Action(Self.evidenceDescriptor) { [kernel] input, _ in
+            try await kernel.evidence.recent(before: input.before, resource: input.resource, actor: input.actor, limit: input.limit).map {
+                EvidenceRow(
+                    sequence: $0.integer(0), at: $0.integer(1), actor: $0.text(2), action: $0.text(3), resource: $0.text(4),
+                    outcome: $0.text(5), body: $0.text(6), hash: Hexadecimal.text($0.blob(7))
+                )
+            }
+        }
+    }
+
+    public var verifyEvidence: Action<Void, EvidenceVerdict> {
+        Action(Self.verifyDescriptor) { [kernel] _, decision in
+            let verdict = try await kernel.evidence.verify()
+            decision.note("records", String(verdict.records))
+            decision.note("sound", String(verdict.fault == nil))
+            return verdict
+        }
+    }
+
+    public var jobs: Action<Int, [Job]> {
+        Action(Self.jobsDescriptor) { [kernel] limit, _ in try await kernel.jobs.recent(limit: max(1, min(limit, 500))) }
+    }
+}

@@ -1,0 +1,330 @@
+public import Basics
+public import Seal
+import Store
+import Synchronization
+
+/// One record of evidence: a decision, a load, a grant, a destruction. Digests and numbers only.
+public struct EvidenceEntry: Sendable {
+    public var at: Int64
+    public var actor: String
+    public var organisation: Int64?
+    public var action: String
+    public var resource: String
+    public var outcome: String
+    public var grants: [Int64]
+    public var trace: String
+    public var details: [(String, String)]
+
+    public init(
+        at: Int64, actor: String, organisation: Int64?, action: String, resource: String, outcome: String, grants: [Int64],
+        trace: String, details: [(String, String)]
+    ) {
+        self.at = at
+        self.actor = actor
+        self.organisation = organisation
+        self.action = action
+        self.resource = resource
+        self.outcome = outcome
+        self.grants = grants
+        self.trace = trace
+        self.details = details
+    }
+
+    /// The bytes that are hashed: one JSON object, members in this order.
+    var canonical: String {
+        JSONValue.object([
+            .init("at", .integer(at)), .init("actor", .string(actor)),
+            .init("organisation", organisation.map { .integer($0) } ?? .null), .init("action", .string(action)),
+            .init("resource", .string(resource)), .init("outcome", .string(outcome)),
+            .init("grants", .array(grants.map { .integer($0) })), .init("trace", .string(trace)),
+            .init("details", .object(details.map { .init($0.0, .string($0.1)) })),
+        ]).text
+    }
+}
+
+/// What a verification of the chain found.
+public struct EvidenceVerdict: Sendable {
+    public var records = 0
+    public var intervals = 0
+    public var unsealed = 0
+    /// The first fault; nil for a sound chain.
+    public var fault: LocalizedText?
+}
+
+/// The append-only, hash-chained log of a writing process, closed at intervals with a signed Merkle root.
+///
+/// Records that arrive while one is being written are committed together: whoever comes first writes for all.
+public final class EvidenceChain: Sendable {
+    let database: any Database
+    let key: NodeKey
+    let clock: Clock
+    let algorithm: DigestAlgorithm
+    private let state = Mutex(State())
+
+    struct State {
+        var waiting: [(entry: EvidenceEntry, done: CheckedContinuation<Void, any Error>?)] = []
+        var isWriting = false
+        var head: [UInt8] = []
+        var next: Int64 = 1
+        var lastInterval: Int64 = 0
+    }
+
+    init(database: any Database, key: NodeKey, clock: Clock, algorithm: DigestAlgorithm = .sm3) {
+        self.database = database
+        self.key = key
+        self.clock = clock
+        self.algorithm = algorithm
+    }
+
+    static let migrations = [
+        Migration(
+            "evidence/001-chain",
+            [
+                """
+                CREATE TABLE evidence (seq INTEGER PRIMARY KEY, at BIGINT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
+                resource TEXT NOT NULL, outcome TEXT NOT NULL, body TEXT NOT NULL, algorithm TEXT NOT NULL, hash BLOB NOT NULL)
+                """,
+                "CREATE INDEX evidence_resource ON evidence (resource, seq)",
+                "CREATE INDEX evidence_actor ON evidence (actor, seq)",
+                """
+                CREATE TABLE evidence_intervals (first_seq BIGINT PRIMARY KEY, last_seq BIGINT NOT NULL, closed_at BIGINT NOT NULL,
+                root BLOB NOT NULL, algorithm TEXT NOT NULL, signature BLOB NOT NULL, signature_algorithm TEXT NOT NULL,
+                public_key BLOB NOT NULL)
+                """,
+            ]
+        )
+    ]
+
+    func open() async throws {
+        let (last, interval) = try await database.read { db in
+            (
+                try db.row("SELECT seq, hash FROM evidence ORDER BY seq DESC LIMIT 1"),
+                try db.row("SELECT max(last_seq) FROM evidence_intervals")?.integer(0) ?? 0
+            )
+        }
+        state.withLock {
+            $0.head = last?.blob(1) ?? []
+            $0.next = (last?.integer(0) ?? 0) + 1
+            $0.lastInterval = interval
+        }
+    }
+
+    // MARK: Appending
+
+    /// Appends a record; durable when it returns.
+    public func append(_ entry: EvidenceEntry) async throws {
+        try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
+            state.withLock { $0.waiting.append((entry, done)) }
+            Task { await drain() }
+        }
+    }
+
+    /// Takes a record that may be written a little later, with the next durable one or the next flush.
+    public func enqueue(_ entry: EvidenceEntry) {
+        state.withLock { $0.waiting.append((entry, nil)) }
+    }
+
+    /// Writes what is waiting.
+    public func flush() async throws {
+        await drain()
+    }
+
+    private func drain() async {
+        while true {
+            let taken: [(entry: EvidenceEntry, done: CheckedContinuation<Void, any Error>?)]? = state.withLock { state in
+                guard !state.isWriting, !state.waiting.isEmpty else { return nil }
+                state.isWriting = true
+                defer { state.waiting = [] }
+                return state.waiting
+            }
+            guard let taken else { return }
+            do {
+                try await write(taken.map(\.entry))
+                state.withLock { $0.isWriting = false }
+                for item in taken { item.done?.resume() }
+            } catch {
+                state.withLock { $0.isWriting = false }
+                for item in taken { item.done?.resume(throwing: error) }
+                return
+            }
+        }
+    }
+
+    private func write(_ entries: [EvidenceEntry]) async throws {
+        let (start, first) = state.withLock { ($0.head, $0.next) }
+        var head = start
+        var rows: [[SQLValue]] = []
+        for (offset, entry) in entries.enumerated() {
+            let body = entry.canonical
+            head = Digest(algorithm, of: head + Array(body.utf8)).bytes
+            rows.append([
+                .integer(first + Int64(offset)), .integer(entry.at), .text(entry.actor), .text(entry.action), .text(entry.resource),
+                .text(entry.outcome), .text(body), .text(algorithm.rawValue), .blob(head),
+            ])
+        }
+        let values = rows
+        try await database.write { db in
+            for row in values { try db.execute("INSERT INTO evidence VALUES (?,?,?,?,?,?,?,?,?)", row) }
+        }
+        let newHead = head
+        state.withLock {
+            $0.head = newHead
+            $0.next = first + Int64(values.count)
+        }
+    }
+
+    // MARK: Sealing
+
+    /// Closes the interval since the last one with a Merkle root signed by the node's key; nothing where there is nothing new.
+    public func seal() async throws {
+        try await flush()
+        let from = state.withLock { $0.lastInterval } + 1
+        let hashes = try await database.read { db in
+            try db.rows("SELECT seq, hash FROM evidence WHERE seq >= ? ORDER BY seq LIMIT 100000", [.integer(from)])
+        }
+        guard let last = hashes.last?.integer(0) else { return }
+        let root = Merkle.root(hashes.map { $0.blob(1) }, algorithm)
+        let message = EvidenceChain.sealed(first: from, last: last, root: root)
+        let signature = try key.sign(message)
+        let now = clock.now()
+        let publicKey = key.publicBytes
+        let values: [SQLValue] = [
+            .integer(from), .integer(last), .integer(now), .blob(root), .text(algorithm.rawValue), .blob(signature),
+            .text(key.algorithm.rawValue), .blob(publicKey),
+        ]
+        try await database.write { db in
+            try db.execute("INSERT INTO evidence_intervals VALUES (?,?,?,?,?,?,?,?)", values)
+        }
+        state.withLock { $0.lastInterval = last }
+    }
+
+    static func sealed(first: Int64, last: Int64, root: [UInt8]) -> [UInt8] {
+        Array("tongqu-evidence:\(first)-\(last):\(Hexadecimal.text(root))".utf8)
+    }
+
+    // MARK: Verifying
+
+    /// Recomputes every hash, root and signature.
+    public func verify() async throws -> EvidenceVerdict {
+        var verdict = EvidenceVerdict()
+        var head: [UInt8] = []
+        var at: Int64 = 0
+        let intervals = try await database.read { db in
+            try db.rows("SELECT first_seq, last_seq, root, algorithm, signature, signature_algorithm, public_key FROM evidence_intervals ORDER BY first_seq")
+        }
+        var open = intervals[...]
+        var leaves: [[UInt8]] = []
+        while true {
+            let from = at
+            let rows = try await database.read { db in
+                try db.rows("SELECT seq, body, algorithm, hash FROM evidence WHERE seq > ? ORDER BY seq LIMIT 5000", [.integer(from)])
+            }
+            if rows.isEmpty { break }
+            for row in rows {
+                let seq = row.integer(0)
+                guard seq == at + 1 else {
+                    verdict.fault = .init("第 \(at + 1) 条记录缺失", "record \(at + 1) is missing")
+                    return verdict
+                }
+                guard let algorithm = DigestAlgorithm(rawValue: row.text(2)) else {
+                    verdict.fault = .init("第 \(seq) 条记录的摘要算法无法识别", "record \(seq) names an unknown digest")
+                    return verdict
+                }
+                head = Digest(algorithm, of: head + Array(row.text(1).utf8)).bytes
+                guard head == row.blob(3) else {
+                    verdict.fault = .init("第 \(seq) 条记录被改动", "record \(seq) was altered")
+                    return verdict
+                }
+                at = seq
+                verdict.records += 1
+                leaves.append(head)
+                if let interval = open.first, interval.integer(1) == seq {
+                    if let fault = EvidenceChain.fault(interval, leaves, key) {
+                        verdict.fault = fault
+                        return verdict
+                    }
+                    open = open.dropFirst()
+                    leaves = []
+                    verdict.intervals += 1
+                }
+            }
+        }
+        if let missing = open.first {
+            verdict.fault = .init("已封存的第 \(missing.integer(1)) 条记录缺失", "sealed record \(missing.integer(1)) is missing")
+        }
+        verdict.unsealed = leaves.count
+        return verdict
+    }
+
+    static func fault(_ interval: SQLRow, _ leaves: [[UInt8]], _ key: NodeKey) -> LocalizedText? {
+        let name = "\(interval.integer(0))–\(interval.integer(1))"
+        guard let algorithm = DigestAlgorithm(rawValue: interval.text(3)), Merkle.root(leaves, algorithm) == interval.blob(2) else {
+            return .init("区间 \(name) 的根摘要不符", "the root of interval \(name) does not fit")
+        }
+        // The signer must be this node: a forged chain would bring a key of its own.
+        guard interval.blob(6) == key.publicBytes,
+            key.verify(interval.blob(4), sealed(first: interval.integer(0), last: interval.integer(1), root: interval.blob(2)))
+        else { return .init("区间 \(name) 的签名无效", "the signature of interval \(name) is not valid") }
+        return nil
+    }
+
+    /// The latest records, newest first, before a sequence number.
+    func recent(before: Int64?, resource: String?, actor: String?, limit: Int) async throws -> [SQLRow] {
+        try await flush()
+        var sql = "SELECT seq, at, actor, action, resource, outcome, body, hash FROM evidence WHERE seq < ?"
+        var values: [SQLValue] = [.integer(before ?? .max)]
+        if let resource, !resource.isEmpty {
+            sql += " AND resource = ?"
+            values.append(.text(resource))
+        }
+        if let actor, !actor.isEmpty {
+            sql += " AND actor = ?"
+            values.append(.text(actor))
+        }
+        let (text, bound) = (sql + " ORDER BY seq DESC LIMIT \(limit)", values)
+        return try await database.read { db in try db.rows(text, bound) }
+    }
+}
+
+/// Merkle trees: leaves and nodes hashed with different first bytes, so that neither passes for the other (RFC 6962).
+enum Merkle {
+    static func root(_ leaves: [[UInt8]], _ algorithm: DigestAlgorithm) -> [UInt8] {
+        var level = leaves.map { Digest(algorithm, of: [0] + $0).bytes }
+        guard !level.isEmpty else { return Digest(algorithm, of: []).bytes }
+        while level.count > 1 {
+            level = stride(from: 0, to: level.count, by: 2).map { index in
+                index + 1 < level.count ? Digest(algorithm, of: [1] + level[index] + level[index + 1]).bytes : level[index]
+            }
+        }
+        return level[0]
+    }
+}
+
+/// The node's key pair, kept in a file that only the node's user reads.
+public final class NodeKey: Sendable {
+    private let key: Mutex<SigningKey>
+    public let algorithm: SignatureAlgorithm
+    public let publicBytes: [UInt8]
+
+    init(_ key: sending SigningKey) throws {
+        algorithm = key.algorithm
+        publicBytes = try key.publicBytes()
+        self.key = Mutex(key)
+    }
+
+    /// Makes an SM2 key pair; the private half as DER.
+    public static func generate() throws -> (key: NodeKey, der: [UInt8]) {
+        let key = try SigningKey.generate(.sm2)
+        let der = try key.privateBytes()
+        return (try NodeKey(SigningKey(.sm2, der: der, isPrivate: true)), der)
+    }
+
+    /// Reads the private half.
+    public static func read(der: [UInt8]) throws -> NodeKey {
+        try NodeKey(SigningKey(.sm2, der: der, isPrivate: true))
+    }
+
+    public func sign(_ message: [UInt8]) throws -> [UInt8] { try key.withLock { try $0.sign(message) } }
+
+    public func verify(_ signature: [UInt8], _ message: [UInt8]) -> Bool { key.withLock { $0.verify(signature, message) } }
+}

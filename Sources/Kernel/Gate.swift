@@ -1,0 +1,238 @@
+import Basics
+import CQL
+import Codes
+import Mask
+import Store
+import Synchronization
+import Tabular
+
+/// The one gate: decides, records, runs.
+public final class Gate: Sendable {
+    let database: any Database
+    let evidence: EvidenceChain
+    let clock: Clock
+    private let state = Mutex(State())
+
+    struct State {
+        var grants: [Grant] = []
+        var tree = OrganisationTree([])
+        /// Public reads since the last full minute, by action and resource.
+        var publicReads: [String: Int] = [:]
+        var allowed = 0
+        var denied = 0
+    }
+
+    init(database: any Database, evidence: EvidenceChain, clock: Clock) {
+        self.database = database
+        self.evidence = evidence
+        self.clock = clock
+    }
+
+    /// Reads grants and organisations again; called after each change of them.
+    public func reload() async throws {
+        let (grants, organisations) = try await database.read { db in
+            (
+                try db.rows("SELECT \(Grant.columns) FROM grants").map(Grant.read),
+                try db.rows("SELECT \(Organisation.columns) FROM organisations").map(Organisation.read)
+            )
+        }
+        state.withLock {
+            $0.grants = grants
+            $0.tree = OrganisationTree(organisations)
+        }
+    }
+
+    /// The organisations as the gate knows them.
+    public var organisations: OrganisationTree { state.withLock { $0.tree } }
+
+    /// Decisions so far: for metrics.
+    public var counts: (allowed: Int, denied: Int) { state.withLock { ($0.allowed, $0.denied) } }
+
+    // MARK: Performing
+
+    /// Decides, runs the action and records both.
+    ///
+    /// A write's record is durable before the work begins, its outcome before the answer; a refusal is always recorded.
+    ///
+    /// - Throws: `access.denied`, `access.sign_in`, and what the action throws.
+    public func perform<Input, Output>(_ action: Action<Input, Output>, _ input: Input, as caller: Caller) async throws -> Output {
+        let resource = try await action.target(input)
+        let particulars = Particulars()
+        let decision: Decision
+        do {
+            decision = try decide(action.descriptor, resource, caller, particulars)
+        } catch {
+            state.withLock { $0.denied += 1 }
+            try await record(action.descriptor, resource, caller, outcome: "denied", grants: [], particulars, durable: true)
+            throw error
+        }
+        state.withLock { $0.allowed += 1 }
+        do {
+            let output = try await action.run(input, decision)
+            try await recordSuccess(decision, particulars)
+            return output
+        } catch {
+            if action.descriptor.trail == .write {
+                particulars.add("error", (error as? Problem)?.code ?? "internal")
+                try await record(action.descriptor, resource, caller, outcome: "failed", grants: decision.grants, particulars, durable: true)
+            }
+            throw error
+        }
+    }
+
+    /// Whether an action would be admitted, without running or recording it: for showing buttons.
+    public func admits(_ action: ActionDescriptor, _ resource: Resource?, _ caller: Caller) -> Bool {
+        (try? decide(action, resource, caller, Particulars())) != nil
+    }
+
+    private func recordSuccess(_ decision: Decision, _ particulars: Particulars) async throws {
+        switch decision.action.trail {
+        case .view: return
+        case .write:
+            try await record(decision.action, decision.resource, decision.caller, outcome: "allowed", grants: decision.grants, particulars, durable: true)
+        case .read:
+            guard decision.caller.principal != nil else {
+                let key = "\(decision.action.name) \(decision.resource?.code ?? "-")"
+                return state.withLock { $0.publicReads[key, default: 0] += 1 }
+            }
+            let graded = (decision.resource?.grade ?? .general1) >= .general3
+            try await record(decision.action, decision.resource, decision.caller, outcome: "allowed", grants: decision.grants, particulars, durable: graded)
+        }
+    }
+
+    private func record(
+        _ action: ActionDescriptor, _ resource: Resource?, _ caller: Caller, outcome: String, grants: [Int64],
+        _ particulars: Particulars, durable: Bool
+    ) async throws {
+        let entry = EvidenceEntry(
+            at: clock.now(), actor: caller.actor, organisation: caller.principal?.organisation.raw, action: action.name,
+            resource: resource?.code ?? "", outcome: outcome, grants: grants, trace: caller.trace, details: particulars.all
+        )
+        if durable { try await evidence.append(entry) } else { evidence.enqueue(entry) }
+    }
+
+    /// Writes the counts of public reads as one record; called each minute and at the end.
+    public func flushPublicReads() async throws {
+        let counts = state.withLock { state in
+            defer { state.publicReads = [:] }
+            return state.publicReads
+        }
+        guard !counts.isEmpty else { return }
+        try await evidence.append(
+            EvidenceEntry(
+                at: clock.now(), actor: "public", organisation: nil, action: "data.public_reads", resource: "", outcome: "counted",
+                grants: [], trace: "", details: counts.sorted { $0.key < $1.key }.map { ($0.key, String($0.value)) }
+            )
+        )
+    }
+
+    // MARK: Deciding
+
+    func decide(_ action: ActionDescriptor, _ resource: Resource?, _ caller: Caller, _ particulars: Particulars) throws -> Decision {
+        let now = clock.now()
+        let (grants, tree) = state.withLock { ($0.grants, $0.tree) }
+        let reach = caller.principal.map { tree.subtree($0.organisation) } ?? []
+        let fitting = grants.filter { grant in
+            grant.permissions.contains(action.permission) && (grant.until ?? .max) > now
+                && Gate.isGrantee(grant, caller, tree) && Gate.reaches(grant, resource, reach)
+        }
+        guard !fitting.isEmpty else {
+            if caller.principal == nil {
+                throw Problem(
+                    "access.sign_in", status: 401, zh: "请先登录。", en: "Sign in first.", details: ["permission": action.permission.rawValue]
+                )
+            }
+            throw Problem(
+                "access.denied", status: 403, zh: "没有“\(action.permission.title.zh)”的权限。",
+                en: "You may not \(action.permission.title.en) here.", details: ["permission": action.permission.rawValue],
+                hint: .init("请向安全管理员申请授权。", "Ask the security administrator for a grant.")
+            )
+        }
+        let (fields, rows) = try Gate.combine(fitting, resource)
+        return Decision(
+            caller: caller, action: action, resource: resource, fields: fields, rows: rows, grants: fitting.map(\.id).sorted(),
+            purpose: fitting.first?.purpose ?? "", note: { particulars.add($0, $1) }
+        )
+    }
+
+    static func isGrantee(_ grant: Grant, _ caller: Caller, _ tree: OrganisationTree) -> Bool {
+        guard let principal = caller.principal else { return grant.grantee == .anyone }
+        switch grant.grantee {
+        case .anyone, .signedIn: return true
+        case .role(let role): return principal.roles.contains(role)
+        case .organisation(let id): return tree.subtree(id).contains(principal.organisation)
+        case .principal(let id): return principal.id == id
+        }
+    }
+
+    static func reaches(_ grant: Grant, _ resource: Resource?, _ reach: Set<OrganisationID>) -> Bool {
+        guard let resource else {
+            // Lists and searches name no resource: whoever holds the permission anywhere may ask; rows are narrowed inside.
+            return true
+        }
+        switch grant.scope {
+        case .all: return true
+        case .own: return reach.contains(resource.owner)
+        case .shared: return resource.state == .published
+        case .open: return resource.isOpen && resource.state == .published
+        case .resource(let id): return resource.id == id
+        case .node: return false
+        }
+    }
+
+    /// Joins grants. Unscoped ones add up. Where all are limited to rows, the rows add up and only fields common to all remain,
+    /// each under every mask any of them asks for: a decision never shows a row more than one of its grants would.
+    static func combine(_ grants: [Grant], _ resource: Resource?) throws -> ([FieldAccess], Expression?) {
+        guard let resource else { return ([], nil) }
+        let unscoped = grants.filter { $0.rows == nil }
+        let isScoped = unscoped.isEmpty
+        let used = isScoped ? grants : unscoped
+        var access: [FieldAccess] = []
+        for (index, field) in resource.schema.fields.enumerated() {
+            let views = used.map { view(of: field, index, through: $0, resource) }
+            let visible = views.compactMap { $0 }
+            if isScoped {
+                guard visible.count == views.count else { continue }
+                let masks = visible.compactMap { $0.mask }
+                access.append(FieldAccess(index: index, field: field, mask: Set(masks).count > 1 ? .suppress : masks.first))
+            } else if !visible.isEmpty {
+                let open = visible.contains { $0.mask == nil }
+                access.append(FieldAccess(index: index, field: field, mask: open ? nil : visible[0].mask))
+            }
+        }
+        guard isScoped else { return (access, nil) }
+        let filters = try used.compactMap(\.rows).map { try Expression($0) }
+        return (access, filters.count == 1 ? filters[0] : .or(filters))
+    }
+
+    /// How one grant shows a field; nil where it does not.
+    static func view(of field: Field, _ index: Int, through grant: Grant, _ resource: Resource) -> (mask: Mask?, Void)? {
+        if let fields = grant.fields, !fields.contains(field.name) { return nil }
+        if grant.scope == .shared, index < resource.sharing.count, resource.sharing[index] != .unconditional { return nil }
+        if let mask = grant.masks[field.name] { return (mask, ()) }
+        if grant.masksPersonalFields, let kind = field.kind, kind.isPersonal { return (Mask.standard(for: kind) ?? .suppress, ()) }
+        return (nil, ())
+    }
+
+    /// The organisations whose resources a caller reaches with a permission: nil for all.
+    public func ownersReached(by caller: Caller, with permission: Permission) -> Set<OrganisationID>? {
+        let (grants, tree) = state.withLock { ($0.grants, $0.tree) }
+        let now = clock.now()
+        var owners: Set<OrganisationID> = []
+        for grant in grants
+        where grant.permissions.contains(permission) && (grant.until ?? .max) > now && Gate.isGrantee(grant, caller, tree) {
+            if grant.scope == .all { return nil }
+            if grant.scope == .own, let principal = caller.principal { owners.formUnion(tree.subtree(principal.organisation)) }
+        }
+        return owners
+    }
+}
+
+/// What a decision's evidence will say beyond the decision.
+final class Particulars: Sendable {
+    private let list = Mutex<[(String, String)]>([])
+
+    func add(_ key: String, _ value: String) { list.withLock { $0.append((key, value)) } }
+
+    var all: [(String, String)] { list.withLock { $0 } }
+}

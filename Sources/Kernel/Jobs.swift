@@ -1,0 +1,156 @@
+public import Basics
+import Store
+import Synchronization
+
+/// Work that outlives a request and a crash.
+public struct Job: Sendable, Hashable {
+    public enum State: String, Sendable {
+        case queued, running, done, failed
+    }
+
+    public var id: Int64
+    public var kind: String
+    /// What the kind of job needs, as JSON.
+    public var payload: JSONValue
+    public var state: State
+    public var attempts: Int64
+    /// Done and total, in the job's own unit.
+    public var progress: Int64
+    public var total: Int64
+    /// The problem's code and texts, as JSON, of a failed job; the result of one that is done.
+    public var result: JSONValue
+    public var principal: PrincipalID
+    public var resource: String
+    public var createdAt: Int64
+    public var finishedAt: Int64?
+}
+
+/// The durable queue. Jobs of one resource run one after the other; an interrupted job runs again from its start.
+public final class Jobs: Sendable {
+    public typealias Handler = @Sendable (Job, _ progress: @escaping @Sendable (Int64, Int64) -> Void) async throws -> JSONValue
+
+    let database: any Database
+    let clock: Clock
+    private let handlers = Mutex<[String: Handler]>([:])
+    private let live = Mutex<[Int64: (Int64, Int64)]>([:])
+    static let maximumAttempts: Int64 = 3
+
+    init(database: any Database, clock: Clock) {
+        self.database = database
+        self.clock = clock
+    }
+
+    /// Names the code of a kind of job.
+    public func register(_ kind: String, _ handler: @escaping Handler) { handlers.withLock { $0[kind] = handler } }
+
+    static let columns = "id, kind, payload, state, attempts, result, principal, resource, created_at, finished_at"
+
+    func read(_ row: SQLRow) throws -> Job {
+        let id = row.integer(0)
+        let (done, total) = live.withLock { $0[id] ?? (0, 0) }
+        return Job(
+            id: id, kind: row.text(1), payload: try JSONValue(text: row.text(2)), state: Job.State(rawValue: row.text(3)) ?? .failed,
+            attempts: row.integer(4), progress: done, total: total, result: try JSONValue(text: row.optionalText(5) ?? "null"),
+            principal: PrincipalID(row.integer(6)), resource: row.text(7), createdAt: row.integer(8), finishedAt: row.optionalInteger(9)
+        )
+    }
+
+    /// Queues a job; it will be run even if the node stops now.
+    public func add(_ kind: String, _ payload: JSONValue, by principal: PrincipalID, resource: String) async throws -> Int64 {
+        let values: [SQLValue] = [.text(kind), .text(payload.text), .integer(principal.raw), .text(resource), .integer(clock.now())]
+        return try await database.write { db in
+            try db.execute("INSERT INTO jobs (kind, payload, state, attempts, principal, resource, created_at) VALUES (?,?,'queued',0,?,?,?)", values)
+            return db.lastInsertedID
+        }
+    }
+
+    public func find(_ id: Int64) async throws -> Job? {
+        try await database.read { [self] db in
+            try db.row("SELECT \(Jobs.columns) FROM jobs WHERE id = ?", [.integer(id)]).map(read)
+        }
+    }
+
+    /// The latest jobs, newest first.
+    public func recent(limit: Int, by principal: PrincipalID? = nil) async throws -> [Job] {
+        try await database.read { [self] db in
+            let filter = principal == nil ? "" : "WHERE principal = ?"
+            return try db.rows(
+                "SELECT \(Jobs.columns) FROM jobs \(filter) ORDER BY id DESC LIMIT \(limit)", principal.map { [.integer($0.raw)] } ?? []
+            ).map(read)
+        }
+    }
+
+    /// Puts jobs that a stopped process left running back into the queue; those tried too often fail.
+    func recover() async throws {
+        try await database.write { db in
+            try db.execute(
+                "UPDATE jobs SET state = 'failed', finished_at = ?, result = ? WHERE state = 'running' AND attempts >= ?",
+                [
+                    .integer(self.clock.now()),
+                    .text(Jobs.failure(Problem("job.interrupted", status: 500, zh: "任务多次中断,已停止。", en: "The job was interrupted too often and was given up.")).text),
+                    .integer(Jobs.maximumAttempts),
+                ]
+            )
+            try db.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
+        }
+    }
+
+    static func failure(_ problem: Problem) -> JSONValue {
+        .object([
+            .init("code", .string(problem.code)), .init("zh", .string(problem.text(.zh))), .init("en", .string(problem.text(.en))),
+        ])
+    }
+
+    /// Runs queued jobs until none is left; how many ran.
+    @discardableResult
+    public func runPending() async throws -> Int {
+        var ran = 0
+        while let job = try await take() {
+            await run(job)
+            ran += 1
+        }
+        return ran
+    }
+
+    /// Runs jobs as they come until the task is cancelled.
+    public func run() async throws {
+        while !Task.isCancelled {
+            if try await runPending() == 0 { try await Task.sleep(for: .milliseconds(200)) }
+        }
+    }
+
+    private func take() async throws -> Job? {
+        let now = clock.now()
+        return try await database.write { [self] db in
+            guard let row = try db.row(
+                """
+                SELECT \(Jobs.columns) FROM jobs j WHERE state = 'queued' AND NOT EXISTS
+                (SELECT 1 FROM jobs r WHERE r.state = 'running' AND r.resource = j.resource AND j.resource <> '') ORDER BY id LIMIT 1
+                """
+            ) else { return nil }
+            try db.execute("UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = ? WHERE id = ?", [.integer(now), row.values[0]])
+            return try read(row)
+        }
+    }
+
+    private func run(_ job: Job) async {
+        var state = Job.State.done
+        var result = JSONValue.null
+        do {
+            guard let handler = handlers.withLock({ $0[job.kind] }) else {
+                throw Problem("job.unknown", status: 500, zh: "没有这种任务。", en: "There is no such kind of job.")
+            }
+            result = try await handler(job) { [self] done, total in live.withLock { $0[job.id] = (done, total) } }
+        } catch is CancellationError {
+            return
+        } catch {
+            state = .failed
+            result = Jobs.failure(error as? Problem ?? Problem("job.failed", status: 500, zh: "任务出错。", en: "The job failed."))
+        }
+        live.withLock { $0[job.id] = nil }
+        let values: [SQLValue] = [.text(state.rawValue), .text(result.text), .integer(clock.now()), .integer(job.id)]
+        _ = try? await database.write { db in
+            try db.execute("UPDATE jobs SET state = ?, result = ?, finished_at = ? WHERE id = ?", values)
+        }
+    }
+}

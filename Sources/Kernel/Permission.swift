@@ -1,0 +1,68 @@
+public import Basics
+
+/// What an action needs. An action names exactly one.
+public enum Permission: String, Sendable, CaseIterable, Hashable {
+    case catalogueRead = "catalogue.read"
+    case catalogueEdit = "catalogue.edit"
+    case catalogueReviewDepartment = "catalogue.review_department"
+    case catalogueReviewAuthority = "catalogue.review_authority"
+    case openApply = "open.apply"
+    case openReviewSecrecy = "open.review_secrecy"
+    case openReviewAuthority = "open.review_authority"
+    case dataRead = "data.read"
+    case dataLoad = "data.load"
+    case dataWrite = "data.write"
+    case quarantineRead = "quarantine.read"
+    case accountsManage = "accounts.manage"
+    case grantsManage = "grants.manage"
+    case evidenceRead = "evidence.read"
+    case systemManage = "system.manage"
+    case sessionOwn = "session.own"
+
+    public var title: LocalizedText {
+        switch self {
+        case .catalogueRead: .init("查看目录", "read the catalogue")
+        case .catalogueEdit: .init("编制目录", "edit entries")
+        case .catalogueReviewDepartment: .init("部门审核", "review for the department")
+        case .catalogueReviewAuthority: .init("主管部门审核", "review for the authority")
+        case .openApply: .init("申请开放", "apply for opening")
+        case .openReviewSecrecy: .init("保密审查及个人信息检查", "secrecy review and personal information check")
+        case .openReviewAuthority: .init("开放审核", "review opening for the authority")
+        case .dataRead: .init("读取数据", "read data")
+        case .dataLoad: .init("加载数据", "load data")
+        case .dataWrite: .init("填报记录", "write records")
+        case .quarantineRead: .init("查看问题数据", "read quarantined rows")
+        case .accountsManage: .init("管理账号", "manage accounts")
+        case .grantsManage: .init("管理授权", "manage grants")
+        case .evidenceRead: .init("查看存证", "read evidence")
+        case .systemManage: .init("管理系统", "manage the system")
+        case .sessionOwn: .init("使用本人账号", "use one's own account")
+        }
+    }
+}
+
+/// The roles a node begins with. A role is nothing but the grants made to its name.
+public enum Role: String, Sendable, CaseIterable, Hashable {
+    case clerk
+    case departmentReviewer = "department_reviewer"
+    case authorityReviewer = "authority_reviewer"
+    case steward
+    case systemAdministrator = "system_administrator"
+    case securityAdministrator = "security_administrator"
+    case auditor
+
+    /// 三员: no person holds two of these.
+    public static let administrators: Set<Role> = [.systemAdministrator, .securityAdministrator, .auditor]
+
+    public var title: LocalizedText {
+        switch self {
+        case .clerk: .init("编目员", "clerk")
+        case .departmentReviewer: .init("部门审核员", "department reviewer")
+        case .authorityReviewer: .init("主管部门审核员", "authority reviewer")
+        case .steward: .init("数据管理员", "data steward")
+        case .systemAdministrator: .init("系统管理员", "system administrator")
+        case .securityAdministrator: .init("安全管理员", "security administrator")
+        case .auditor: .init("审计员", "auditor")
+        }
+    }
+}

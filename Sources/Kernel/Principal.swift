@@ -1,0 +1,47 @@
+import Basics
+
+/// The identity of a principal.
+public struct PrincipalID: Sendable, Hashable {
+    public var raw: Int64
+    public init(_ raw: Int64) { self.raw = raw }
+}
+
+/// Someone or something that asks.
+public struct Principal: Sendable, Hashable {
+    public enum Kind: String, Sendable {
+        case person, service
+    }
+
+    public var id: PrincipalID
+    public var kind: Kind
+    public var login: String
+    public var name: String
+    public var organisation: OrganisationID
+    public var roles: Set<Role>
+    public var isActive: Bool
+    public var lockedUntil: Int64
+}
+
+/// Who asks, from where, in which session: what the gate decides about.
+public struct Caller: Sendable {
+    /// Nil for the public.
+    public var principal: Principal?
+    /// The network address, for the evidence of sign-ins.
+    public var address: String
+    /// The trace (W3C `traceparent`) the request belongs to.
+    public var trace: String
+
+    public init(principal: Principal?, address: String = "", trace: String = "") {
+        self.principal = principal
+        self.address = address
+        self.trace = trace
+    }
+
+    /// Anyone without an account.
+    public static func anonymous(address: String = "", trace: String = "") -> Caller {
+        Caller(principal: nil, address: address, trace: trace)
+    }
+
+    /// What evidence calls the caller: never a person's name.
+    public var actor: String { principal.map { "\($0.kind.rawValue):\($0.id.raw)" } ?? "public" }
+}

@@ -1,0 +1,130 @@
+import Basics
+public import Tabular
+
+/// Reading inside a transaction. Values are bound, never spliced into the text.
+public protocol SQLReading {
+    /// Every row of an answer; for answers known to be small.
+    func rows(_ sql: String, _ values: [SQLValue]) throws -> [SQLRow]
+    /// Rows of an answer as a typed batch; the answer's columns are those of the fields, a point taking two.
+    func batch(_ sql: String, _ values: [SQLValue], fields: [Field], capacity: Int) throws -> Batch
+    /// The engine's plan of a statement, for tests.
+    func plan(_ sql: String, _ values: [SQLValue]) throws -> String
+}
+
+/// Writing inside a transaction. Closures have no outside effects: an engine may run them again.
+public protocol SQLWriting: SQLReading {
+    /// Runs a statement; the number of rows changed.
+    @discardableResult
+    func execute(_ sql: String, _ values: [SQLValue]) throws -> Int
+    /// The id of the row inserted last.
+    var lastInsertedID: Int64 { get }
+    /// Inserts rows of a batch. The statement's parameters are the lead values, then one (a point: two) for each column.
+    ///
+    /// - Parameters:
+    ///   - statement: an INSERT.
+    ///   - lead: values before the batch's columns, for the n-th row taken.
+    ///   - rows: the rows to take.
+    /// - Returns: the rows refused by a unique index, where the statement says `OR IGNORE`.
+    func insert(_ statement: String, _ batch: Batch, rows: [Int32], lead: (_ taken: Int, _ into: inout [Int64]) -> Void) throws -> [Int32]
+}
+
+extension SQLReading {
+    public func rows(_ sql: String) throws -> [SQLRow] { try rows(sql, []) }
+    public func row(_ sql: String, _ values: [SQLValue] = []) throws -> SQLRow? { try rows(sql, values).first }
+}
+
+extension SQLWriting {
+    @discardableResult
+    public func execute(_ sql: String) throws -> Int { try execute(sql, []) }
+}
+
+/// A database: one file of SQLite, one schema of PostgreSQL.
+public protocol Database: Sendable {
+    var dialect: Dialect { get }
+    /// Runs a closure in a read transaction on a database thread.
+    func read<T: Sendable>(_ body: @escaping @Sendable (any SQLReading) throws -> T) async throws -> T
+    /// Runs a closure in a write transaction on a database thread; durable when it returns.
+    @discardableResult
+    func write<T: Sendable>(_ body: @escaping @Sendable (any SQLWriting) throws -> T) async throws -> T
+    /// Copies the database as of now into a file.
+    func backup(to path: String) async throws
+    /// Checks the file's structure; a description of the first fault.
+    func integrityFault() async throws -> String?
+    /// Writes what is pending into the main file and closes.
+    func close() async throws
+}
+
+/// The few places where engines differ.
+public struct Dialect: Sendable {
+    public var name: String
+    /// The SQL type of a field's column.
+    public var columnType: @Sendable (FieldType) -> String
+
+    public init(name: String, columnType: @escaping @Sendable (FieldType) -> String) {
+        self.name = name
+        self.columnType = columnType
+    }
+}
+
+/// The four databases of a node. No transaction spans two of them.
+public struct Databases: Sendable {
+    /// Organisations, principals, grants, entries, jobs, settings.
+    public var control: any Database
+    /// The evidence chain.
+    public var evidence: any Database
+    /// Resources written by forms and flows.
+    public var records: any Database
+    /// Resources written by loads.
+    public var lake: any Database
+
+    public init(control: any Database, evidence: any Database, records: any Database, lake: any Database) {
+        self.control = control
+        self.evidence = evidence
+        self.records = records
+        self.lake = lake
+    }
+
+    public var all: [(name: String, database: any Database)] {
+        [("control", control), ("evidence", evidence), ("records", records), ("lake", lake)]
+    }
+}
+
+/// A step of a database's schema: named `<area>/<nnn>-<what>`, literal, never edited once landed.
+public struct Migration: Sendable {
+    public var name: String
+    public var statements: [String]
+
+    public init(_ name: String, _ statements: [String]) {
+        self.name = name
+        self.statements = statements
+    }
+
+    /// Applies the steps a database does not have yet, each in a transaction of its own.
+    ///
+    /// - Throws: `store.newer` where the database knows steps that this program does not: it was written by a later one.
+    public static func apply(_ migrations: [Migration], to database: any Database, at microseconds: Int64) async throws {
+        let done = try await database.write { db in
+            try db.execute("CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY, applied_at BIGINT NOT NULL)")
+            return Set(try db.rows("SELECT name FROM schema_migrations").map { $0.text(0) })
+        }
+        let unknown = done.subtracting(migrations.map(\.name))
+        guard unknown.isEmpty else {
+            throw Problem(
+                "store.newer",
+                status: 500,
+                zh: "数据目录由更新版本的程序写成,本程序不能打开。",
+                en: "The data directory was written by a later release; this program cannot open it.",
+                details: ["steps": unknown.sorted().joined(separator: ", ")],
+                hint: .init("请使用更新的版本。", "Use the later release.")
+            )
+        }
+        for migration in migrations where !done.contains(migration.name) {
+            try await database.write { db in
+                for statement in migration.statements { try db.execute(statement) }
+                try db.execute(
+                    "INSERT INTO schema_migrations (name, applied_at) VALUES (?, ?)", [.text(migration.name), .integer(microseconds)]
+                )
+            }
+        }
+    }
+}

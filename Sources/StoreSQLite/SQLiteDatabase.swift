@@ -1,0 +1,110 @@
+public import Basics
+import Foundation
+import GRDB
+import GRDBSQLite
+public import Store
+import Tabular
+
+/// A SQLite file behind the ``Database`` seam: one writer, several readers, write-ahead log.
+public final class SQLiteDatabase: Store.Database {
+    let pool: DatabasePool
+
+    public let dialect = Dialect(name: "sqlite") { type in
+        switch type {
+        case .text, .geometry, .file: "TEXT"
+        case .real, .point: "REAL"
+        default: "INTEGER"
+        }
+    }
+
+    /// Opens or creates a file.
+    ///
+    /// - Parameters:
+    ///   - durable: whether a commit waits for the disk (`synchronous=FULL`). Loads into the lake commit few times, so all do.
+    /// - Throws: `store.unavailable`.
+    public init(path: String, readers: Int = 4, cacheMegabytes: Int = 16) throws(Problem) {
+        var configuration = Configuration()
+        configuration.maximumReaderCount = readers
+        configuration.busyMode = .timeout(10)
+        configuration.prepareDatabase { db in
+            try db.execute(sql: "PRAGMA synchronous = FULL")
+            try db.execute(sql: "PRAGMA case_sensitive_like = ON")
+            try db.execute(sql: "PRAGMA cache_size = -\(cacheMegabytes * 1024)")
+            try db.execute(sql: "PRAGMA temp_store = MEMORY")
+            try db.execute(sql: "PRAGMA foreign_keys = ON")
+            try db.execute(sql: "PRAGMA journal_size_limit = 67108864")
+        }
+        do {
+            pool = try DatabasePool(path: path, configuration: configuration)
+        } catch {
+            throw SQLiteDatabase.problem(error)
+        }
+    }
+
+    public func read<T: Sendable>(_ body: @escaping @Sendable (any SQLReading) throws -> T) async throws -> T {
+        do {
+            return try await pool.read { db in try body(SQLiteSession(db)) }
+        } catch let error as DatabaseError {
+            throw SQLiteDatabase.problem(error)
+        }
+    }
+
+    @discardableResult
+    public func write<T: Sendable>(_ body: @escaping @Sendable (any SQLWriting) throws -> T) async throws -> T {
+        do {
+            return try await pool.write { db in try body(SQLiteSession(db)) }
+        } catch let error as DatabaseError {
+            throw SQLiteDatabase.problem(error)
+        }
+    }
+
+    /// A copy by `VACUUM INTO`: compact, consistent, without stopping writers for long.
+    public func backup(to path: String) async throws {
+        do {
+            try await pool.writeWithoutTransaction { db in try db.execute(sql: "VACUUM INTO ?", arguments: [path]) }
+        } catch let error as DatabaseError {
+            throw SQLiteDatabase.problem(error)
+        }
+    }
+
+    public func integrityFault() async throws -> String? {
+        let answer = try await read { try $0.rows("PRAGMA quick_check(1)").first?.text(0) ?? "" }
+        return answer == "ok" ? nil : answer
+    }
+
+    public func close() async throws {
+        _ = try? await pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
+        try pool.close()
+    }
+
+    /// Turns an engine's error into a problem. Its text is kept out: it may quote values.
+    static func problem(_ error: any Error) -> Problem {
+        if let problem = error as? Problem { return problem }
+        guard let error = error as? DatabaseError else {
+            return Problem("store.unavailable", status: 503, zh: "数据库不可用。", en: "The database is not available.")
+        }
+        let details = ["engine": "sqlite", "code": String(error.extendedResultCode.rawValue)]
+        switch error.resultCode {
+        case .SQLITE_FULL, .SQLITE_IOERR:
+            return Problem(
+                "store.disk", status: 507, zh: "磁盘已满或写入出错,本次更改未保存。",
+                en: "The disk is full or failed; this change was not saved.", details: details,
+                hint: .init("清理磁盘后重试;此前已确认的数据没有丢失。", "Free space and try again; nothing acknowledged before was lost.")
+            )
+        case .SQLITE_BUSY, .SQLITE_LOCKED:
+            return Problem("store.busy", status: 503, zh: "数据库正忙,请稍后重试。", en: "The database is busy; try again shortly.", details: details)
+        case .SQLITE_CONSTRAINT:
+            return Problem("store.conflict", status: 409, zh: "与已有数据冲突。", en: "It conflicts with data that is there.", details: details)
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+            return Problem(
+                "store.corrupt", status: 500, zh: "数据库文件已损坏。", en: "The database file is damaged.", details: details,
+                hint: .init("请从备份恢复:tongqu backup restore。", "Restore from a backup: tongqu backup restore.")
+            )
+        default:
+            return Problem(
+                "store.failed", status: 500, zh: "数据库操作失败。", en: "A database operation failed.",
+                details: details.merging(["message": error.message ?? ""]) { first, _ in first }
+            )
+        }
+    }
+}
