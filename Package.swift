@@ -24,6 +24,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let systemLibraries: [Target] = [
     .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
     .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
     .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -59,7 +60,7 @@ let floor1: [Target] = [
         ]
     ),
     module("Kernel", ["Basics", "Codes", "Tabular", "CQL", "Mask", "Seal", "Store"]),
-    module("Lake", ["Basics", "Tabular", "CQL", "Mask", "Seal", "Store", "Kernel"]),
+    module("Lake", ["Basics", "Tabular", "CQL", "Check", "Mask", "Seal", "Store", "Kernel", "CLZ4"]),
 ]
 
 let package = Package(
@@ -76,6 +77,6 @@ let package = Package(
         ),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
-    targets: systemLibraries + floor0 + floor1.filter { $0.name != "Lake" } + [.executableTarget(name: "tongqu", dependencies: ["Check"], swiftSettings: settings)],
+    targets: systemLibraries + floor0 + floor1 + [.executableTarget(name: "tongqu", dependencies: ["Check"], swiftSettings: settings)],
     swiftLanguageModes: [.v6]
 )

@@ -8,7 +8,7 @@ public import Tabular
 public typealias ReferenceLookup = (_ key: ForeignKey, _ values: [String]) -> Bool
 
 /// A batch that was checked: typed rows and which of them are good.
-public struct CheckedBatch {
+public struct CheckedBatch: Sendable {
     /// Every row, typed; values that could not be read are null.
     public var batch: Batch
     /// The rows without an error, ascending.
@@ -73,7 +73,12 @@ public final class Checker {
         var builder = RuleBuilder()
         positions = try Checker.match(schema, header, &notes)
         var checks: [FieldCheck] = []
-        for (index, field) in schema.fields.enumerated() { checks.append(try FieldCheck(field, index, &builder)) }
+        for (index, declared) in schema.fields.enumerated() {
+            var field = declared
+            // A row is known by its key, so no part of it may be empty.
+            if schema.key.contains(field.name) { field.required = true }
+            checks.append(try FieldCheck(field, index, &builder))
+        }
         self.checks = checks
         keyColumns = schema.key.compactMap { schema.index($0) }
         keyRule = builder.add(

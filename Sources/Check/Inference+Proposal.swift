@@ -48,6 +48,7 @@ extension ColumnEvidence {
             reasons.append(.init("有 \(damaged) 个值像被电子表格改坏的编号", "\(damaged) values look like ids damaged by a spreadsheet"))
         }
         if field.kind?.isPersonal == true { field.grade = field.kind == .residentID || field.kind == .bankCard ? .general4 : .general3 }
+        field.indexed = field.kind?.isIdentifier == true || (field.codes.count > 2 && field.type == .text)
         let mask = field.kind.flatMap(Mask.standard)
         return FieldProposal(
             field: field,

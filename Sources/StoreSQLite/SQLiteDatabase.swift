@@ -20,9 +20,9 @@ public final class SQLiteDatabase: Store.Database {
     /// Opens or creates a file.
     ///
     /// - Parameters:
-    ///   - durable: whether a commit waits for the disk (`synchronous=FULL`). Loads into the lake commit few times, so all do.
+    ///   - spills: whether sorting may use temporary files, so that memory stays bounded while large indexes are built.
     /// - Throws: `store.unavailable`.
-    public init(path: String, readers: Int = 4, cacheMegabytes: Int = 16) throws(Problem) {
+    public init(path: String, readers: Int = 4, cacheMegabytes: Int = 16, spills: Bool = false) throws(Problem) {
         var configuration = Configuration()
         configuration.maximumReaderCount = readers
         configuration.busyMode = .timeout(10)
@@ -30,7 +30,7 @@ public final class SQLiteDatabase: Store.Database {
             try db.execute(sql: "PRAGMA synchronous = FULL")
             try db.execute(sql: "PRAGMA case_sensitive_like = ON")
             try db.execute(sql: "PRAGMA cache_size = -\(cacheMegabytes * 1024)")
-            try db.execute(sql: "PRAGMA temp_store = MEMORY")
+            try db.execute(sql: "PRAGMA temp_store = \(spills ? "FILE" : "MEMORY")")
             try db.execute(sql: "PRAGMA foreign_keys = ON")
             try db.execute(sql: "PRAGMA journal_size_limit = 67108864")
         }

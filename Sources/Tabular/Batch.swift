@@ -164,3 +164,35 @@ public enum Value: Sendable, Hashable {
         }
     }
 }
+
+extension Column {
+    /// The column of some rows only, in their order.
+    public func taking(_ rows: [Int32]) -> Column {
+        var kept: Bitmap?
+        if let validity {
+            var bits = Bitmap(repeating: false, count: rows.count)
+            for (index, row) in rows.enumerated() where validity[Int(row)] { bits[index] = true }
+            kept = bits
+        }
+        switch values {
+        case .int64(let values): return Column(.int64(rows.map { values[Int($0)] }), validity: kept)
+        case .int32(let values): return Column(.int32(rows.map { values[Int($0)] }), validity: kept)
+        case .real(let values): return Column(.real(rows.map { values[Int($0)] }), validity: kept)
+        case .bits(let bits):
+            var taken = Bitmap(repeating: false, count: rows.count)
+            for (index, row) in rows.enumerated() where bits[Int(row)] { taken[index] = true }
+            return Column(.bits(taken), validity: kept)
+        case .points(let x, let y): return Column(.points(x: rows.map { x[Int($0)] }, y: rows.map { y[Int($0)] }), validity: kept)
+        case .text(let texts):
+            var taken = TextBuffer(capacity: rows.count)
+            taken.bytes.reserveCapacity(texts.bytes.count)
+            texts.bytes.withUnsafeBufferPointer { bytes in
+                for row in rows {
+                    let start = Int(texts.offsets[Int(row)])
+                    taken.append(UnsafeBufferPointer(rebasing: bytes[start..<Int(texts.offsets[Int(row) + 1])]))
+                }
+            }
+            return Column(.text(taken), validity: kept)
+        }
+    }
+}

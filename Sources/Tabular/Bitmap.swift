@@ -3,6 +3,12 @@ public struct Bitmap: Sendable, Hashable {
     public private(set) var words: [UInt64]
     public private(set) var count: Int
 
+    /// A bitmap of words laid out before.
+    public init(words: [UInt64], count: Int) {
+        self.words = words
+        self.count = count
+    }
+
     /// A bitmap of equal bits.
     public init(repeating bit: Bool, count: Int) {
         self.count = count

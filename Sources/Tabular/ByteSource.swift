@@ -1,4 +1,4 @@
-import Basics
+public import Basics
 import CZip
 import CZlib
 import Glibc
@@ -75,6 +75,14 @@ public final class FileSource: ByteSource {
             zh: "无法读取文件:\(reason)。",
             en: "The file cannot be read: \(reason).",
             details: ["file": path]
+        )
+    }
+
+    /// What is said where a file cannot be written.
+    public static func unwritable() -> Problem {
+        Problem(
+            "store.disk", status: 507, zh: "磁盘已满或写入出错,本次更改未保存。", en: "The disk is full or failed; this change was not saved.",
+            hint: .init("清理磁盘后重试。", "Free space and try again.")
         )
     }
 

@@ -96,6 +96,8 @@ public struct Field: Sendable, Hashable {
     public var grade: Grade
     /// Dates, numbers and booleans are also read as people write them (`2025.3.1`, `1,234`, `是`), with an information.
     public var lenient: Bool
+    /// Often asked for: its table gets an index.
+    public var indexed: Bool
 
     public init(
         _ name: String,
@@ -115,7 +117,8 @@ public struct Field: Sendable, Hashable {
         element: String = "",
         kind: SemanticKind? = nil,
         grade: Grade = .general1,
-        lenient: Bool = false
+        lenient: Bool = false,
+        indexed: Bool = false
     ) {
         self.name = name
         self.title = title
@@ -135,6 +138,7 @@ public struct Field: Sendable, Hashable {
         self.kind = kind
         self.grade = grade
         self.lenient = lenient
+        self.indexed = indexed
     }
 
     /// The title, or the name where there is none.

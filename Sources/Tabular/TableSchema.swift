@@ -58,6 +58,7 @@ public enum TableSchema {
         field.kind = json["tongqu:kind"]?.string.flatMap(SemanticKind.init(rawValue:))
         field.grade = json["tongqu:grade"]?.integer.flatMap { Grade(rawValue: Int($0)) } ?? .general1
         field.lenient = json["format"]?.string == "any"
+        field.indexed = json["tongqu:index"]?.boolean ?? false
         let constraints = json["constraints"]
         field.required = constraints?["required"]?.boolean ?? false
         field.unique = constraints?["unique"]?.boolean ?? false
@@ -172,6 +173,7 @@ public enum TableSchema {
         add("tongqu:kind", field.kind?.rawValue ?? "")
         if field.type == .decimal { members.append(.init("tongqu:scale", .integer(Int64(field.scale)))) }
         if field.type == .file { add("tongqu:type", "file") }
+        if field.indexed { members.append(.init("tongqu:index", true)) }
         if field.grade != .general1 { members.append(.init("tongqu:grade", .integer(Int64(field.grade.rawValue)))) }
         if field.codes.contains(where: { !$0.label.isEmpty }) {
             members.append(

@@ -1,0 +1,359 @@
+import Synchronization
+import Basics
+import Check
+import Foundation
+import Kernel
+import Seal
+import Store
+import Tabular
+
+/// A file on its way into a resource.
+struct LoadRequest: Sendable {
+    var path: String
+    /// The file's own name.
+    var source: String
+    var table: String?
+    var mode: LoadMode
+    var options: ReadOptions
+    var job: Int64?
+    var principal: PrincipalID
+}
+
+extension Lake {
+    /// Rows quarantined per load at the most; the report counts them all.
+    static let quarantineLimit = 100_000
+    /// Rows of one transaction while a load builds.
+    static let rowsPerCommit = 65_536
+
+    /// Checks a file and takes its good rows, wholly or not at all.
+    func run(_ request: LoadRequest, into resource: Resource, progress: @escaping @Sendable (Int64, Int64) -> Void) async throws -> Load {
+        let database = database(resource)
+        if let job = request.job, let done = try await finishedLoad(job: job, resource, database) { return done }
+        let file = try TabularFile(path: request.path, options: request.options)
+        let digest = try Lake.digest(of: request.path)
+        let table = try file.table(request.table)
+        if request.mode == .upsert, resource.schema.key.isEmpty {
+            throw Problem("load.no_key", zh: "资源没有主键,不能按主键更新。", en: "The resource has no key, so rows cannot be replaced by key.")
+        }
+        let load = try await begin(request, digest, resource, database)
+        do {
+            return try await fill(load, request, file, table, resource, database, progress)
+        } catch {
+            try await abandon(load, resource, database)
+            throw error
+        }
+    }
+
+    private func finishedLoad(job: Int64, _ resource: Resource, _ database: any Database) async throws -> Load? {
+        try await database.read { db in
+            try db.row("SELECT \(Load.columns) FROM loads WHERE job = ? AND state = 'done'", [.integer(job)]).map(Load.read)
+        }
+    }
+
+    static func digest(of path: String) throws -> Digest {
+        let hasher = DigestHasher(.sm3)
+        let source = try FileSource(path: path)
+        var chunk = [UInt8](repeating: 0, count: 1 << 20)
+        while true {
+            let got = try chunk.withUnsafeMutableBytes { try source.read(into: $0) }
+            if got == 0 { return hasher.finish() }
+            chunk.withUnsafeBytes { hasher.update(UnsafeRawBufferPointer(rebasing: $0[..<got])) }
+        }
+    }
+
+    private func begin(_ request: LoadRequest, _ digest: Digest, _ resource: Resource, _ database: any Database) async throws -> Int64 {
+        let values: [SQLValue] = [
+            .integer(resource.id.raw), SQLValue(request.job), .text(request.mode.rawValue), .text(request.source), .text(digest.description),
+            .integer(request.principal.raw), .integer(kernel.clock.now()),
+        ]
+        let fields = resource.schema.fields
+        return try await database.write { db in
+            if try db.row("SELECT 1 FROM loads WHERE resource = ? AND state = 'running'", [.integer(resource.id.raw)]) != nil {
+                throw Problem(
+                    "load.busy", status: 409, zh: "该资源正在加载另一个文件。", en: "Another file is being loaded into this resource.",
+                    hint: .init("请等它完成后再试。", "Try again when it is done.")
+                )
+            }
+            try db.execute(
+                "INSERT INTO loads (resource, job, mode, state, source, digest, principal, started_at) VALUES (?,?,?,'running',?,?,?,?)", values
+            )
+            let load = db.lastInsertedID
+            try db.execute(PhysicalTable(name: "r\(resource.id.raw)_\(load)", fields: fields).createStatement(database.dialect))
+            return load
+        }
+    }
+
+    private func abandon(_ load: Int64, _ resource: Resource, _ database: any Database) async throws {
+        let now = kernel.clock.now()
+        try await database.write { db in
+            try db.execute("DROP TABLE IF EXISTS r\(resource.id.raw)_\(load)")
+            try db.execute("DELETE FROM quarantine WHERE load = ?", [.integer(load)])
+            try db.execute("UPDATE loads SET state = 'failed', job = NULL, finished_at = ? WHERE id = ?", [.integer(now), .integer(load)])
+        }
+        try? FileManager.default.removeItem(at: versionFile(resource, load))
+    }
+
+    func versionFile(_ resource: Resource, _ load: Int64) -> URL {
+        folder.appendingPathComponent("versions/\(resource.id.raw)-\(load).batches")
+    }
+
+    // MARK: Building
+
+    private func fill(
+        _ load: Int64, _ request: LoadRequest, _ file: TabularFile, _ table: TabularFile.Table, _ resource: Resource,
+        _ database: any Database, _ progress: @escaping @Sendable (Int64, Int64) -> Void
+    ) async throws -> Load {
+        let state = try await self.state(resource)
+        let reader = try file.reader(table)
+        let references = try await ReferenceIndex(resource, self)
+        let checker = try Checker(
+            schema: resource.schema, header: reader.header, keepsValues: true, lookup: { references.contains($0, $1) }
+        )
+        for note in table.layout.notes + file.notes { checker.note(note) }
+        let staging = PhysicalTable(name: "r\(resource.id.raw)_\(load)", fields: resource.schema.fields)
+        let version = request.mode == .replace ? try BatchFileWriter(versionFile(resource, load), fields: resource.schema.fields) : nil
+        let quarantine = QuarantineCollector(checker, header: reader.header)
+        var builder = LoadBuilder(
+            load: load, owner: resource.owner.raw, nextID: state?.nextID ?? 1, nextSequence: state?.nextSequence ?? 1, staging: staging
+        )
+        while let raw = try reader.next() {
+            let checked = checker.check(raw)
+            quarantine.take(raw, checked)
+            try version?.write(checked.batch, rows: checked.good)
+            builder.add(checked)
+            if builder.waiting >= Lake.rowsPerCommit {
+                try await commit(&builder, quarantine, database)
+                progress(builder.taken, 0)
+                try Task.checkCancellation()
+                try faults.step("rows")
+            }
+        }
+        try await commit(&builder, quarantine, database)
+        try version?.finish()
+        let statements = request.mode == .replace || state == nil ? staging.indexStatements(key: resource.schema.key) : []
+        for statement in statements { try await database.write { db in try db.execute(statement) } }
+        try faults.step("indexes")
+        let report = checker.report()
+        return try await publish(builder, request, report, quarantine, state, resource, database)
+    }
+
+    private func commit(_ builder: inout LoadBuilder, _ quarantine: QuarantineCollector, _ database: any Database) async throws {
+        let work = builder.next()
+        let rows = quarantine.drain()
+        let load = builder.load
+        try await database.write { db in
+            for (checked, firstID, firstSequence) in work.batches {
+                _ = try db.insert(work.statement, checked.batch, rows: checked.good) { taken, lead in
+                    lead.append(firstID + Int64(taken))
+                    lead.append(work.owner)
+                    lead.append(0)
+                    lead.append(load)
+                    lead.append(firstSequence + Int64(taken))
+                }
+            }
+            for row in rows {
+                try db.execute("INSERT INTO quarantine (load, row, cells, reasons) VALUES (?,?,?,?)", [.integer(load)] + row)
+            }
+        }
+    }
+
+    /// Makes the built rows the resource's, in one transaction with the load's record and the event.
+    private func publish(
+        _ builder: LoadBuilder, _ request: LoadRequest, _ report: CheckReport, _ quarantine: QuarantineCollector, _ state: TableState?,
+        _ resource: Resource, _ database: any Database
+    ) async throws -> Load {
+        let now = kernel.clock.now()
+        let staging = builder.staging
+        let isNew = request.mode == .replace || state == nil
+        let header = quarantine.header
+        let load = builder.load
+        let json = report.json(.zh)
+        let filled = report.filledJSON
+        let published = try await database.write { db in
+            // The schema may have changed while the load was building; the swap must not bring old columns back.
+            var good = Int64(builder.taken)
+            var bad = Int64(report.rows - report.valid)
+            if isNew {
+                try db.execute(
+                    """
+                    INSERT INTO tables (resource, physical, schema, next_id, next_seq, rows, load, updated_at) VALUES (?,?,?,?,?,?,?,?)
+                    ON CONFLICT (resource) DO UPDATE SET physical = excluded.physical, schema = excluded.schema,
+                    next_id = excluded.next_id, next_seq = excluded.next_seq, rows = excluded.rows, load = excluded.load,
+                    updated_at = excluded.updated_at
+                    """,
+                    [
+                        .integer(resource.id.raw), .text(staging.name), .text(TableSchema.write(resource.schema).text),
+                        .integer(builder.nextID), .integer(builder.nextSequence), .integer(good), .integer(load), .integer(now),
+                    ]
+                )
+            } else if let state {
+                let refused = try Lake.merge(staging, into: state.table, key: resource.schema.key, mode: request.mode, load: load, db)
+                good -= refused
+                bad += refused
+                let rows = try db.row("SELECT count(*) FROM \(state.physical)")?.integer(0) ?? 0
+                try db.execute("DROP TABLE \(staging.name)")
+                try db.execute(
+                    "UPDATE tables SET next_id = ?, next_seq = ?, rows = ?, load = ?, updated_at = ? WHERE resource = ?",
+                    [
+                        .integer(builder.nextID), .integer(builder.nextSequence), .integer(rows), .integer(load), .integer(now),
+                        .integer(resource.id.raw),
+                    ]
+                )
+            }
+            let rows = try db.row("SELECT rows FROM tables WHERE resource = ?", [.integer(resource.id.raw)])?.integer(0) ?? 0
+            try db.execute("INSERT INTO quarantine_headers (load, cells) VALUES (?, ?)", [.integer(load), .text(header)])
+            try db.execute(
+                "UPDATE loads SET state = 'done', finished_at = ?, good = ?, bad = ?, first_seq = ?, last_seq = ?, report = ? WHERE id = ?",
+                [
+                    .integer(now), .integer(good), .integer(bad), .integer(builder.firstSequence), .integer(builder.nextSequence - 1),
+                    .text(json.text), .integer(load),
+                ]
+            )
+            try Lake.outbox(
+                LoadedEvent(
+                    load: load, resource: resource.id, at: now, rows: rows, good: good, bad: bad,
+                    report: .object([.init("report", json), .init("filled", filled)])
+                ),
+                db
+            )
+            return try db.row("SELECT \(Load.columns) FROM loads WHERE id = ?", [.integer(load)]).map(Load.read)
+        }
+        states.withLock { $0[resource.id] = nil }
+        if isNew, let old = state?.physical { retired.withLock { _ = $0.insert(old) } }
+        try await dropRetired(database)
+        let physical = isNew ? staging.name : state?.physical ?? staging.name
+        try await database.write { db in try db.execute("ANALYZE \(physical)") }
+        try await deliver()
+        guard let published else { throw Problem.notFound(.init("批次", "the load")) }
+        return published
+    }
+
+    /// Moves staged rows into the current table; how many were refused for a key that is there.
+    static func merge(
+        _ staging: PhysicalTable, into table: PhysicalTable, key: [String], mode: LoadMode, load: Int64, _ db: any SQLWriting
+    ) throws -> Int64 {
+        let targets = table.fields.indices.flatMap(table.columns)
+        let sources = table.fields.indices.flatMap { index -> [String] in
+            guard let at = staging.fields.firstIndex(where: { $0.name == table.fields[index].name }) else {
+                return table.columns(index).map { _ in "NULL" }
+            }
+            return staging.columns(at)
+        }
+        let system = "_id, _owner, _origin, _load, _seq"
+        let insert = "INTO \(table.name) (\(system), \(targets.joined(separator: ", "))) SELECT \(system), \(sources.joined(separator: ", ")) FROM \(staging.name)"
+        let keyColumns = key.compactMap { name in table.fields.firstIndex { $0.name == name } }.flatMap(table.columns)
+        if mode == .upsert, !keyColumns.isEmpty {
+            let updates = (["_load", "_seq", "_owner"] + targets).map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
+            try db.execute("INSERT \(insert) WHERE true ON CONFLICT (\(keyColumns.joined(separator: ", "))) DO UPDATE SET \(updates)")
+            return 0
+        }
+        if keyColumns.isEmpty {
+            try db.execute("INSERT \(insert)")
+            return 0
+        }
+        let join = keyColumns.map { column in "t.\(column) = s.\(stagingColumn(column, staging, table))" }.joined(separator: " AND ")
+        let cells = staging.allColumns.map { "coalesce(CAST(s.\($0) AS TEXT), '')" }.joined(separator: ", ")
+        try db.execute(
+            """
+            INSERT INTO quarantine (load, row, cells, reasons) SELECT \(load), s._id, json_array(\(cells)), '["主键已存在 / the key exists already"]'
+            FROM \(staging.name) s WHERE EXISTS (SELECT 1 FROM \(table.name) t WHERE \(join)) LIMIT \(quarantineLimit)
+            """
+        )
+        let staged = try db.row("SELECT count(*) FROM \(staging.name)")?.integer(0) ?? 0
+        let added = try db.execute("INSERT OR IGNORE \(insert)", [])
+        return staged - Int64(added)
+    }
+
+    static func stagingColumn(_ column: String, _ staging: PhysicalTable, _ table: PhysicalTable) -> String {
+        guard let index = table.fields.indices.first(where: { table.columns($0).contains(column) }),
+            let at = staging.fields.firstIndex(where: { $0.name == table.fields[index].name })
+        else { return column }
+        return staging.columns(at)[0]
+    }
+}
+
+/// Numbers the rows of a load and holds them until the next commit.
+struct LoadBuilder: Sendable {
+    let load: Int64
+    let owner: Int64
+    let staging: PhysicalTable
+    let firstSequence: Int64
+    private(set) var nextID: Int64
+    private(set) var nextSequence: Int64
+    private(set) var taken: Int64 = 0
+    private(set) var waiting = 0
+    private var batches: [(CheckedBatch, Int64, Int64)] = []
+
+    struct Work: Sendable {
+        var batches: [(CheckedBatch, Int64, Int64)]
+        var statement: String
+        var owner: Int64
+    }
+
+    init(load: Int64, owner: Int64, nextID: Int64, nextSequence: Int64, staging: PhysicalTable) {
+        self.load = load
+        self.owner = owner
+        self.nextID = nextID
+        self.nextSequence = nextSequence
+        firstSequence = nextSequence
+        self.staging = staging
+    }
+
+    mutating func add(_ checked: CheckedBatch) {
+        guard !checked.good.isEmpty else { return }
+        batches.append((checked, nextID, nextSequence))
+        let count = checked.good.count
+        nextID += Int64(count)
+        nextSequence += Int64(count)
+        taken += Int64(count)
+        waiting += count
+    }
+
+    mutating func next() -> Work {
+        defer {
+            batches = []
+            waiting = 0
+        }
+        return Work(batches: batches, statement: staging.insertStatement(), owner: owner)
+    }
+}
+
+/// Gathers rows that were not loaded, as they came, with the reasons in words.
+final class QuarantineCollector {
+    let header: String
+    private var rows: [[SQLValue]] = []
+    private var total = 0
+    private var reasons: [Int64: [String]] = [:]
+
+    init(_ checker: Checker, header: [String]) {
+        self.header = JSONValue.array(header.map { .string($0) }).text
+        checker.onFinding = { [weak self] row, rule, _ in
+            guard rule.severity == .error, let self, self.total + self.reasons.count < Lake.quarantineLimit + 4096 else { return }
+            self.reasons[row, default: []].append("\(rule.field.isEmpty ? "" : rule.field + ": ")\(rule.message.zh) / \(rule.message.en)")
+        }
+    }
+
+    func take(_ raw: RawBatch, _ checked: CheckedBatch) {
+        for row in checked.bad {
+            guard total < Lake.quarantineLimit else { break }
+            total += 1
+            let number = raw.numbers[Int(row)]
+            let cells = JSONValue.array(raw.texts(Int(row)).map { .string($0) }).text
+            let words = JSONValue.array((reasons[number] ?? []).map { .string($0) }).text
+            rows.append([.integer(number), .text(cells), .text(words)])
+        }
+        reasons.removeAll(keepingCapacity: true)
+    }
+
+    func drain() -> [[SQLValue]] {
+        defer { rows = [] }
+        return rows
+    }
+}
+
+extension CheckReport {
+    /// For each field: its name and how many rows have a value.
+    var filledJSON: JSONValue {
+        .object(zip(fields, filled).map { .init($0.name, .integer(Int64($1))) })
+    }
+}

@@ -1,0 +1,192 @@
+import Basics
+import CQL
+import Kernel
+import Mask
+import Store
+public import Tabular
+
+extension Lake {
+    /// A page of rows, as decided.
+    func page(_ query: RecordQuery, _ decision: Decision) async throws -> RecordPage {
+        guard let resource = decision.resource else { throw Problem.notFound(.init("资源", "the resource")) }
+        let masks = Dictionary(decision.fields.compactMap { access in access.mask.map { (access.field.name, $0) } }, uniquingKeysWith: { first, _ in first })
+        guard let state = try await state(resource) else {
+            let fields = decision.fields.map(\.field)
+            return RecordPage(batch: Batch(fields: fields, columns: fields.map { var builder = ColumnBuilder($0); return builder.finish() }, count: 0), ids: [], next: nil, count: query.countsExactly ? 0 : nil, masked: masks)
+        }
+        let decided = try DecidedQuery(query, decision, state)
+        let limit = max(1, min(query.limit, 10_000))
+        let cursor = try query.cursor.map { text throws(Problem) in try DecidedQuery.Cursor(text: text) }
+        retain(state.physical)
+        defer { release(state.physical) }
+        let database = database(resource)
+        var (batch, last) = try await Lake.fetch(decided, cursor, limit, database)
+        if decided.sort != nil, cursor?.value != nil || cursor == nil, batch.count < limit {
+            // The rows with a value are exhausted; those without one follow.
+            let id: Int64 = decided.sort?.descending == true ? .max : 0
+            let (rest, end) = try await Lake.fetch(decided, DecidedQuery.Cursor(value: nil, id: id), limit - batch.count, database)
+            batch = Lake.joined(batch, rest)
+            last = end ?? last
+        }
+        let count: Int64? = if query.countsExactly {
+            try await database.read { db in try db.row(decided.countStatement.sql, decided.countStatement.values)?.integer(0) }
+        } else { nil }
+        let (ids, output) = Lake.split(batch)
+        return RecordPage(
+            batch: decided.masked(output), ids: ids, next: batch.count == limit ? last?.text : nil, count: count,
+            masked: masks.filter { name, _ in output.fields.contains { $0.name == name } }
+        )
+    }
+
+    /// Runs one statement; the rows with their ids, and where they end.
+    private static func fetch(
+        _ decided: DecidedQuery, _ cursor: DecidedQuery.Cursor?, _ limit: Int, _ database: any Database
+    ) async throws -> (Batch, DecidedQuery.Cursor?) {
+        let (sql, values) = decided.statement(after: cursor, limit: limit)
+        let isSorted = decided.sort != nil && sql.contains("IS NOT NULL")
+        let sortField = decided.sort.flatMap { sort in decided.table.fields.first { decided.table.column($0) == sort.column } }
+        var fields = decided.fields
+        if isSorted, let sortField { fields.append(sortField) }
+        let wanted = fields
+        var batch = try await database.read { db in try db.batch(sql, values, fields: wanted, capacity: min(limit, 4096)) }
+        guard batch.count > 0, case .int64(let ids) = batch.columns[0].values else {
+            if isSorted {
+                batch.fields.removeLast()
+                batch.columns.removeLast()
+            }
+            return (batch, nil)
+        }
+        var value: SQLValue?
+        if isSorted {
+            value = SQLValue(batch.value(batch.count - 1, batch.columns.count - 1))
+            batch.fields.removeLast()
+            batch.columns.removeLast()
+        }
+        return (batch, DecidedQuery.Cursor(value: value, id: ids[batch.count - 1]))
+    }
+
+    static func joined(_ a: Batch, _ b: Batch) -> Batch {
+        guard b.count > 0 else { return a }
+        guard a.count > 0 else { return b }
+        var columns: [Column] = []
+        for index in a.columns.indices {
+            var builder = ColumnBuilder(a.fields[index])
+            for row in 0..<a.count { builder.append(a.value(row, index)) }
+            for row in 0..<b.count { builder.append(b.value(row, index)) }
+            columns.append(builder.finish())
+        }
+        return Batch(fields: a.fields, columns: columns, count: a.count + b.count)
+    }
+
+    static func split(_ batch: Batch) -> ([Int64], Batch) {
+        guard case .int64(let ids) = batch.columns[0].values else { return ([], batch) }
+        return (ids, Batch(fields: Array(batch.fields.dropFirst()), columns: Array(batch.columns.dropFirst()), count: batch.count))
+    }
+
+    /// All rows that a query lets out, batch after batch, each by a short read of its own.
+    func scan(_ query: RecordQuery, _ decision: Decision) async throws -> RecordScan {
+        guard let resource = decision.resource else { throw Problem.notFound(.init("资源", "the resource")) }
+        let state = try await state(resource)
+        return try RecordScan(self, resource, state, query, decision)
+    }
+}
+
+/// A download under way: rows as decided, masked, in batches. No transaction waits for the client.
+public actor RecordScan {
+    public nonisolated let fields: [Field]
+    private let lake: Lake
+    private let database: any Database
+    private let decided: DecidedQuery?
+    private let physical: String?
+    private var file: BatchFileReader?
+    private var filePositions: [Int] = []
+    private var cursor: DecidedQuery.Cursor?
+    private var isDone: Bool
+    private var left: Int
+
+    init(_ lake: Lake, _ resource: Resource, _ state: TableState?, _ query: RecordQuery, _ decision: Decision) throws {
+        self.lake = lake
+        database = lake.database(resource)
+        let decided = try state.map { state throws(Problem) in try DecidedQuery(query, decision, state) }
+        self.decided = decided
+        physical = state?.physical
+        isDone = state == nil
+        left = query.limit > 0 ? query.limit : .max
+        let fields = decided?.outputs.map(\.field) ?? decision.fields.map(\.field)
+        self.fields = fields
+        if let physical { lake.retain(physical) }
+        if let decided, let state, decided.isWhole {
+            // The version's file holds the same rows where nothing was changed since it was written.
+            if let reader = try? BatchFileReader(lake.versionFile(resource, state.load)), state.physical == "r\(resource.id.raw)_\(state.load)" {
+                let positions = fields.compactMap { field in reader.fields.firstIndex { $0.name == field.name } }
+                if positions.count == fields.count {
+                    file = reader
+                    filePositions = positions
+                }
+            }
+        }
+    }
+
+    deinit { if let physical { lake.release(physical) } }
+
+    /// The next rows; nil at the end.
+    public func next() async throws -> Batch? {
+        guard !isDone, let decided, left > 0 else { return nil }
+        if let file {
+            guard var batch = try file.next() else {
+                isDone = true
+                return nil
+            }
+            if batch.count > left {
+                let rows = (0..<Int32(left)).map { $0 }
+                batch = Batch(fields: batch.fields, columns: batch.columns.map { $0.taking(rows) }, count: left)
+            }
+            left -= batch.count
+            return decided.masked(
+                Batch(fields: fields, columns: filePositions.map { batch.columns[$0] }, count: batch.count)
+            )
+        }
+        let limit = min(left, 4096)
+        let (sql, values) = decided.statement(after: cursor, limit: limit)
+        if decided.sort != nil { return try await sortedNext(decided, limit) }
+        let wanted = decided.fields
+        let batch = try await database.read { db in try db.batch(sql, values, fields: wanted, capacity: limit) }
+        guard batch.count > 0, case .int64(let ids) = batch.columns[0].values else {
+            isDone = true
+            return nil
+        }
+        cursor = DecidedQuery.Cursor(value: nil, id: ids[batch.count - 1])
+        isDone = batch.count < limit
+        left -= batch.count
+        return decided.masked(Lake.split(batch).1)
+    }
+
+    /// Sorted downloads take the part with values first, then the part without.
+    private func sortedNext(_ decided: DecidedQuery, _ limit: Int) async throws -> Batch? {
+        let (sql, values) = decided.statement(after: cursor, limit: limit)
+        let inValues = sql.contains("IS NOT NULL")
+        var wanted = decided.fields
+        if inValues, let sort = decided.sort, let field = decided.table.fields.first(where: { decided.table.column($0) == sort.column }) {
+            wanted.append(field)
+        }
+        let fields = wanted
+        var batch = try await database.read { db in try db.batch(sql, values, fields: fields, capacity: limit) }
+        if batch.count == 0 {
+            guard inValues else {
+                isDone = true
+                return nil
+            }
+            cursor = DecidedQuery.Cursor(value: nil, id: decided.sort?.descending == true ? .max : 0)
+            return try await sortedNext(decided, limit)
+        }
+        guard case .int64(let ids) = batch.columns[0].values else { return nil }
+        let value = inValues ? SQLValue(batch.value(batch.count - 1, batch.columns.count - 1)) : nil
+        cursor = DecidedQuery.Cursor(value: value, id: ids[batch.count - 1])
+        if inValues {
+            batch.fields.removeLast()
+            batch.columns.removeLast()
+        }
+        left -= batch.count
+        return decided.masked(Lake.split(batch).1)
+    }
+}

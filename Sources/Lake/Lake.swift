@@ -1,0 +1,198 @@
+import Basics
+import CQL
+import Check
+public import Foundation
+public import Kernel
+import Store
+import Synchronization
+import Tabular
+
+/// The tables of resources: loads, versions, the change log, scans.
+///
+/// Rows written by loads lie in the lake's database, rows written by forms in the records' database; both have the same shape.
+public final class Lake: Sendable {
+    let kernel: Kernel
+    /// Where version files and uploaded files lie.
+    let folder: URL
+    private let subscribers = Mutex<[@Sendable (LoadedEvent) async throws -> Void]>([])
+    let states = Mutex<[ResourceID: TableState]>([:])
+    /// Scans under way by physical table: a table is dropped when nobody reads it any more.
+    let readers = Mutex<[String: Int]>([:])
+    let retired = Mutex<Set<String>>([])
+    /// Loads in this process, for tests that stop one halfway.
+    let faults: FaultPlan
+
+    /// Simulated faults for tests: called between the steps of a load.
+    public struct FaultPlan: Sendable {
+        public var step: @Sendable (String) throws -> Void
+        public init(step: @escaping @Sendable (String) throws -> Void = { _ in }) { self.step = step }
+    }
+
+    public init(kernel: Kernel, folder: URL, faults: FaultPlan = FaultPlan()) async throws {
+        self.kernel = kernel
+        self.folder = folder
+        self.faults = faults
+        for name in ["uploads", "versions"] {
+            try FileManager.default.createDirectory(at: folder.appendingPathComponent(name), withIntermediateDirectories: true)
+        }
+        for database in [kernel.databases.lake, kernel.databases.records] {
+            try await Migration.apply(Lake.migrations, to: database, at: kernel.clock.now())
+            try await recover(database)
+        }
+    }
+
+    static let migrations = [
+        Migration(
+            "lake/001-begin",
+            [
+                """
+                CREATE TABLE tables (resource BIGINT PRIMARY KEY, physical TEXT NOT NULL, schema TEXT NOT NULL, next_id BIGINT NOT NULL,
+                next_seq BIGINT NOT NULL, rows BIGINT NOT NULL, load BIGINT NOT NULL, updated_at BIGINT NOT NULL)
+                """,
+                """
+                CREATE TABLE loads (id INTEGER PRIMARY KEY, resource BIGINT NOT NULL, job BIGINT, mode TEXT NOT NULL, state TEXT NOT NULL,
+                source TEXT NOT NULL, digest TEXT NOT NULL, principal BIGINT NOT NULL, started_at BIGINT NOT NULL, finished_at BIGINT,
+                good BIGINT NOT NULL DEFAULT 0, bad BIGINT NOT NULL DEFAULT 0, first_seq BIGINT NOT NULL DEFAULT 0,
+                last_seq BIGINT NOT NULL DEFAULT 0, report TEXT)
+                """,
+                "CREATE INDEX loads_resource ON loads (resource, id)",
+                "CREATE UNIQUE INDEX loads_job ON loads (job)",
+                "CREATE TABLE tombstones (resource BIGINT NOT NULL, seq BIGINT NOT NULL, row_id BIGINT NOT NULL, load BIGINT NOT NULL, PRIMARY KEY (resource, seq))",
+                "CREATE TABLE quarantine (load BIGINT NOT NULL, row BIGINT NOT NULL, cells TEXT NOT NULL, reasons TEXT NOT NULL)",
+                "CREATE INDEX quarantine_load ON quarantine (load, row)",
+                "CREATE TABLE quarantine_headers (load BIGINT PRIMARY KEY, cells TEXT NOT NULL)",
+                "CREATE TABLE outbox (id INTEGER PRIMARY KEY, payload TEXT NOT NULL)",
+            ]
+        )
+    ]
+
+    /// After a stop: loads that ran are failed (their jobs run again), tables nobody points to are dropped.
+    private func recover(_ database: any Database) async throws {
+        let now = kernel.clock.now()
+        let orphans = try await database.write { db in
+            let unfinished = try db.rows("SELECT id FROM loads WHERE state = 'running'").map { $0.integer(0) }
+            for load in unfinished {
+                try db.execute("DELETE FROM quarantine WHERE load = ?", [.integer(load)])
+                try db.execute("DELETE FROM quarantine_headers WHERE load = ?", [.integer(load)])
+                try db.execute("UPDATE loads SET state = 'failed', job = NULL, finished_at = ? WHERE id = ?", [.integer(now), .integer(load)])
+            }
+            return try db.rows(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB 'r[0-9]*_[0-9]*' AND name NOT IN (SELECT physical FROM tables)"
+            ).map { $0.text(0) }
+        }
+        for name in orphans { try await database.write { db in try db.execute("DROP TABLE \(name)") } }
+    }
+
+    func database(_ resource: Resource) -> any Database {
+        resource.storage == .records ? kernel.databases.records : kernel.databases.lake
+    }
+
+    /// The state of a resource's table; nil where it has none yet.
+    func state(_ resource: Resource) async throws -> TableState? {
+        if let known = states.withLock({ $0[resource.id] }) { return known }
+        let state = try await database(resource).read { db in
+            try db.row("SELECT \(TableState.columns) FROM tables WHERE resource = ?", [.integer(resource.id.raw)]).map(TableState.read)
+        }
+        if let state {
+            states.withLock { states in
+                if states.count > 20_000 { states = [:] }
+                states[resource.id] = state
+            }
+        }
+        return state
+    }
+
+    // MARK: Events
+
+    /// Registers who learns of loads. An event is given again until every subscriber took it.
+    public func subscribe(_ body: @escaping @Sendable (LoadedEvent) async throws -> Void) { subscribers.withLock { $0.append(body) } }
+
+    /// Hands events of the outbox on; called after loads and at the start.
+    public func deliver() async throws {
+        for database in [kernel.databases.lake, kernel.databases.records] {
+            while true {
+                let rows = try await database.read { try $0.rows("SELECT id, payload FROM outbox ORDER BY id LIMIT 100") }
+                if rows.isEmpty { break }
+                for row in rows {
+                    let payload = try JSONValue(text: row.text(1))
+                    let event = LoadedEvent(
+                        load: payload["load"]?.integer ?? 0, resource: ResourceID(payload["resource"]?.integer ?? 0),
+                        at: payload["at"]?.integer ?? 0, rows: payload["rows"]?.integer ?? 0, good: payload["good"]?.integer ?? 0,
+                        bad: payload["bad"]?.integer ?? 0, report: payload["report"] ?? .null
+                    )
+                    for subscriber in subscribers.withLock({ $0 }) { try await subscriber(event) }
+                    let id = row.values[0]
+                    try await database.write { db in try db.execute("DELETE FROM outbox WHERE id = ?", [id]) }
+                }
+            }
+        }
+    }
+
+    static func outbox(_ event: LoadedEvent, _ db: any SQLWriting) throws {
+        let payload = JSONValue.object([
+            .init("load", .integer(event.load)), .init("resource", .integer(event.resource.raw)), .init("at", .integer(event.at)),
+            .init("rows", .integer(event.rows)), .init("good", .integer(event.good)), .init("bad", .integer(event.bad)),
+            .init("report", event.report),
+        ])
+        try db.execute("INSERT INTO outbox (payload) VALUES (?)", [.text(payload.text)])
+    }
+
+    // MARK: Tables in use
+
+    func retain(_ physical: String) { readers.withLock { $0[physical, default: 0] += 1 } }
+
+    func release(_ physical: String) {
+        readers.withLock { readers in
+            let left = (readers[physical] ?? 1) - 1
+            readers[physical] = left > 0 ? left : nil
+        }
+    }
+
+    /// Drops tables that were replaced and are no longer read.
+    func dropRetired(_ database: any Database) async throws {
+        let free = retired.withLock { retired in
+            let busy = readers.withLock { Set($0.keys) }
+            let free = retired.subtracting(busy)
+            retired.subtract(free)
+            return free
+        }
+        for name in free { try await database.write { db in try db.execute("DROP TABLE IF EXISTS \(name)") } }
+    }
+
+    // MARK: Loads
+
+    /// The loads of a resource, newest first.
+    func loads(of resource: Resource, limit: Int) async throws -> [Load] {
+        try await database(resource).read { db in
+            try db.rows("SELECT \(Load.columns) FROM loads WHERE resource = ? ORDER BY id DESC LIMIT \(limit)", [.integer(resource.id.raw)])
+                .map(Load.read)
+        }
+    }
+
+    func load(_ id: Int64, of resource: Resource) async throws -> Load {
+        let found = try await database(resource).read { db in
+            try db.row("SELECT \(Load.columns) FROM loads WHERE id = ? AND resource = ?", [.integer(id), .integer(resource.id.raw)]).map(Load.read)
+        }
+        guard let found else { throw Problem.notFound(.init("批次", "the load")) }
+        return found
+    }
+
+    func quarantine(_ load: Int64, of resource: Resource, after: Int64, limit: Int) async throws -> (header: [String], rows: [QuarantinedRow]) {
+        _ = try await self.load(load, of: resource)
+        return try await database(resource).read { db in
+            let header = try db.row("SELECT cells FROM quarantine_headers WHERE load = ?", [.integer(load)]).map { try JSONValue(text: $0.text(0)) }
+            let rows = try db.rows(
+                "SELECT row, cells, reasons FROM quarantine WHERE load = ? AND row > ? ORDER BY row LIMIT \(limit)", [.integer(load), .integer(after)]
+            )
+            return (
+                header?.array?.compactMap(\.string) ?? [],
+                try rows.map { row in
+                    QuarantinedRow(
+                        row: row.integer(0), cells: try JSONValue(text: row.text(1)).array?.compactMap(\.string) ?? [],
+                        reasons: try JSONValue(text: row.text(2)).array?.compactMap(\.string) ?? []
+                    )
+                }
+            )
+        }
+    }
+}
