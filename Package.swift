@@ -63,6 +63,15 @@ let floor1: [Target] = [
     module("Lake", ["Basics", "Tabular", "CQL", "Check", "Mask", "Seal", "Store", "Kernel", "CLZ4"]),
 ]
 
+// MARK: Floor 2: capabilities; none imports another
+
+let floor2: [Target] = [
+    module("Catalogue", ["Basics", "Codes", "Tabular", "CQL", "Kernel", "Store"]),
+    module("Collect", ["Basics", "Tabular", "Check", "Kernel", "Store"]),
+    module("Open", ["Basics", "Codes", "Tabular", "Mask", "Kernel", "Store"]),
+    module("Quality", ["Basics", "Tabular", "Check", "Kernel", "Lake", "Store"]),
+]
+
 let package = Package(
     name: "tongqu",
         dependencies: [
@@ -77,6 +86,6 @@ let package = Package(
         ),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
-    targets: systemLibraries + floor0 + floor1 + [.executableTarget(name: "tongqu", dependencies: ["Check"], swiftSettings: settings)],
+    targets: systemLibraries + floor0 + floor1 + floor2 + [.executableTarget(name: "tongqu", dependencies: ["Check"], swiftSettings: settings)],
     swiftLanguageModes: [.v6]
 )

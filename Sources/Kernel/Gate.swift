@@ -208,7 +208,7 @@ public final class Gate: Sendable {
     /// How one grant shows a field; nil where it does not.
     static func view(of field: Field, _ index: Int, through grant: Grant, _ resource: Resource) -> (mask: Mask?, Void)? {
         if let fields = grant.fields, !fields.contains(field.name) { return nil }
-        if grant.scope == .shared, index < resource.sharing.count, resource.sharing[index] != .unconditional { return nil }
+        if grant.scope == .shared, resource.sharing(index) != .unconditional { return nil }
         if let mask = grant.masks[field.name] { return (mask, ()) }
         if grant.masksPersonalFields, let kind = field.kind, kind.isPersonal { return (Mask.standard(for: kind) ?? .suppress, ()) }
         return (nil, ())

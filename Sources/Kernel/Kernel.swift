@@ -90,7 +90,7 @@ public final class Kernel: Sendable {
                 """
                 CREATE TABLE resources (id INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, name TEXT NOT NULL, owner BIGINT NOT NULL
                 REFERENCES organisations (id), state TEXT NOT NULL, storage TEXT NOT NULL, schema TEXT NOT NULL, sharing TEXT NOT NULL,
-                is_open INTEGER NOT NULL DEFAULT 0)
+                openness TEXT NOT NULL DEFAULT '', is_open INTEGER NOT NULL DEFAULT 0)
                 """,
                 """
                 CREATE TABLE jobs (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, payload TEXT NOT NULL, state TEXT NOT NULL,
@@ -107,14 +107,15 @@ public final class Kernel: Sendable {
 
     // MARK: Resources
 
-    static let resourceColumns = "id, code, name, owner, state, storage, schema, sharing, is_open"
+    static let resourceColumns = "id, code, name, owner, state, storage, schema, sharing, openness, is_open"
 
     static func read(_ row: SQLRow) throws -> Resource {
         Resource(
             id: ResourceID(row.integer(0)), code: row.text(1), name: row.text(2), owner: OrganisationID(row.integer(3)),
             state: Resource.State(rawValue: row.text(4)) ?? .draft, storage: Resource.Storage(rawValue: row.text(5)) ?? .none,
             schema: try TableSchema.read(JSONValue(text: row.text(6))),
-            sharing: row.text(7).split(separator: ",").map { Sharing(rawValue: Int($0) ?? 3) ?? .none }, isOpen: row.flag(8)
+            sharing: row.text(7).split(separator: ",").map { Sharing(rawValue: Int($0) ?? 3) ?? .none },
+            openness: row.text(8).split(separator: ",").map { Openness(rawValue: Int($0) ?? 0) ?? .none }, isOpen: row.flag(9)
         )
     }
 
@@ -148,14 +149,15 @@ public final class Kernel: Sendable {
         let values: [SQLValue] = [
             .text(resource.code), .text(resource.name), .integer(resource.owner.raw), .text(resource.state.rawValue),
             .text(resource.storage.rawValue), .text(TableSchema.write(resource.schema).text),
-            .text(resource.sharing.map { String($0.rawValue) }.joined(separator: ",")), .integer(resource.isOpen ? 1 : 0),
+            .text(resource.sharing.map { String($0.rawValue) }.joined(separator: ",")),
+            .text(resource.openness.map { String($0.rawValue) }.joined(separator: ",")), .integer(resource.isOpen ? 1 : 0),
         ]
         if resource.id.raw == 0 {
-            try db.execute("INSERT INTO resources (code, name, owner, state, storage, schema, sharing, is_open) VALUES (?,?,?,?,?,?,?,?)", values)
+            try db.execute("INSERT INTO resources (code, name, owner, state, storage, schema, sharing, openness, is_open) VALUES (?,?,?,?,?,?,?,?,?)", values)
             return ResourceID(db.lastInsertedID)
         }
         try db.execute(
-            "UPDATE resources SET code = ?, name = ?, owner = ?, state = ?, storage = ?, schema = ?, sharing = ?, is_open = ? WHERE id = ?",
+            "UPDATE resources SET code = ?, name = ?, owner = ?, state = ?, storage = ?, schema = ?, sharing = ?, openness = ?, is_open = ? WHERE id = ?",
             values + [.integer(resource.id.raw)]
         )
         return resource.id

@@ -65,8 +65,32 @@ public struct Resource: Sendable, Hashable {
     public var schema: Schema
     /// The sharing type of each field, in the schema's order.
     public var sharing: [Sharing]
+    /// The openness of each field, in the schema's order. Only the opening path sets it.
+    public var openness: [Openness]
     /// Whether the resource stands on the open list.
     public var isOpen: Bool
+
+    public init(
+        id: ResourceID = ResourceID(0), code: String, name: String, owner: OrganisationID, state: State = .draft, storage: Storage,
+        schema: Schema, sharing: [Sharing], openness: [Openness] = [], isOpen: Bool = false
+    ) {
+        self.id = id
+        self.code = code
+        self.name = name
+        self.owner = owner
+        self.state = state
+        self.storage = storage
+        self.schema = schema
+        self.sharing = sharing
+        self.openness = openness
+        self.isOpen = isOpen
+    }
+
+    /// The sharing type of a field; not shared where nobody said so.
+    public func sharing(_ index: Int) -> Sharing { index < sharing.count ? sharing[index] : .none }
+
+    /// The openness of a field; not open where nobody said so.
+    public func openness(_ index: Int) -> Openness { index < openness.count ? openness[index] : .none }
 
     /// The highest grade of its fields.
     public var grade: Grade { schema.fields.map(\.grade).max() ?? .general1 }

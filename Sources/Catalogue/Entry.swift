@@ -1,0 +1,65 @@
+public import Basics
+public import Kernel
+import Store
+import Tabular
+
+/// Where the working version of an entry stands.
+public enum EntryStage: String, Sendable, CaseIterable {
+    /// Nothing is being worked on: what is published holds.
+    case none
+    /// 编目.
+    case draft
+    /// 部门审核.
+    case department
+    /// 主管部门审核.
+    case authority
+
+    public var title: LocalizedText {
+        switch self {
+        case .none: .init("无待办", "settled")
+        case .draft: .init("编目中", "draft")
+        case .department: .init("部门审核中", "in department review")
+        case .authority: .init("主管部门审核中", "in authority review")
+        }
+    }
+}
+
+/// An entry of the catalogue.
+public struct Entry: Sendable {
+    public var resource: Resource
+    /// What is published; nil before the first publication.
+    public var published: EntryContent?
+    /// What is being worked on.
+    public var draft: EntryContent?
+    public var stage: EntryStage
+    public var version: Int64
+    public var author: PrincipalID
+    public var publishedAt: Int64?
+    public var changedAt: Int64
+    /// Of the data attached (挂接).
+    public var rows: Int64
+    public var dataAt: Int64?
+    public var score: Double?
+
+    /// The draft where there is one, else what is published.
+    public var content: EntryContent? { draft ?? published }
+
+    /// `301002-000001`: the code in addresses.
+    public var slug: String { Entry.slug(resource.code) }
+
+    public static func slug(_ code: String) -> String { code.replacing("/", with: "-") }
+
+    /// The code of an address.
+    public static func code(slug: String) -> String {
+        guard !slug.contains("/"), let dash = slug.firstIndex(of: "-") else { return slug }
+        return slug[..<dash] + "/" + slug[slug.index(after: dash)...]
+    }
+}
+
+/// A step in an entry's life.
+public struct EntryEvent: Sendable {
+    public var at: Int64
+    public var actor: String
+    public var what: String
+    public var note: String
+}

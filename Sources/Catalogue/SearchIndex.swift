@@ -1,0 +1,255 @@
+import Basics
+public import Kernel
+import Store
+import Synchronization
+
+/// What somebody searches for.
+public struct CatalogueQuery: Sendable {
+    public var text: String
+    public var category: String?
+    public var provider: OrganisationID?
+    public var frequency: String?
+    public var format: String?
+    public var isOpen: Bool?
+    public var offset: Int
+    public var limit: Int
+
+    public init(
+        text: String = "", category: String? = nil, provider: OrganisationID? = nil, frequency: String? = nil, format: String? = nil,
+        isOpen: Bool? = nil, offset: Int = 0, limit: Int = 20
+    ) {
+        self.text = text
+        self.category = category
+        self.provider = provider
+        self.frequency = frequency
+        self.format = format
+        self.isOpen = isOpen
+        self.offset = offset
+        self.limit = limit
+    }
+}
+
+/// A count by a property of the hits.
+public struct FacetCount: Sendable, Hashable {
+    public var value: String
+    public var count: Int
+}
+
+/// The answer to a search.
+public struct CatalogueHits: Sendable {
+    public var total: Int
+    public var entries: [Entry]
+    public var categories: [FacetCount]
+    public var providers: [FacetCount]
+    public var frequencies: [FacetCount]
+    public var formats: [FacetCount]
+}
+
+/// The properties of every entry in memory, 40 bytes each, for facets and filters; the words lie in the database's full text.
+final class SearchIndex: Sendable {
+    struct Row: Sendable {
+        var id: Int64
+        var owner: Int64
+        var category: Int32
+        var frequency: UInt8
+        var format: UInt8
+        var isPublished: Bool
+        var isOpen: Bool
+        var dataAt: Int64
+        var score: Float
+    }
+
+    struct State {
+        var rows: [Row] = []
+        var positions: [Int64: Int] = [:]
+        var categories = Names()
+        var frequencies = Names()
+        var formats = Names()
+        var isLoaded = false
+    }
+
+    /// Names numbered as they are met.
+    struct Names {
+        var list: [String] = []
+        var numbers: [String: Int] = [:]
+
+        mutating func number(_ name: String) -> Int {
+            if let number = numbers[name] { return number }
+            list.append(name)
+            numbers[name] = list.count - 1
+            return list.count - 1
+        }
+    }
+
+    let database: any Database
+    private let state = Mutex(State())
+
+    init(_ database: any Database) { self.database = database }
+
+    func load() async throws {
+        if state.withLock({ $0.isLoaded }) { return }
+        let rows = try await database.read { db in
+            try db.rows(
+                "SELECT e.resource, r.owner, e.category, e.frequency, e.format, r.state, r.is_open, e.data_at, e.score FROM entries e JOIN resources r ON r.id = e.resource ORDER BY e.resource"
+            )
+        }
+        state.withLock { state in
+            guard !state.isLoaded else { return }
+            state.rows.reserveCapacity(rows.count)
+            for row in rows {
+                SearchIndex.put(
+                    &state, id: row.integer(0), owner: row.integer(1), category: row.text(2), frequency: row.text(3), format: row.text(4),
+                    isPublished: row.text(5) == "published", isOpen: row.flag(6), dataAt: row.integer(7), score: Float(row.real(8))
+                )
+            }
+            state.isLoaded = true
+        }
+    }
+
+    private static func put(
+        _ state: inout State, id: Int64, owner: Int64, category: String, frequency: String, format: String, isPublished: Bool, isOpen: Bool,
+        dataAt: Int64, score: Float
+    ) {
+        let row = Row(
+            id: id, owner: owner, category: Int32(state.categories.number(category)), frequency: UInt8(truncatingIfNeeded: state.frequencies.number(frequency)),
+            format: UInt8(truncatingIfNeeded: state.formats.number(format)), isPublished: isPublished, isOpen: isOpen, dataAt: dataAt, score: score
+        )
+        if let position = state.positions[id] {
+            state.rows[position] = row
+        } else {
+            state.positions[id] = state.rows.count
+            state.rows.append(row)
+        }
+    }
+
+    func put(_ entry: Entry) {
+        let content = entry.published ?? entry.draft
+        state.withLock { state in
+            guard state.isLoaded else { return }
+            SearchIndex.put(
+                &state, id: entry.resource.id.raw, owner: entry.resource.owner.raw, category: content?.category ?? "",
+                frequency: content?.frequency.rawValue ?? "", format: content?.formatType ?? "", isPublished: entry.resource.state == .published,
+                isOpen: entry.resource.isOpen, dataAt: entry.dataAt ?? 0, score: Float(entry.score ?? 0)
+            )
+        }
+    }
+
+    func update(_ resource: ResourceID, dataAt: Int64, score: Double?) {
+        state.withLock { state in
+            guard let position = state.positions[resource.raw] else { return }
+            state.rows[position].dataAt = dataAt
+            state.rows[position].score = Float(score ?? 0)
+        }
+    }
+
+    /// Finds entries: the words by full text, the rest in memory. `isPublic` narrows to the open list.
+    func search(_ query: CatalogueQuery, isPublic: Bool) async throws -> CatalogueHits {
+        try await load()
+        var ids: [Int64]?
+        if let match = SearchIndex.match(query.text) {
+            ids = try await database.read { db in
+                try db.rows("SELECT rowid FROM entries_text WHERE entries_text MATCH ? ORDER BY rowid", [.text(match)]).map { $0.integer(0) }
+            }
+        }
+        let found = state.withLock { SearchIndex.filter(&$0, ids, query, isPublic) }
+        let ordered = try await rank(found.positions, query)
+        let page = ordered.dropFirst(max(0, query.offset)).prefix(max(1, min(query.limit, 200)))
+        let entries = try await entries(Array(page))
+        return CatalogueHits(
+            total: found.positions.count, entries: entries, categories: found.categories, providers: found.providers, frequencies: found.frequencies,
+            formats: found.formats
+        )
+    }
+
+    /// Each word a phrase of single characters; all must be there.
+    static func match(_ text: String) -> String? {
+        let terms = text.split(whereSeparator: { $0.isWhitespace }).prefix(12).map { TextForms.spaced(String($0)) }.filter { !$0.isEmpty }
+        return terms.isEmpty ? nil : terms.map { "\"\($0)\"" }.joined(separator: " AND ")
+    }
+
+    private struct Found {
+        var positions: [(id: Int64, weight: Float)] = []
+        var categories: [FacetCount] = []
+        var providers: [FacetCount] = []
+        var frequencies: [FacetCount] = []
+        var formats: [FacetCount] = []
+    }
+
+    private static func filter(_ state: inout State, _ ids: [Int64]?, _ query: CatalogueQuery, _ isPublic: Bool) -> Found {
+        var found = Found()
+        var categories = [Int](repeating: 0, count: state.categories.list.count)
+        var frequencies = [Int](repeating: 0, count: state.frequencies.list.count)
+        var formats = [Int](repeating: 0, count: state.formats.list.count)
+        var providers: [Int64: Int] = [:]
+        let wantedFrequency = query.frequency.map { state.frequencies.numbers[$0] ?? -1 }
+        let wantedFormat = query.format.map { state.formats.numbers[$0] ?? -1 }
+        let wantedCategories = query.category.map { prefix in state.categories.list.map { $0.hasPrefix(prefix) } }
+        func take(_ row: Row) {
+            guard row.isPublished, !isPublic || row.isOpen, query.isOpen == nil || row.isOpen == query.isOpen else { return }
+            if let wantedCategories, !wantedCategories[Int(row.category)] { return }
+            if let wantedFrequency, wantedFrequency != Int(row.frequency) { return }
+            if let wantedFormat, wantedFormat != Int(row.format) { return }
+            if let provider = query.provider, provider.raw != row.owner { return }
+            categories[Int(row.category)] += 1
+            frequencies[Int(row.frequency)] += 1
+            formats[Int(row.format)] += 1
+            providers[row.owner, default: 0] += 1
+            found.positions.append((row.id, row.score + (row.dataAt > 0 ? 100 : 0)))
+        }
+        if let ids {
+            for id in ids { if let position = state.positions[id] { take(state.rows[position]) } }
+        } else {
+            for row in state.rows { take(row) }
+        }
+        func counts(_ numbers: [Int], _ names: [String]) -> [FacetCount] {
+            zip(names, numbers).filter { $1 > 0 }.map { FacetCount(value: $0, count: $1) }.sorted { ($1.count, $0.value) < ($0.count, $1.value) }
+        }
+        // 目 is what people browse by: categories count by their first six digits.
+        var byPrefix: [String: Int] = [:]
+        for (name, count) in zip(state.categories.list, categories) where count > 0 { byPrefix[String(name.prefix(6)), default: 0] += count }
+        found.categories = byPrefix.map { FacetCount(value: $0, count: $1) }.sorted { ($1.count, $0.value) < ($0.count, $1.value) }
+        found.frequencies = counts(frequencies, state.frequencies.list)
+        found.formats = counts(formats, state.formats.list)
+        found.providers = providers.map { FacetCount(value: String($0), count: $1) }.sorted { ($1.count, $0.value) < ($0.count, $1.value) }
+        return found
+    }
+
+    /// Hits in the title come first, then those with data and a better score.
+    private func rank(_ hits: [(id: Int64, weight: Float)], _ query: CatalogueQuery) async throws -> [Int64] {
+        var titles: Set<Int64> = []
+        if let match = SearchIndex.match(query.text), hits.count <= 20_000 {
+            titles = Set(try await database.read { db in
+                try db.rows("SELECT rowid FROM entries_text WHERE entries_text MATCH ?", [.text("title : (\(match))")]).map { $0.integer(0) }
+            })
+        }
+        let wanted = max(0, query.offset) + max(1, min(query.limit, 200))
+        let weighted = hits.map { (id: $0.id, weight: $0.weight + (titles.contains($0.id) ? 1000 : 0)) }
+        return SearchIndex.best(weighted, wanted)
+    }
+
+    /// The ids of the greatest weights, the newest first among equals; the rest is not sorted.
+    static func best(_ hits: [(id: Int64, weight: Float)], _ count: Int) -> [Int64] {
+        func precedes(_ a: (id: Int64, weight: Float), _ b: (id: Int64, weight: Float)) -> Bool {
+            a.weight != b.weight ? a.weight > b.weight : a.id > b.id
+        }
+        guard hits.count > count * 4 else { return hits.sorted(by: precedes).map(\.id) }
+        var kept: [(id: Int64, weight: Float)] = []
+        for hit in hits {
+            if kept.count == count, let last = kept.last, !precedes(hit, last) { continue }
+            let at = kept.firstIndex { precedes(hit, $0) } ?? kept.count
+            kept.insert(hit, at: at)
+            if kept.count > count { kept.removeLast() }
+        }
+        return kept.map(\.id)
+    }
+
+    private func entries(_ ids: [Int64]) async throws -> [Entry] {
+        guard !ids.isEmpty else { return [] }
+        let list = ids.map(String.init).joined(separator: ",")
+        let found = try await database.read { db in
+            try db.rows("SELECT \(Catalogue.columns) FROM resources r JOIN entries e ON e.resource = r.id WHERE r.id IN (\(list))").map(Catalogue.read)
+        }
+        let byID = Dictionary(found.map { ($0.resource.id.raw, $0) }, uniquingKeysWith: { first, _ in first })
+        return ids.compactMap { byID[$0] }
+    }
+}
