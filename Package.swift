@@ -72,12 +72,44 @@ let floor2: [Target] = [
     module("Quality", ["Basics", "Tabular", "Check", "Kernel", "Lake", "Store"]),
 ]
 
+// MARK: Floors 4 and 5: the web, and the one place that knows everything
+
+let floor4: [Target] = [
+    .target(
+        name: "Web",
+        dependencies: [
+            "Basics", "Codes", "Tabular", "Check", "Mask", "Kernel", "Lake", "Catalogue", "Collect", "Open", "Quality", hummingbird, logging,
+        ],
+        resources: [
+            .embedInCode("Assets/site.css"), .embedInCode("Assets/map.js"), .embedInCode("Assets/page.js"), .embedInCode("Assets/logo.svg"),
+        ],
+        swiftSettings: settings
+    )
+]
+
+let floor5: [Target] = [
+    module(
+        "Composition",
+        [
+            "Basics", "Codes", "Tabular", "Check", "Seal", "Mask", "Kernel", "Lake", "Catalogue", "Collect", "Open", "Quality", "Store", "StoreSQLite", "Web",
+        ]
+    ),
+    .executableTarget(
+        name: "tongqu",
+        dependencies: [
+            "Basics", "Check", "Tabular", "Seal", "Kernel", "Lake", "Catalogue", "Collect", "Web", "Composition", hummingbird, logging,
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            .product(name: "Configuration", package: "swift-configuration"),
+        ],
+        swiftSettings: settings
+    ),
+]
+
 let package = Package(
     name: "tongqu",
         dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
-        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(
             url: "https://github.com/apple/swift-configuration",
@@ -86,6 +118,6 @@ let package = Package(
         ),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
-    targets: systemLibraries + floor0 + floor1 + floor2 + [.executableTarget(name: "tongqu", dependencies: ["Check"], swiftSettings: settings)],
+    targets: systemLibraries + floor0 + floor1 + floor2 + floor4 + floor5,
     swiftLanguageModes: [.v6]
 )

@@ -73,7 +73,7 @@ public final class Uploads: Sendable {
             try await kernel.databases.control.write { db in
                 try db.execute(
                     "INSERT INTO uploads (id, name, path, size, principal, at) VALUES (?,?,?,?,?,?)",
-                    [.text(id), .text(upload.name), .text(upload.path), .integer(size), .integer(principal.id.raw), .integer(now)]
+                    [.text(id), .text(upload.name), .text(target.lastPathComponent), .integer(size), .integer(principal.id.raw), .integer(now)]
                 )
             }
             decision.note("upload", id)
@@ -90,7 +90,7 @@ public final class Uploads: Sendable {
         }
         guard let found, let principal, found.integer(4) == principal.id.raw else { throw Problem.notFound(.init("上传的文件", "the upload")) }
         return Upload(
-            id: found.text(0), name: found.text(1), path: found.text(2), size: found.integer(3), principal: PrincipalID(found.integer(4)), at: found.integer(5)
+            id: found.text(0), name: found.text(1), path: folder.appendingPathComponent(found.text(2)).path, size: found.integer(3), principal: PrincipalID(found.integer(4)), at: found.integer(5)
         )
     }
 

@@ -11,7 +11,7 @@ public struct Administration: Sendable {
     public static let descriptors: [ActionDescriptor] = [
         signInDescriptor, signOutDescriptor, accountsDescriptor, createAccountDescriptor, setRolesDescriptor, setActiveDescriptor,
         setPasswordDescriptor, createKeyDescriptor, grantDescriptor, revokeDescriptor, grantsDescriptor, organisationDescriptor,
-        evidenceDescriptor, verifyDescriptor, jobsDescriptor,
+        evidenceDescriptor, verifyDescriptor, jobsDescriptor, ownJobDescriptor, ownJobsDescriptor, organisationsDescriptor,
     ]
 
     static let signInDescriptor = ActionDescriptor("session.sign_in", .sessionOwn, .write, zh: "登录", en: "sign in")
@@ -29,6 +29,35 @@ public struct Administration: Sendable {
     static let evidenceDescriptor = ActionDescriptor("evidence.list", .evidenceRead, .view, zh: "查看存证", en: "read evidence")
     static let verifyDescriptor = ActionDescriptor("evidence.verify", .evidenceRead, .write, zh: "验证存证链", en: "verify the chain")
     static let jobsDescriptor = ActionDescriptor("job.list", .systemManage, .view, zh: "任务列表", en: "list jobs")
+
+    static let ownJobDescriptor = ActionDescriptor("job.own", .sessionOwn, .view, zh: "查看本人任务", en: "look at one's own job")
+    static let ownJobsDescriptor = ActionDescriptor("job.list_own", .sessionOwn, .view, zh: "本人任务列表", en: "list one's own jobs")
+    static let organisationsDescriptor = ActionDescriptor("organisation.list", .catalogueRead, .view, zh: "机构列表", en: "list organisations")
+
+    /// A job that the caller queued.
+    public var ownJob: Action<Int64, Job> {
+        Action(Self.ownJobDescriptor) { [kernel] id, decision in
+            guard let job = try await kernel.jobs.find(id), let principal = decision.caller.principal, job.principal == principal.id else {
+                throw Problem.notFound(.init("任务", "the job"))
+            }
+            return job
+        }
+    }
+
+    /// The caller's latest jobs.
+    public var ownJobs: Action<Int, [Job]> {
+        Action(Self.ownJobsDescriptor) { [kernel] limit, decision in
+            guard let principal = decision.caller.principal else { return [] }
+            return try await kernel.jobs.recent(limit: max(1, min(limit, 100)), by: principal.id)
+        }
+    }
+
+    public var organisations: Action<Void, [Organisation]> {
+        Action(Self.organisationsDescriptor) { [kernel] _, decision in
+            guard decision.caller.principal != nil else { throw Problem("access.sign_in", status: 401, zh: "请先登录。", en: "Sign in first.") }
+            return kernel.gate.organisations.sorted
+        }
+    }
 
     /// What signing in needs.
     public struct Credentials: Sendable {

@@ -236,3 +236,10 @@ final class Particulars: Sendable {
 
     var all: [(String, String)] { list.withLock { $0 } }
 }
+
+extension Gate {
+    /// Whether a caller holds a permission anywhere: for showing menus.
+    public func holds(_ permission: Permission, _ caller: Caller) -> Bool {
+        admits(ActionDescriptor("menu", permission, .view, zh: "", en: ""), nil, caller)
+    }
+}

@@ -31,6 +31,15 @@ public struct Organisation: Sendable, Hashable {
     /// GB/T 2260.
     public var division: String
     public var level: Level
+
+    public init(id: OrganisationID, name: String, creditCode: String, parent: OrganisationID?, division: String, level: Level) {
+        self.id = id
+        self.name = name
+        self.creditCode = creditCode
+        self.parent = parent
+        self.division = division
+        self.level = level
+    }
 }
 
 /// The tree of organisations, held in memory.

@@ -96,7 +96,11 @@ public struct LakeActions: Sendable {
     public var load: Action<LoadInput, Int64> {
         Action(Self.loadDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) { [lake] input, decision in
             guard let principal = decision.caller.principal else { throw Problem.notFound(.init("账号", "the account")) }
-            let job = try await lake.kernel.jobs.add("load", input.json, by: principal.id, resource: input.code)
+            var kept = input
+            // Paths inside the data directory are kept relative to it, so that a restored node finds its files.
+            let prefix = lake.folder.path + "/"
+            if kept.path.hasPrefix(prefix) { kept.path = String(kept.path.dropFirst(prefix.count)) }
+            let job = try await lake.kernel.jobs.add("load", kept.json, by: principal.id, resource: input.code)
             decision.note("job", String(job))
             return job
         }
@@ -106,8 +110,9 @@ public struct LakeActions: Sendable {
     public var run: Action<(input: LoadInput, job: Int64?, progress: @Sendable (Int64, Int64) -> Void), Load> {
         Action(Self.runDescriptor, target: { [lake] in try await lake.kernel.resource($0.input.code) }) { [lake] input, decision in
             guard let resource = decision.resource, let principal = decision.caller.principal else { throw Problem.notFound(.init("资源", "the resource")) }
+            let path = input.input.path.hasPrefix("/") ? input.input.path : lake.folder.appendingPathComponent(input.input.path).path
             let request = LoadRequest(
-                path: input.input.path, source: input.input.source, table: input.input.table, mode: input.input.mode,
+                path: path, source: input.input.source, table: input.input.table, mode: input.input.mode,
                 options: ReadOptions(encoding: input.input.encoding, header: input.input.header), job: input.job, principal: principal.id
             )
             let load = try await lake.run(request, into: resource, progress: input.progress)

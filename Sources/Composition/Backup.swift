@@ -1,0 +1,116 @@
+import Store
+import Basics
+public import Foundation
+import Kernel
+import Seal
+import StoreSQLite
+
+/// Backups: a folder of the four databases, the files and a signed list of digests.
+public enum Backup {
+    /// What a backup holds.
+    public struct Manifest: Sendable {
+        public var files: [(name: String, size: Int64, digest: String)]
+        public var at: String
+    }
+
+    static let databases = ["control", "evidence", "records", "lake"]
+
+    /// Copies a node into a folder, consistently, while it runs.
+    public static func create(_ node: Node, from folder: URL, to target: URL) async throws -> Manifest {
+        let manager = FileManager.default
+        guard !manager.fileExists(atPath: target.path) else {
+            throw Problem("backup.exists", status: 409, zh: "目标已存在。", en: "The target exists already.")
+        }
+        let part = target.appendingPathExtension("part")
+        try? manager.removeItem(at: part)
+        try manager.createDirectory(at: part, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try await node.kernel.evidence.seal()
+        for (name, database) in node.kernel.databases.all { try await database.backup(to: part.appendingPathComponent("\(name).sqlite").path) }
+        for name in ["uploads", "versions"] where manager.fileExists(atPath: folder.appendingPathComponent(name).path) {
+            try manager.copyItem(at: folder.appendingPathComponent(name), to: part.appendingPathComponent(name))
+        }
+        try manager.copyItem(at: folder.appendingPathComponent("node.key"), to: part.appendingPathComponent("node.key"))
+        let manifest = try list(part, at: CivilTime.timestamp(node.kernel.clock.now()))
+        let text = json(manifest)
+        try Data(text.utf8).write(to: part.appendingPathComponent("manifest.json"))
+        try Data(try node.kernel.key.sign(Array(text.utf8))).write(to: part.appendingPathComponent("manifest.sig"))
+        try manager.moveItem(at: part, to: target)
+        return manifest
+    }
+
+    static func list(_ folder: URL, at moment: String) throws -> Manifest {
+        var files: [(name: String, size: Int64, digest: String)] = []
+        for name in try FileManager.default.subpathsOfDirectory(atPath: folder.path).sorted() {
+            let url = folder.appendingPathComponent(name)
+            var isFolder: ObjCBool = false
+            guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), !isFolder.boolValue, !name.hasPrefix("manifest.") else { continue }
+            let size = (try FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int64) ?? 0
+            files.append((name, size, try digest(url)))
+        }
+        return Manifest(files: files, at: moment)
+    }
+
+    static func digest(_ url: URL) throws -> String {
+        let handle = try FileHandle(forReadingFrom: url)
+        defer { try? handle.close() }
+        let hasher = DigestHasher(.sm3)
+        while let data = try handle.read(upToCount: 1 << 20), !data.isEmpty { hasher.update(Array(data)) }
+        return hasher.finish().description
+    }
+
+    static func json(_ manifest: Manifest) -> String {
+        JSONValue.object([
+            .init("format", "tongqu-backup-1"), .init("at", .string(manifest.at)),
+            .init(
+                "files",
+                .array(manifest.files.map { .object([.init("name", .string($0.name)), .init("size", .integer($0.size)), .init("digest", .string($0.digest))]) })
+            ),
+        ]).text
+    }
+
+    /// Checks every file, the signature and the databases of a backup.
+    ///
+    /// - Throws: `backup.damaged` naming the file.
+    @discardableResult
+    public static func verify(_ folder: URL) async throws -> Manifest {
+        guard let data = FileManager.default.contents(atPath: folder.appendingPathComponent("manifest.json").path),
+            let signature = FileManager.default.contents(atPath: folder.appendingPathComponent("manifest.sig").path),
+            let der = FileManager.default.contents(atPath: folder.appendingPathComponent("node.key").path)
+        else { throw damaged("manifest.json") }
+        guard try NodeKey.read(der: Array(der)).verify(Array(signature), Array(data)) else { throw damaged("manifest.sig") }
+        let json = try JSONValue(Array(data))
+        let found = try list(folder, at: json["at"]?.string ?? "")
+        let wanted = json["files"]?.array ?? []
+        guard wanted.count == found.files.count else { throw damaged("manifest.json") }
+        for (item, file) in zip(wanted, found.files) {
+            guard item["name"]?.string == file.name, item["digest"]?.string == file.digest else { throw damaged(file.name) }
+        }
+        return found
+    }
+
+    static func damaged(_ name: String) -> Problem {
+        Problem("backup.damaged", status: 500, zh: "备份不完整或被改动:\(name)。", en: "The backup is incomplete or was altered: \(name).", details: ["file": name])
+    }
+
+    /// Puts a verified backup into an empty folder.
+    public static func restore(_ backup: URL, to folder: URL) async throws -> Manifest {
+        let manifest = try await verify(backup)
+        let manager = FileManager.default
+        if let content = try? manager.contentsOfDirectory(atPath: folder.path), !content.isEmpty {
+            throw Problem("backup.not_empty", status: 409, zh: "恢复的目标目录不是空的。", en: "The folder to restore into is not empty.", hint: .init("请先移走原目录。", "Move the old folder away first."))
+        }
+        try manager.createDirectory(at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        for file in manifest.files {
+            let target = folder.appendingPathComponent(file.name)
+            try manager.createDirectory(at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try manager.copyItem(at: backup.appendingPathComponent(file.name), to: target)
+        }
+        try manager.setAttributes([.posixPermissions: 0o600], ofItemAtPath: folder.appendingPathComponent("node.key").path)
+        for name in databases {
+            let database = try SQLiteDatabase(path: folder.appendingPathComponent("\(name).sqlite").path)
+            if let fault = try await database.integrityFault() { throw damaged("\(name).sqlite: \(fault)") }
+            try await database.close()
+        }
+        return manifest
+    }
+}

@@ -1,0 +1,152 @@
+public import Basics
+public import Catalogue
+public import Collect
+public import Foundation
+import Glibc
+public import Kernel
+public import Lake
+public import Open
+public import Quality
+import Store
+import StoreSQLite
+public import Web
+
+/// What a node is started with.
+public struct NodeSettings: Sendable {
+    /// Where everything the node keeps lies.
+    public var folder: URL
+    /// The folder of third-party scripts and styles.
+    public var vendorFolder: URL
+    public var isPublicOnly: Bool
+    public var isSecure: Bool
+    public var title: LocalizedText?
+
+    public init(folder: URL, vendorFolder: URL, isPublicOnly: Bool = false, isSecure: Bool = false, title: LocalizedText? = nil) {
+        self.folder = folder
+        self.vendorFolder = vendorFolder
+        self.isPublicOnly = isPublicOnly
+        self.isSecure = isSecure
+        self.title = title
+    }
+}
+
+/// A node: every part of it, wired together in one place.
+public final class Node: Sendable {
+    public let kernel: Kernel
+    public let lake: Lake
+    public let catalogue: Catalogue
+    public let opening: Opening
+    public let quality: QualityStore
+    public let uploads: Uploads
+    public let services: Services
+    let lock: DirectoryLock?
+
+    /// Opens a data directory, new or old.
+    ///
+    /// - Throws: `node.locked` where another process uses it, `store.*`.
+    public static func open(_ settings: NodeSettings, clock: Clock = .system, faults: Lake.FaultPlan = .init()) async throws -> Node {
+        try FileManager.default.createDirectory(at: settings.folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let lock = try DirectoryLock(settings.folder)
+        func database(_ name: String, readers: Int = 4, cache: Int = 16, spills: Bool = false) throws -> any Database {
+            try SQLiteDatabase(path: settings.folder.appendingPathComponent("\(name).sqlite").path, readers: readers, cacheMegabytes: cache, spills: spills)
+        }
+        let databases = Databases(
+            control: try database("control"), evidence: try database("evidence", readers: 2, cache: 4), records: try database("records", cache: 8),
+            lake: try database("lake", cache: 32, spills: true)
+        )
+        return try await Node(databases, try nodeKey(settings.folder), settings, clock, faults, lock)
+    }
+
+    private init(
+        _ databases: Databases, _ key: NodeKey, _ settings: NodeSettings, _ clock: Clock, _ faults: Lake.FaultPlan, _ lock: DirectoryLock?
+    ) async throws {
+        self.lock = lock
+        kernel = try await Kernel(
+            databases: databases, key: key, clock: clock,
+            migrations: Catalogue.migrations + Opening.migrations + QualityStore.migrations + Uploads.migrations
+        )
+        lake = try await Lake(kernel: kernel, folder: settings.folder, faults: faults)
+        let catalogue = try await Catalogue(kernel: kernel)
+        self.catalogue = catalogue
+        quality = QualityStore(kernel: kernel)
+        opening = Opening(kernel: kernel) { code in try await catalogue.opennessChanged(code) }
+        let uploadFolder = settings.folder.appendingPathComponent("uploads")
+        uploads = Uploads(kernel: kernel, folder: uploadFolder)
+        let temporary = settings.folder.appendingPathComponent("temporary")
+        // What was being received when the node stopped was never acknowledged.
+        try? FileManager.default.removeItem(at: temporary)
+        try FileManager.default.createDirectory(at: temporary, withIntermediateDirectories: true)
+        let lakeActions = LakeActions(lake)
+        var web = WebSettings(
+            isPublicOnly: settings.isPublicOnly, isSecure: settings.isSecure, vendorFolder: settings.vendorFolder.path, temporaryFolder: temporary.path
+        )
+        if let title = settings.title { web.title = title }
+        services = Services(
+            kernel: kernel, catalogue: CatalogueActions(catalogue), lake: lakeActions, opening: OpenActions(opening), quality: quality, uploads: uploads,
+            settings: web
+        )
+        lakeActions.registerJobs()
+        let quality = quality
+        lake.subscribe { event in
+            let card = try await quality.take(event)
+            try await catalogue.attached(event.resource, rows: event.rows, at: event.at, score: card.total)
+        }
+        try await lake.deliver()
+    }
+
+    /// The node's signing key; made on the first start, readable by its user only.
+    private static func nodeKey(_ folder: URL) throws -> NodeKey {
+        let file = folder.appendingPathComponent("node.key")
+        if let data = FileManager.default.contents(atPath: file.path) { return try NodeKey.read(der: Array(data)) }
+        let (key, der) = try NodeKey.generate()
+        guard FileManager.default.createFile(atPath: file.path, contents: Data(der), attributes: [.posixPermissions: 0o600]) else {
+            throw Problem("store.disk", status: 507, zh: "无法写入节点密钥。", en: "The node's key cannot be written.")
+        }
+        return key
+    }
+
+    /// Work that goes on beside requests: jobs, evidence, counts. Ends when the task is cancelled.
+    public func runServices() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.kernel.jobs.run() }
+            group.addTask { try await self.keepEvidence() }
+            group.addTask { try await self.catalogue.warm() }
+            for try await _ in group {}
+        }
+    }
+
+    private func keepEvidence() async throws {
+        var seconds = 0
+        while !Task.isCancelled {
+            try await Task.sleep(for: .seconds(1))
+            seconds += 1
+            try await kernel.evidence.flush()
+            if seconds % 60 == 0 { try await kernel.gate.flushPublicReads() }
+            if seconds % 3600 == 0 { try await kernel.evidence.seal() }
+        }
+    }
+
+    /// Seals the evidence and closes the databases.
+    public func close() async throws { try await kernel.close() }
+}
+
+/// One process at a time uses a data directory.
+final class DirectoryLock: Sendable {
+    let descriptor: Int32
+
+    init(_ folder: URL) throws {
+        descriptor = Glibc.open(folder.appendingPathComponent("node.lock").path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw Problem("store.unavailable", status: 503, zh: "数据目录不可写。", en: "The data directory cannot be written.", details: ["folder": folder.path])
+        }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            Glibc.close(descriptor)
+            throw Problem(
+                "node.locked", status: 409, zh: "数据目录正被另一个通衢进程使用。", en: "Another Tongqu process uses the data directory.",
+                hint: .init("节点运行时请用网页或接口操作,或先停止节点。", "Use the pages or the API while the node runs, or stop it first.")
+            )
+        }
+    }
+
+    deinit { Glibc.close(descriptor) }
+}

@@ -1,0 +1,73 @@
+// Points of a resource on a map without any foreign tiles: a graticule and the data.
+const holder = document.getElementById("map");
+
+async function library() {
+  if (!globalThis.maplibregl) {
+    await new Promise((done, failed) => {
+      const script = document.createElement("script");
+      script.src = "/vendor/maplibre-gl.js";
+      script.onload = done;
+      script.onerror = failed;
+      document.head.append(script);
+    });
+  }
+  return globalThis.maplibregl;
+}
+
+function graticule() {
+  const lines = [];
+  for (let lon = -180; lon <= 180; lon += 10) lines.push([[lon, -85], [lon, 85]]);
+  for (let lat = -80; lat <= 80; lat += 10) lines.push([[-180, lat], [180, lat]]);
+  return { type: "Feature", properties: {}, geometry: { type: "MultiLineString", coordinates: lines } };
+}
+
+function bounds(features) {
+  let box = [180, 90, -180, -90];
+  for (const feature of features) {
+    if (feature.geometry?.type !== "Point") continue;
+    const [x, y] = feature.geometry.coordinates;
+    if (Math.abs(x) > 180 || Math.abs(y) > 85) continue;
+    box = [Math.min(box[0], x), Math.min(box[1], y), Math.max(box[2], x), Math.max(box[3], y)];
+  }
+  return box[0] <= box[2] ? box : [73, 18, 135, 54];
+}
+
+try {
+  const [maplibregl, data] = await Promise.all([library(), fetch(holder.dataset.source).then((r) => r.json())]);
+  const style = getComputedStyle(document.documentElement);
+  const map = new maplibregl.Map({
+    container: holder,
+    attributionControl: false,
+    style: {
+      version: 8,
+      sources: { grid: { type: "geojson", data: graticule() }, data: { type: "geojson", data } },
+      layers: [
+        { id: "ground", type: "background", paint: { "background-color": style.getPropertyValue("--ground").trim() } },
+        { id: "grid", type: "line", source: "grid", paint: { "line-color": style.getPropertyValue("--line").trim(), "line-width": 1 } },
+        {
+          id: "points", type: "circle", source: "data",
+          paint: { "circle-radius": ["interpolate", ["linear"], ["zoom"], 3, 2.5, 12, 6], "circle-color": style.getPropertyValue("--accent").trim(), "circle-opacity": 0.75 },
+        },
+      ],
+    },
+    bounds: bounds(data.features),
+    fitBoundsOptions: { padding: 40, maxZoom: 11 },
+  });
+  map.addControl(new maplibregl.NavigationControl({ showCompass: false }));
+  map.addControl(new maplibregl.ScaleControl());
+  map.on("click", "points", (event) => {
+    const properties = event.features[0].properties;
+    const list = document.createElement("dl");
+    for (const [name, value] of Object.entries(properties).slice(0, 8)) {
+      const term = document.createElement("dt");
+      term.textContent = name;
+      const text = document.createElement("dd");
+      text.textContent = String(value);
+      list.append(term, text);
+    }
+    new maplibregl.Popup().setLngLat(event.lngLat).setDOMContent(list).addTo(map);
+  });
+  holder.dataset.ready = "true";
+} catch {
+  holder.textContent = document.documentElement.lang.startsWith("zh") ? "地图无法显示。" : "The map cannot be shown.";
+}

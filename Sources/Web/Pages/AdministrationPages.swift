@@ -1,0 +1,113 @@
+import Basics
+import Hummingbird
+import HTTPTypes
+import Kernel
+
+/// Accounts, grants, evidence, jobs: each for its administrator.
+enum AdministrationPages {
+    static let routes: [Route] = [
+        Route(.get, "/console/accounts", .actions(["account.list"]), .console, zh: "账号", en: "Accounts", handle: accounts),
+        Route(.post, "/console/accounts", .actions(["account.create"]), .console, zh: "新建账号", en: "Create an account") { web in
+            let form = try await web.form()
+            _ = try await web.perform(
+                web.services.administration.createAccount,
+                .init(login: form["login"], name: form["name"], organisation: OrganisationID(Int64(form["organisation"]) ?? 0), password: form["password"])
+            )
+            return .redirect("/console/accounts")
+        },
+        Route(.post, "/console/accounts/{id}/active", .actions(["account.set_active"]), .console, zh: "启用或停用", en: "Enable or disable") { web in
+            let form = try await web.form()
+            try await web.perform(web.services.administration.setActive, (PrincipalID(try web.number("id")), form["active"] == "true"))
+            return .redirect("/console/accounts")
+        },
+        Route(.get, "/console/grants", .actions(["grant.list"]), .console, zh: "授权", en: "Grants", handle: grants),
+        Route(.get, "/console/evidence", .actions(["evidence.list"]), .console, zh: "存证审计", en: "Evidence") { web in
+            _ = try ConsolePages.signedIn(web)
+            return .page(try await evidence(web, verdict: nil))
+        },
+        Route(.post, "/console/evidence/verify", .actions(["evidence.verify", "evidence.list"]), .console, zh: "验证", en: "Verify") { web in
+            _ = try await web.form()
+            let verdict = try await web.perform(web.services.administration.verifyEvidence, ())
+            return .page(try await evidence(web, verdict: verdict))
+        },
+        Route(.get, "/console/jobs", .actions(["job.list"]), .console, zh: "任务", en: "Jobs", handle: jobs),
+    ]
+
+    static func accounts(_ web: WebRequest) async throws -> Response {
+        _ = try ConsolePages.signedIn(web)
+        let list = try await web.perform(web.services.administration.accounts, ())
+        let organisations = web.services.kernel.gate.organisations
+        let rows = list.map { account -> HTML in
+            let toggle: HTML = """
+                <form method="post" action="/console/accounts/\(account.id.raw)/active" class="inline">\(Layout.csrf(web))<input type="hidden" name="active" value="\(account.isActive ? "false" : "true")"><button class="quiet">\(account.isActive ? web.text("停用", "Disable") : web.text("启用", "Enable"))</button></form>
+                """
+            return "<tr><td>\(account.login)</td><td>\(account.name)</td><td>\(organisations[account.organisation]?.name ?? "")</td><td>\(account.roles.sorted { $0.rawValue < $1.rawValue }.map { Layout.badge($0.title[web.language]) })</td><td>\(account.isActive ? Layout.badge(web.text("启用", "active"), "good") : Layout.badge(web.text("停用", "disabled"), "poor"))</td><td>\(toggle)</td></tr>"
+        }
+        let choices = organisations.sorted.map { (String($0.id.raw), $0.name) }
+        return .page(
+            Layout.console(
+                web.text("账号与角色", "Accounts"), web,
+                """
+                <header class="title"><h1>\(web.text("账号与角色", "Accounts"))</h1><p class="muted">\(web.text("账号由系统管理员建立,角色由安全管理员分配。", "The system administrator makes accounts; the security administrator assigns roles."))</p></header>
+                <section class="card"><div class="scroll" tabindex="0" role="region" aria-label="\(web.text("账号", "Accounts"))"><table><thead><tr><th scope="col">\(web.text("账号", "Login"))</th><th scope="col">\(web.text("姓名", "Name"))</th><th scope="col">\(web.text("机构", "Organisation"))</th><th scope="col">\(web.text("角色", "Roles"))</th><th scope="col">\(web.text("状态", "State"))</th><th scope="col"></th></tr></thead><tbody>\(rows)</tbody></table></div></section>
+                <section class="card"><h2>\(web.text("新建账号", "New account"))</h2><form method="post" action="/console/accounts" class="stack">\(Layout.csrf(web))<div class="grid">
+                \(Layout.field(web.text("账号", "Login"), "<input name=\"login\" required maxlength=\"40\" pattern=\"[a-z0-9._\\-]+\" autocomplete=\"off\">"))
+                \(Layout.field(web.text("姓名", "Name"), "<input name=\"name\" required maxlength=\"60\">"))
+                \(Layout.field(web.text("机构", "Organisation"), Layout.select("organisation", choices, "")))
+                \(Layout.field(web.text("初始密码", "Password"), "<input name=\"password\" type=\"password\" required minlength=\"10\" autocomplete=\"new-password\">", hint: web.text("至少 10 位,含三类字符。", "Ten characters of three classes.")))
+                </div><div><button>\(web.text("建立", "Create"))</button></div></form></section>
+                """
+            )
+        )
+    }
+
+    static func grants(_ web: WebRequest) async throws -> Response {
+        _ = try ConsolePages.signedIn(web)
+        let list = try await web.perform(web.services.administration.grants, ())
+        let rows = list.map { grant -> HTML in
+            "<tr><td>\(grant.id)</td><td>\(AdministrationAPI.title(grant.grantee))</td><td>\(grant.permissions.sorted { $0.rawValue < $1.rawValue }.map { Layout.badge($0.title[web.language]) })</td><td>\(AdministrationAPI.title(grant.scope))</td><td>\(grant.fields.map { $0.sorted().joined(separator: ", ") } ?? web.text("全部", "all"))</td><td>\(grant.rows ?? web.text("全部", "all"))</td><td>\(grant.purpose)</td><td>\(Layout.day(grant.until))</td></tr>"
+        }
+        let heads = [web.text("编号", "Id"), web.text("被授权者", "Grantee"), web.text("权限", "Permissions"), web.text("范围", "Scope"), web.text("字段", "Fields"), web.text("行", "Rows"), web.text("用途", "Purpose"), web.text("截止", "Until")]
+        return .page(
+            Layout.console(
+                web.text("授权", "Grants"), web,
+                "<header class=\"title\"><h1>\(web.text("授权", "Grants"))</h1><p class=\"muted\">\(web.text("所有权限都来自这张表:角色、共享、开放无一例外。", "Every right comes from this table: roles, sharing and opening alike."))</p></header><section class=\"card\"><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("授权", "Grants"))\"><table><thead><tr>\(heads.map { "<th scope=\"col\">\($0)</th>" as HTML })</tr></thead><tbody>\(rows)</tbody></table></div></section>"
+            )
+        )
+    }
+
+    static func evidence(_ web: WebRequest, verdict: EvidenceVerdict?) async throws -> HTML {
+        let rows = try await web.perform(
+            web.services.administration.evidence, .init(before: web.query("before").flatMap { Int64($0) }, resource: web.query("resource"), actor: web.query("actor"), limit: 50)
+        )
+        let answer: HTML = verdict.map { verdict in
+            verdict.fault.map { "<p class=\"alert\" role=\"alert\">\(web.text("存证链不完整:", "The chain is not sound: "))\($0[web.language])</p>" as HTML }
+                ?? "<p class=\"good-text\" role=\"status\">\(web.text("存证链完整:\(verdict.records) 条记录、\(verdict.intervals) 个已封存区间全部验证通过,\(verdict.unsealed) 条待封存。", "The chain is sound: \(verdict.records) records and \(verdict.intervals) sealed intervals verified, \(verdict.unsealed) not sealed yet."))</p>"
+        } ?? .empty
+        let lines = rows.map { row -> HTML in
+            "<tr><td class=\"number\">\(row.sequence)</td><td>\(CivilTime.minute(row.at))</td><td>\(row.actor)</td><td>\(row.action)</td><td>\(row.resource)</td><td>\(Layout.badge(row.outcome, row.outcome == "denied" ? "poor" : row.outcome == "failed" ? "fair" : "good"))</td><td><code title=\"\(row.hash)\">\(String(row.hash.prefix(12)))…</code></td></tr>"
+        }
+        let older: HTML = rows.count == 50 ? "<p class=\"pager\"><a href=\"/console/evidence?before=\(rows.last?.sequence ?? 0)\" rel=\"next\">\(web.text("更早", "Older"))</a></p>" : .empty
+        let heads = ["#", web.text("时间", "Time"), web.text("主体", "Actor"), web.text("操作", "Action"), web.text("资源", "Resource"), web.text("结果", "Outcome"), web.text("摘要", "Hash")]
+        return Layout.console(
+            web.text("存证审计", "Evidence"), web,
+            """
+            <header class="title"><h1>\(web.text("存证审计", "Evidence"))</h1><p class="muted">\(web.text("每个决定一条记录,SM3 串链,区间以 SM2 签名封存。", "One record per decision, chained with SM3; intervals are sealed with an SM2 signature."))</p></header>
+            <section class="card"><form method="post" action="/console/evidence/verify" class="inline">\(Layout.csrf(web))<button>\(web.text("验证整条链", "Verify the whole chain"))</button></form>\(answer)
+            <form method="get" action="/console/evidence" class="row">\(Layout.field(web.text("资源代码", "Resource"), "<input name=\"resource\" value=\"\(web.query("resource") ?? "")\">"))\(Layout.field(web.text("主体", "Actor"), "<input name=\"actor\" value=\"\(web.query("actor") ?? "")\" placeholder=\"person:3\">"))<button class="quiet">\(web.text("筛选", "Filter"))</button></form>
+            <div class="scroll" tabindex="0" role="region" aria-label="\(web.text("存证记录", "Records"))"><table><thead><tr>\(heads.map { "<th scope=\"col\">\($0)</th>" as HTML })</tr></thead><tbody>\(lines)</tbody></table></div>\(older)</section>
+            """
+        )
+    }
+
+    static func jobs(_ web: WebRequest) async throws -> Response {
+        _ = try ConsolePages.signedIn(web)
+        let list = try await web.perform(web.services.administration.jobs, 100)
+        let rows = list.map { job -> HTML in
+            "<tr><td class=\"number\">\(job.id)</td><td>\(job.kind)</td><td>\(job.resource)</td><td>\(Layout.badge(job.state.rawValue, job.state == .failed ? "poor" : job.state == .done ? "good" : "fair"))</td><td class=\"number\">\(job.attempts)</td><td>\(CivilTime.minute(job.createdAt))</td><td>\(job.result["code"]?.string ?? "")</td></tr>"
+        }
+        let heads = ["#", web.text("种类", "Kind"), web.text("资源", "Resource"), web.text("状态", "State"), web.text("次数", "Attempts"), web.text("提交", "Queued"), web.text("问题", "Problem")]
+        let table: HTML = rows.isEmpty ? Layout.empty(web.text("还没有任务。", "No jobs yet.")) : "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("任务", "Jobs"))\"><table><thead><tr>\(heads.map { "<th scope=\"col\">\($0)</th>" as HTML })</tr></thead><tbody>\(rows)</tbody></table></div>"
+        return .page(Layout.console(web.text("任务", "Jobs"), web, "<header class=\"title\"><h1>\(web.text("任务", "Jobs"))</h1></header><section class=\"card\">\(table)</section>"))
+    }
+}

@@ -1,0 +1,159 @@
+import Codes
+import Basics
+import Catalogue
+import Check
+import Hummingbird
+import HTTPTypes
+import Kernel
+import Lake
+import Quality
+import Tabular
+
+/// A resource as its users see it.
+enum ResourcePages {
+    static let routes: [Route] = [
+        Route(.get, "/resources/{code}", .actions(["catalogue.show", "quality.show", "data.read"]), zh: "资源页", en: "Resource", handle: show)
+    ]
+
+    static func show(_ web: WebRequest) async throws -> Response {
+        let entry = try await web.perform(web.services.catalogue.show, try web.code()).entry
+        let cards = try await web.perform(web.services.quality.show, (entry.resource.code, 12))
+        var page: RecordPage?
+        if web.services.kernel.gate.admits(web.services.lake.read.descriptor, entry.resource, web.caller) {
+            page = try? await web.perform(web.services.lake.read, RecordQuery(entry.resource.code, limit: 20))
+        }
+        return .page(view(entry, cards, page, web))
+    }
+
+    static func view(_ entry: Entry, _ cards: [Scorecard], _ page: RecordPage?, _ web: WebRequest) -> HTML {
+        let content = entry.published ?? entry.draft
+        let resource = entry.resource
+        let base = "/api/v1/resources/\(entry.slug)"
+        let hasMap = page.map { Schema(fields: $0.batch.fields).position != nil && $0.batch.count > 0 } ?? false
+        let title = content?.name ?? resource.name
+        let provider = web.services.kernel.gate.organisations[resource.owner]
+        let map: HTML = hasMap
+            ? "<section class=\"card\"><h2>\(web.text("地图", "Map"))</h2><div id=\"map\" class=\"map\" data-source=\"\(base)/records.geojson?limit=5000\" role=\"img\" aria-label=\"\(web.text("数据点位分布图", "Map of positions"))\"></div><p class=\"hint\">\(web.text("最多显示 5000 个点;坐标系 CGCS2000。", "Up to 5,000 points; CGCS2000."))</p></section>"
+            : .empty
+        let downloads = OutputFormat.allCases.filter { $0 != .geojson || hasMap }.map { format -> HTML in
+            "<a class=\"button\" href=\"\(base)/records.\(format.rawValue)\(format == .csv ? "?bom=true" : "")\" download>\(format.rawValue.uppercased())</a>"
+        }
+        let facts: [(String, String)] = [
+            (web.text("资源代码", "Code"), resource.code), (web.text("提供方", "Provider"), provider?.name ?? "—"),
+            (web.text("统一社会信用代码", "Credit code"), provider?.creditCode.isEmpty == false ? provider?.creditCode ?? "" : "—"),
+            (web.text("分类", "Category"), Classification.title(content?.category ?? "")[web.language]),
+            (web.text("更新周期", "Frequency"), content?.frequency.title[web.language] ?? "—"), (web.text("格式", "Format"), content?.formatType ?? "—"),
+            (web.text("共享类型", "Sharing"), content?.sharing.title[web.language] ?? "—"),
+            (web.text("开放", "Openness"), resource.isOpen ? web.text("已列入开放清单", "on the open list") : web.text("未开放", "not open")),
+            (web.text("发布日期", "Published"), Layout.day(entry.publishedAt)), (web.text("数据更新", "Data updated"), Layout.day(entry.dataAt)),
+            (web.text("记录数", "Rows"), Numbers.grouped(entry.rows)), (web.text("版本", "Version"), String(entry.version)),
+        ]
+        let console: HTML = web.principal != nil ? "<a class=\"button quiet\" href=\"/console/entries/\(entry.slug)\">\(web.text("在工作台打开", "Open in the console"))</a>" : .empty
+        let body: HTML = """
+            <div class="wrap resource">
+            <nav class="crumbs" aria-label="\(web.text("位置", "Breadcrumb"))"><a href="/search">\(web.text("数据目录", "Catalogue"))</a> › <span>\(title)</span></nav>
+            <header class="title"><h1>\(title)</h1><p class="summary">\(content?.summary ?? "")</p>
+            <p class="actions">\(page != nil ? downloads : [])\(console)</p></header>
+            <div class="columns"><div>
+            <section class="card"><h2>\(web.text("数据预览", "Preview"))</h2>\(preview(page, web))</section>
+            \(map)
+            <section class="card"><h2>\(web.text("信息项", "Items"))</h2>\(items(entry, page, web))</section>
+            \(samples(entry, base, page, web))
+            </div><div>
+            <section class="card"><h2>\(web.text("基本信息", "About"))</h2><dl class="facts">\(facts.map { "<div><dt>\($0.0)</dt><dd>\($0.1)</dd></div>" as HTML })</dl></section>
+            <section class="card"><h2>\(web.text("数据质量", "Quality"))</h2>\(quality(cards, content, web))</section>
+            </div></div></div>
+            """
+        return Layout.page(
+            title, web, scripts: (hasMap ? ["/assets/map.js"] : []) + ["/assets/page.js"], styles: hasMap ? ["/vendor/maplibre-gl.css"] : [], body
+        )
+    }
+
+    static func preview(_ page: RecordPage?, _ web: WebRequest) -> HTML {
+        guard let page else { return Layout.empty(web.text("您没有查看这些数据的权限,或数据尚未开放。", "You may not see these rows, or they are not open.")) }
+        guard page.batch.count > 0 else { return Layout.empty(web.text("还没有数据。", "There are no rows yet.")) }
+        return table(page.batch, masked: Set(page.masked.keys), web)
+    }
+
+    /// Rows as a table that scrolls sideways by itself.
+    static func table(_ batch: Batch, masked: Set<String>, _ web: WebRequest) -> HTML {
+        let head = batch.fields.map { field -> HTML in
+            let mark: HTML = masked.contains(field.name) ? " \(Layout.badge(web.text("脱敏", "masked"), "fair"))" : .empty
+            return "<th scope=\"col\" title=\"\(field.name)\">\(field.display)\(mark)</th>"
+        }
+        let rows = (0..<batch.count).map { row -> HTML in
+            let cells = batch.fields.indices.map { column -> HTML in
+                let value = batch.value(row, column)
+                let isNumber: Bool =
+                    switch value {
+                    case .integer, .real, .decimal: true
+                    default: false
+                    }
+                let text = String(value.text.prefix(120))
+                return isNumber ? "<td class=\"number\">\(text)</td>" : "<td>\(text)</td>"
+            }
+            return "<tr>\(cells)</tr>"
+        }
+        return "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("数据表", "Rows"))\"><table><thead><tr>\(head)</tr></thead><tbody>\(rows)</tbody></table></div>"
+    }
+
+    static func items(_ entry: Entry, _ page: RecordPage?, _ web: WebRequest) -> HTML {
+        let schema = entry.visibleSchema(web)
+        let rows = schema.fields.map { field -> HTML in
+            let index = entry.resource.schema.index(field.name) ?? 0
+            let key: HTML = entry.resource.schema.key.contains(field.name) ? Layout.badge(web.text("主键", "key")) : .empty
+            return """
+                <tr><td><b>\(field.display)</b> <code>\(field.name)</code> \(key)</td><td>\(field.type.title[web.language])\(field.unit.isEmpty ? "" : " (\(field.unit))")</td>
+                <td>\(field.kind?.title[web.language] ?? "—")</td><td>\(entry.resource.sharing(index).title[web.language])</td><td>\(entry.resource.openness(index).title[web.language])</td></tr>
+                """
+        }
+        guard !rows.isEmpty else { return Layout.empty(web.text("没有可见的信息项。", "No items to show.")) }
+        return """
+            <div class="scroll" tabindex="0" role="region" aria-label="\(web.text("信息项", "Items"))"><table><thead><tr><th scope="col">\(web.text("名称", "Name"))</th><th scope="col">\(web.text("类型", "Type"))</th><th scope="col">\(web.text("含义", "Meaning"))</th><th scope="col">\(web.text("共享类型", "Sharing"))</th><th scope="col">\(web.text("开放", "Openness"))</th></tr></thead><tbody>\(rows)</tbody></table></div>
+            """
+    }
+
+    static func quality(_ cards: [Scorecard], _ content: EntryContent?, _ web: WebRequest) -> HTML {
+        guard let latest = cards.first else { return Layout.empty(web.text("加载数据后显示评分。", "Marks appear once data is loaded.")) }
+        let today = CivilTime.chinaDay(microseconds: web.services.kernel.clock.now())
+        let card = latest.atAge(days: Int(today - CivilTime.chinaDay(microseconds: latest.at)), promised: content?.frequency.days)
+        let marks = QualityDimension.allCases.map { dimension -> HTML in
+            let mark = card.marks[dimension] ?? 0
+            return "<div class=\"mark\"><span>\(dimension.title[web.language])</span><meter min=\"0\" max=\"100\" low=\"80\" high=\"95\" optimum=\"100\" value=\"\(Numbers.short(mark))\">\(Numbers.short(mark))</meter><b>\(Numbers.short(mark))</b></div>"
+        }
+        let losses = card.losses.prefix(5).map { loss -> HTML in
+            "<li>\(loss.field.isEmpty ? loss.rule : "\(loss.field) · \(loss.rule)") × \(Numbers.grouped(loss.count)) <span class=\"muted\">−\(Numbers.short(loss.points))</span></li>"
+        }
+        let how: HTML = losses.isEmpty ? .empty : "<h3>\(web.text("失分原因", "What cost points"))</h3><ul>\(losses)</ul>"
+        let history = cards.count > 1
+            ? "<p class=\"muted\">\(web.text("历次评分", "History")): \(cards.prefix(8).map { Numbers.short($0.total) }.joined(separator: " ← "))</p>" as HTML : .empty
+        return "<p class=\"total\">\(Layout.score(card.total, web.language)) <span class=\"muted\">\(web.text("批次 \(card.load)", "load \(card.load)"))</span></p>\(marks)\(how)\(history)"
+    }
+
+    static func samples(_ entry: Entry, _ base: String, _ page: RecordPage?, _ web: WebRequest) -> HTML {
+        guard page != nil else { return .empty }
+        let field = entry.visibleSchema(web).fields.first { $0.kind?.isPersonal != true && $0.type == .text }?.name ?? "_"
+        let filter = "\"\(field)\" LIKE '%…%'"
+        return """
+            <section class="card"><h2>\(web.text("接口示例", "API"))</h2>
+            <pre tabindex="0"><code>curl 'http://HOST\(base)/records?limit=100'
+            curl -G 'http://HOST\(base)/records' --data-urlencode "filter=\(filter)"
+            curl -O 'http://HOST\(base)/records.csv'</code></pre>
+            <p class="hint">\(web.text("筛选用 CQL2 文本;翻页用返回的 next。", "Filters are CQL2 text; pages follow `next`.")) <a href="\(base)/schema">Table Schema</a> · <a href="/openapi.json">OpenAPI</a></p></section>
+            """
+    }
+}
+
+extension String {
+    /// Encoded for a query value.
+    func addingPercentEncoding() -> String {
+        var out = ""
+        for byte in utf8 {
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: out.unicodeScalars.append(Unicode.Scalar(byte))
+            default: out += "%" + Hexadecimal.text([byte]).uppercased()
+            }
+        }
+        return out
+    }
+}

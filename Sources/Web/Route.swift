@@ -1,0 +1,43 @@
+import Basics
+import HTTPTypes
+import Hummingbird
+import Kernel
+
+/// A way into the node: method, path, the action it performs, and the code.
+///
+/// Every route names its actions; a test fails on one that names none without saying why.
+struct Route: Sendable {
+    /// What a route reaches.
+    enum Reach: Sendable {
+        /// Actions by name.
+        case actions([String])
+        /// Nothing of the node's: static files, the API's description, health.
+        case nothing
+    }
+
+    /// Who the page is for: the console is absent on a public-only node.
+    enum Side: Sendable {
+        case open, console
+    }
+
+    var method: HTTPRequest.Method
+    var path: String
+    var reach: Reach
+    var side: Side
+    var summary: LocalizedText
+    var handle: @Sendable (WebRequest) async throws -> Response
+
+    init(
+        _ method: HTTPRequest.Method, _ path: String, _ reach: Reach, _ side: Side = .open, zh: String, en: String,
+        handle: @escaping @Sendable (WebRequest) async throws -> Response
+    ) {
+        self.method = method
+        self.path = path
+        self.reach = reach
+        self.side = side
+        summary = LocalizedText(zh, en)
+        self.handle = handle
+    }
+
+    var isAPI: Bool { path.hasPrefix("/api/") }
+}

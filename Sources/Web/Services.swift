@@ -1,0 +1,66 @@
+public import Basics
+public import Catalogue
+public import Collect
+public import Kernel
+public import Lake
+public import Open
+public import Quality
+
+/// What the web offers: the capabilities' actions and the gate that performs them.
+public struct Services: Sendable {
+    public let kernel: Kernel
+    public let catalogue: CatalogueActions
+    public let lake: LakeActions
+    public let opening: OpenActions
+    public let quality: QualityStore
+    public let uploads: Uploads
+    public let settings: WebSettings
+
+    public init(
+        kernel: Kernel, catalogue: CatalogueActions, lake: LakeActions, opening: OpenActions, quality: QualityStore, uploads: Uploads,
+        settings: WebSettings
+    ) {
+        self.kernel = kernel
+        self.catalogue = catalogue
+        self.lake = lake
+        self.opening = opening
+        self.quality = quality
+        self.uploads = uploads
+        self.settings = settings
+    }
+
+    var administration: Administration { kernel.administration }
+
+    /// Every action there is: what documentation, the permission matrix and the route test go by.
+    public static let descriptors: [ActionDescriptor] =
+        Administration.descriptors + CatalogueActions.descriptors + LakeActions.descriptors + OpenActions.descriptors
+        + QualityStore.descriptors + Uploads.descriptors
+}
+
+/// How the web behaves.
+public struct WebSettings: Sendable {
+    /// Only the public's pages and API; the console answers 404.
+    public var isPublicOnly: Bool
+    /// Whether cookies are marked Secure: behind a proxy that speaks TLS.
+    public var isSecure: Bool
+    /// The folder of third-party scripts and styles.
+    public var vendorFolder: String
+    /// The largest upload in bytes.
+    public var maximumUpload: Int64
+    /// Where uploads are received.
+    public var temporaryFolder: String
+    /// The name of the node on its pages.
+    public var title: LocalizedText
+
+    public init(
+        isPublicOnly: Bool = false, isSecure: Bool = false, vendorFolder: String, maximumUpload: Int64 = 8 << 30, temporaryFolder: String,
+        title: LocalizedText = LocalizedText("交通运输数据中心", "Transport Data Centre")
+    ) {
+        self.isPublicOnly = isPublicOnly
+        self.isSecure = isSecure
+        self.vendorFolder = vendorFolder
+        self.maximumUpload = maximumUpload
+        self.temporaryFolder = temporaryFolder
+        self.title = title
+    }
+}

@@ -1,0 +1,123 @@
+import Basics
+import Foundation
+import HTTPTypes
+public import Hummingbird
+import Kernel
+public import Logging
+public import NIOCore
+
+/// The context of a request: Hummingbird's, with the address it came from.
+public struct WebContext: RequestContext, RemoteAddressRequestContext {
+    public var coreContext: CoreRequestContextStorage
+    public let remoteAddress: SocketAddress?
+
+    public init(source: ApplicationRequestContextSource) {
+        coreContext = .init(source: source)
+        remoteAddress = source.channel.remoteAddress
+    }
+
+    /// Without a connection, for tests.
+    public init(logger: Logger) {
+        struct Source: RequestContextSource { let logger: Logger }
+        coreContext = .init(source: Source(logger: logger))
+        remoteAddress = nil
+    }
+
+    public var maxUploadSize: Int { 4 << 20 }
+}
+
+/// A request with who asks, in which language, and what they sent.
+struct WebRequest {
+    let request: Request
+    let context: WebContext
+    let services: Services
+    let caller: Caller
+    /// The session's token; nil for API keys and the public.
+    let token: String?
+    let csrf: String
+    let language: Language
+
+    var principal: Principal? { caller.principal }
+
+    func text(_ zh: String, _ en: String) -> String { language == .zh ? zh : en }
+
+    /// Performs an action as the caller.
+    func perform<Input, Output>(_ action: Action<Input, Output>, _ input: Input) async throws -> Output {
+        try await services.kernel.gate.perform(action, input, as: caller)
+    }
+
+    /// A part of the path.
+    func parameter(_ name: String) throws -> String {
+        guard let value = context.parameters.get(name) else { throw Problem.notFound(.init("页面", "the page")) }
+        return value.removingPercentEncoding ?? value
+    }
+
+    func number(_ name: String) throws -> Int64 {
+        guard let number = Int64(try parameter(name)) else { throw Problem.notFound(.init("页面", "the page")) }
+        return number
+    }
+
+    /// A query parameter; nil where it is absent or empty.
+    func query(_ name: String) -> String? {
+        guard let value = request.uri.queryParameters[Substring(name)].map(String.init), !value.isEmpty else { return nil }
+        return value
+    }
+
+    func limit(_ standard: Int, _ maximum: Int) -> Int { max(1, min(query("limit").flatMap { Int($0) } ?? standard, maximum)) }
+
+    // MARK: Bodies
+
+    func body() async throws -> [UInt8] {
+        let buffer: ByteBuffer
+        do {
+            buffer = try await request.body.collect(upTo: context.maxUploadSize)
+        } catch {
+            throw Problem("request.too_large", status: 413, zh: "请求内容过大。", en: "The request's body is too large.")
+        }
+        return Array(buffer.readableBytesView)
+    }
+
+    /// A JSON body. In a browser's session the header `X-CSRF-Token` must carry the session's form token.
+    func json() async throws -> JSONValue {
+        try checkHeader()
+        let bytes = try await body()
+        return bytes.isEmpty ? .object([]) : try JSONValue(bytes)
+    }
+
+    /// A form's fields; several of one name are kept in order. The form must carry the session's form token.
+    func form() async throws -> Form {
+        let form = Form(urlEncoded: try await body())
+        try check(form)
+        return form
+    }
+
+    func check(_ form: Form) throws {
+        if token != nil, form["_csrf"] != csrf { throw WebApplication.foreign() }
+    }
+
+    func checkHeader() throws {
+        guard token != nil else { return }
+        guard let name = HTTPField.Name("X-CSRF-Token"), request.headers[name] == csrf else { throw WebApplication.foreign() }
+    }
+}
+
+/// The fields of a form.
+struct Form: Sendable {
+    var fields: [(name: String, value: String)]
+
+    init(fields: [(name: String, value: String)]) { self.fields = fields }
+
+    init(urlEncoded bytes: [UInt8]) {
+        fields = String(decoding: bytes, as: UTF8.self).split(separator: "&").map { pair in
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { part in
+                let spaced = part.replacing("+", with: " ")
+                return spaced.removingPercentEncoding ?? String(spaced)
+            }
+            return (parts[0], parts.count > 1 ? parts[1] : "")
+        }
+    }
+
+    subscript(name: String) -> String { fields.first { $0.name == name }?.value ?? "" }
+
+    func has(_ name: String) -> Bool { fields.contains { $0.name == name } }
+}

@@ -1,0 +1,202 @@
+import Basics
+import Foundation
+import HTTPTypes
+public import Hummingbird
+import Kernel
+public import Logging
+import NIOCore
+import Synchronization
+
+/// Counts of requests, for `/metrics`.
+final class WebMetrics: Sendable {
+    struct State {
+        var requests: [String: Int] = [:]
+        var seconds: Double = 0
+    }
+    private let state = Mutex(State())
+
+    func count(_ method: String, _ status: Int, _ seconds: Double) {
+        state.withLock {
+            $0.requests["\(method) \(status)", default: 0] += 1
+            $0.seconds += seconds
+        }
+    }
+
+    var snapshot: (requests: [String: Int], seconds: Double) { state.withLock { ($0.requests, $0.seconds) } }
+}
+
+/// Builds the web of a node: routes, the caller of each request, headers, errors.
+public struct WebApplication: Sendable {
+    let services: Services
+    let metrics = WebMetrics()
+    public let logger: Logger
+
+    public init(services: Services, logger: Logger) {
+        self.services = services
+        self.logger = logger
+    }
+
+    /// Every route of the node, in order.
+    var routes: [Route] {
+        let all = PublicPages.routes + ResourcePages.routes + SessionPages.routes + ConsolePages.routes + UploadPages.routes + EntryPages.routes
+            + OpeningPages.routes + AdministrationPages.routes + CatalogueAPI.routes + DataAPI.routes + OpeningAPI.routes
+            + AdministrationAPI.routes + SystemRoutes.routes(self)
+        return all.filter { $0.side == .open || !services.settings.isPublicOnly }
+    }
+
+    /// Makes the responder that serves requests.
+    public func responder() -> some HTTPResponder<WebContext> {
+        let router = Router(context: WebContext.self)
+        for route in routes {
+            router.on(RouterPath(route.path), method: route.method) { request, context in
+                try await respond(request, context, route)
+            }
+        }
+        return Fallback(inner: router.buildResponder(), application: self)
+    }
+
+    func respond(_ request: Request, _ context: WebContext, _ route: Route) async throws -> Response {
+        let started = ContinuousClock.now
+        let language = WebApplication.language(request)
+        let trace = WebApplication.trace(request)
+        var response: Response
+        do {
+            let (caller, token, csrf) = try await caller(request, context, trace)
+            let web = WebRequest(
+                request: request, context: context, services: services, caller: caller, token: token, csrf: csrf, language: language
+            )
+            response = try await route.handle(web)
+            if let token, let fresh = try await services.kernel.accounts.rotate(token) {
+                response.headers[values: .setCookie].append(WebApplication.cookie(fresh, isSecure: services.settings.isSecure))
+            }
+        } catch {
+            let problem = WebApplication.problem(error, logger, trace)
+            if !route.isAPI, route.method == .get, problem.code == "access.sign_in" {
+                response = .redirect("/signin?next=" + (request.uri.string.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "/"))
+            } else if route.isAPI || WebApplication.wantsJSON(request) {
+                response = .problem(problem, language)
+            } else {
+                response = .page(ErrorPage.view(problem, language, services), status: .init(code: problem.status))
+            }
+        }
+        if request.uri.queryParameters["lang"] != nil {
+            response.headers[values: .setCookie].append("lang=\(language.rawValue); Path=/; Max-Age=31536000; SameSite=Lax")
+        }
+        WebApplication.protect(&response, trace)
+        let elapsed = ContinuousClock.now - started
+        let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18
+        metrics.count(request.method.rawValue, response.status.code, seconds)
+        logger.info(
+            "request",
+            metadata: [
+                "method": "\(request.method.rawValue)", "route": "\(route.path)", "status": "\(response.status.code)",
+                "milliseconds": "\(Int(seconds * 1000))", "trace": "\(trace)",
+            ]
+        )
+        return response
+    }
+
+    // MARK: Who asks
+
+    func caller(_ request: Request, _ context: WebContext, _ trace: String) async throws -> (Caller, String?, String) {
+        let address = context.remoteAddress?.ipAddress ?? ""
+        if let header = request.headers[.authorization] {
+            guard header.hasPrefix("Bearer "), let principal = try await services.kernel.accounts.principal(key: String(header.dropFirst(7))) else {
+                throw Problem("access.key", status: 401, zh: "接口密钥无效或已过期。", en: "The API key is not valid or has ended.")
+            }
+            return (Caller(principal: principal, address: address, trace: trace), nil, "")
+        }
+        guard let token = request.cookies["tongqu_session"]?.value, let session = try await services.kernel.accounts.session(token) else {
+            try checkOrigin(request)
+            return (Caller.anonymous(address: address, trace: trace), nil, "")
+        }
+        try checkOrigin(request)
+        return (Caller(principal: session.principal, address: address, trace: trace), token, session.csrf)
+    }
+
+    /// Forms come from our own pages: a browser says where a request began, and it must be here.
+    func checkOrigin(_ request: Request) throws {
+        guard request.method != .get, request.method != .head else { return }
+        if let site = request.headers[.init("Sec-Fetch-Site") ?? .origin], site == "cross-site" { throw WebApplication.foreign() }
+        if let origin = request.headers[.origin], let host = request.head.authority, origin != "null" {
+            let name = origin.split(separator: "/").last.map(String.init) ?? ""
+            guard name == host else { throw WebApplication.foreign() }
+        }
+    }
+
+    static func foreign() -> Problem {
+        Problem("access.csrf", status: 403, zh: "请求不是从本站页面发出的。", en: "The request did not come from this site's pages.", hint: .init("请刷新页面后重试。", "Reload the page and try again."))
+    }
+
+    static func cookie(_ token: String, isSecure: Bool) -> String {
+        "tongqu_session=\(token); Path=/; HttpOnly; SameSite=Lax; Max-Age=28800\(isSecure ? "; Secure" : "")"
+    }
+
+    // MARK: Details of requests
+
+    static func language(_ request: Request) -> Language {
+        if let chosen = request.uri.queryParameters["lang"].flatMap({ Language(rawValue: String($0)) }) { return chosen }
+        if let kept = request.cookies["lang"].flatMap({ Language(rawValue: $0.value) }) { return kept }
+        let accepted = request.headers[.acceptLanguage]?.lowercased() ?? ""
+        return accepted.hasPrefix("en") ? .en : .zh
+    }
+
+    /// The trace id of `traceparent` (W3C), or a new one.
+    static func trace(_ request: Request) -> String {
+        if let header = HTTPField.Name("traceparent").flatMap({ request.headers[$0] }) {
+            let parts = header.split(separator: "-")
+            if parts.count == 4, parts[1].count == 32, Hexadecimal.bytes(String(parts[1])) != nil { return String(parts[1]) }
+        }
+        var generator = SystemRandomNumberGenerator()
+        return Hexadecimal.text((0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+    }
+
+    static func wantsJSON(_ request: Request) -> Bool {
+        let accepted = request.headers[.accept] ?? ""
+        return accepted.contains("application/json") && !accepted.contains("text/html")
+    }
+
+    static func problem(_ error: any Error, _ logger: Logger, _ trace: String) -> Problem {
+        if let problem = error as? Problem { return problem }
+        if let error = error as? HTTPError {
+            return Problem("request.malformed", status: error.status.code, zh: "请求有误。", en: "The request is not right.")
+        }
+        logger.error("unexpected", metadata: ["type": "\(type(of: error))", "trace": "\(trace)"])
+        return Problem("internal", status: 500, zh: "服务器内部出错。", en: "Something failed inside the server.", hint: .init("请把追踪编号 \(trace) 告诉管理员。", "Give the trace id \(trace) to the administrator."))
+    }
+
+    static let policy =
+        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; worker-src 'self' blob:; font-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+    static let extraHeaders: [(HTTPField.Name, String)] = [
+        ("Content-Security-Policy", policy), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "same-origin"),
+        ("Cross-Origin-Opener-Policy", "same-origin"), ("Permissions-Policy", "camera=(), microphone=(), geolocation=()"),
+    ].compactMap { name, value in HTTPField.Name(name).map { ($0, value) } }
+
+    static func protect(_ response: inout Response, _ trace: String) {
+        for (name, value) in extraHeaders { response.headers[name] = value }
+        if let name = HTTPField.Name("X-Trace-Id") { response.headers[name] = trace }
+    }
+}
+
+/// Answers what no route takes.
+struct Fallback<Inner: HTTPResponder>: HTTPResponder where Inner.Context == WebContext {
+    let inner: Inner
+    let application: WebApplication
+
+    func respond(to request: Request, context: WebContext) async throws -> Response {
+        do {
+            return try await inner.respond(to: request, context: context)
+        } catch {
+            let trace = WebApplication.trace(request)
+            let language = WebApplication.language(request)
+            let isMissing = (error as? HTTPError)?.status == .notFound
+            let problem = isMissing ? Problem.notFound(.init("页面", "the page")) : WebApplication.problem(error, application.logger, trace)
+            var response: Response = request.uri.path.hasPrefix("/api/") || WebApplication.wantsJSON(request)
+                ? .problem(problem, language)
+                : .page(ErrorPage.view(problem, language, application.services), status: .init(code: problem.status))
+            WebApplication.protect(&response, trace)
+            return response
+        }
+    }
+}
