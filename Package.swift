@@ -100,6 +100,8 @@ let floor5: [Target] = [
             "Basics", "Check", "Tabular", "Seal", "Kernel", "Lake", "Catalogue", "Collect", "Web", "Composition", hummingbird, logging,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "Configuration", package: "swift-configuration"),
+            .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            .product(name: "SystemPackage", package: "swift-system"),
         ],
         swiftSettings: settings
     ),
@@ -117,6 +119,8 @@ let package = Package(
             traits: ["CommandLineArguments", "YAML"]
         ),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: systemLibraries + floor0 + floor1 + floor2 + floor4 + floor5,
     swiftLanguageModes: [.v6]

@@ -44,6 +44,12 @@ public final class Kernel: Sendable {
                 "INSERT INTO principals (kind, login, name, organisation, roles, created_at) VALUES ('service', 'command-line', '命令行', 1, ?, ?)",
                 [.text([Role.steward, .clerk].map(\.rawValue).joined(separator: ",")), .integer(self.clock.now())]
             )
+            // Whoever may run the program on the node's own files owns them already; what is done that way leaves evidence all the same.
+            let commandLine = Grant(
+                to: .principal(PrincipalID(db.lastInsertedID)), [.accountsManage, .grantsManage, .evidenceRead, .systemManage], on: .node,
+                purpose: "本机命令行"
+            )
+            try Kernel.insert(commandLine, by: nil, at: self.clock.now(), db)
         }
     }
 

@@ -1,0 +1,43 @@
+import Basics
+import Composition
+import Configuration
+import Foundation
+import SystemPackage
+
+/// The settings of this process: command line, then environment (`TONGQU_…`), then `tongqu.yaml`, then defaults.
+struct Configuration {
+    var settings: NodeSettings
+    var host: String
+    var port: Int
+    var logLevel: String?
+    var demonstrationPassword: String?
+
+    /// Reads the settings; what a command was told goes before everything else.
+    static func read(data: String? = nil, port: Int? = nil, host: String? = nil, isPublicOnly: Bool = false) async throws -> Configuration {
+        let environment = ProcessInfo.processInfo.environment
+        let file = environment["TONGQU_CONFIG"] ?? "tongqu.yaml"
+        let yaml: FileProvider<YAMLSnapshot>
+        do {
+            yaml = try await FileProvider<YAMLSnapshot>(filePath: FilePath(file), allowMissing: environment["TONGQU_CONFIG"] == nil)
+        } catch {
+            throw Problem("configuration.unreadable", zh: "配置文件无法读取。", en: "The configuration file cannot be read.", details: ["file": file])
+        }
+        let reader = ConfigReader(providers: [EnvironmentVariablesProvider(), yaml]).scoped(to: "tongqu")
+        let folder = data ?? reader.string(forKey: "data", default: "data")
+        let vendor = reader.string(forKey: "vendor", default: "public/vendor")
+        let title = reader.string(forKey: "title", default: "")
+        let chosenPort = port ?? reader.int(forKey: "port", default: 8080)
+        guard (0...65_535).contains(chosenPort) else {
+            throw Problem("configuration.port", zh: "端口应为 0–65535。", en: "A port is 0–65535.")
+        }
+        return Configuration(
+            settings: NodeSettings(
+                folder: URL(fileURLWithPath: folder).standardizedFileURL, vendorFolder: URL(fileURLWithPath: vendor).standardizedFileURL,
+                isPublicOnly: isPublicOnly || reader.bool(forKey: "public.only", default: false), isSecure: reader.bool(forKey: "secure", default: false),
+                title: title.isEmpty ? nil : LocalizedText(title, reader.string(forKey: "title.en", default: title))
+            ),
+            host: host ?? reader.string(forKey: "host", default: "127.0.0.1"), port: chosenPort,
+            logLevel: reader.string(forKey: "log.level"), demonstrationPassword: reader.string(forKey: "demo.password", isSecret: true)
+        )
+    }
+}

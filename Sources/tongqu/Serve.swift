@@ -1,0 +1,116 @@
+import ArgumentParser
+import Basics
+import Composition
+import Foundation
+import Glibc
+import Hummingbird
+import Kernel
+import Logging
+import ServiceLifecycle
+import Web
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: say("启动节点。", "Start a node."),
+        discussion: say(
+            "示例:tongqu serve --data ./data --port 8080 --demo\nCtrl-C 或 SIGTERM 停止:正在处理的请求完成,存证封存,数据库关闭。",
+            "Example: tongqu serve --data ./data --port 8080 --demo\nCtrl-C or SIGTERM stops it: requests under way end, evidence is sealed, databases close."
+        )
+    )
+
+    @OptionGroup var node: NodeOptions
+    @Option(help: ArgumentHelp(say("端口(默认 8080)", "the port (8080)"))) var port: Int?
+    @Option(help: ArgumentHelp(say("地址(默认 127.0.0.1)", "the address (127.0.0.1)"))) var host: String?
+    @Flag(help: ArgumentHelp(say("空节点装入演示内容", "put the demonstration into an empty node"))) var demo = false
+    @Flag(help: ArgumentHelp(say("只提供公众页面与接口", "offer the public's pages and API only"))) var publicOnly = false
+
+    func run() async throws {
+        try await carry {
+            let started = ContinuousClock.now
+            let settings = try await Configuration.read(data: node.data, port: port, host: host, isPublicOnly: publicOnly)
+            let isTerminal = isatty(2) == 1
+            let level = settings.logLevel.flatMap { Logger.Level(rawValue: $0) } ?? (isTerminal ? .notice : .info)
+            LoggingSystem.bootstrap { JSONLogHandler(label: $0, logLevel: level) }
+            let logger = Logger(label: "tongqu")
+            let node = try await Node.open(settings.settings)
+            let accounts = demo ? try await Demonstration.install(node, password: settings.demonstrationPassword) : nil
+            let application = Application(
+                responder: WebApplication(services: node.services, logger: logger).responder(),
+                configuration: .init(address: .hostname(settings.host, port: settings.port), serverName: "tongqu"),
+                services: [NodeService(node: node)],
+                onServerRunning: { channel in
+                    let port = channel.localAddress?.port ?? settings.port
+                    let elapsed = ContinuousClock.now - started
+                    announce(settings.host, port, elapsed, accounts)
+                },
+                logger: logger
+            )
+            try await application.runService()
+            try await node.close()
+            tell(say("已停止。", "Stopped."))
+        }
+    }
+}
+
+/// Says where the node is and, with a new demonstration, who can sign in.
+func announce(_ host: String, _ port: Int, _ elapsed: Duration, _ accounts: Demonstration.Accounts?) {
+    let milliseconds = elapsed.components.seconds * 1000 + elapsed.components.attoseconds / 1_000_000_000_000_000
+    tell(say("通衢已启动:http://\(host):\(port)(\(milliseconds) 毫秒)", "Tongqu is running: http://\(host):\(port) (\(milliseconds) ms)"))
+    guard let accounts else { return }
+    tell(say("演示账号:", "Demonstration accounts:"))
+    for (login, title) in accounts.logins { tell("  \(login)  \(title[language])") }
+    if let password = accounts.password {
+        tell(say("  密码:\(password)", "  password: \(password)"))
+    } else {
+        tell(say("  密码在首次启动时显示;可用 TONGQU_DEMO_PASSWORD 或 tongqu user password 重设。", "  the password was shown at the first start; set another with TONGQU_DEMO_PASSWORD or tongqu user password."))
+    }
+}
+
+/// The node's work beside requests, as a service that stops with the server.
+struct NodeService: Service {
+    let node: Node
+
+    func run() async throws {
+        do {
+            try await cancelWhenGracefulShutdown { try await node.runServices() }
+        } catch is CancellationError {
+            return
+        }
+    }
+}
+
+/// One JSON object a line.
+struct JSONLogHandler: LogHandler {
+    let label: String
+    var logLevel: Logger.Level
+    var metadata: Logger.Metadata = [:]
+    var metadataProvider: Logger.MetadataProvider?
+
+    init(label: String, logLevel: Logger.Level) {
+        self.label = label
+        self.logLevel = logLevel
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        var writer = JSONWriter(capacity: 256)
+        writer.beginObject()
+        writer.key("at")
+        writer.string(CivilTime.timestamp(Clock.system.now()))
+        writer.key("level")
+        writer.string(event.level.rawValue)
+        writer.key("message")
+        writer.string(event.message.description)
+        for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { $1 }).sorted(by: { $0.key < $1.key }) {
+            writer.key(key)
+            writer.string(value.description)
+        }
+        writer.endObject()
+        writer.bytes.append(0x0A)
+        writer.bytes.withUnsafeBytes { bytes in _ = write(2, bytes.baseAddress, bytes.count) }
+    }
+}
