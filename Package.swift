@@ -107,6 +107,13 @@ let floor5: [Target] = [
     ),
 ]
 
+// MARK: Tests
+
+let testTargets: [Target] = [
+    module("TestKit", ["Basics", "Kernel", "Web", "Composition", hummingbird, logging]),
+    tests("SealTests", ["Basics", "Seal"]),
+]
+
 let package = Package(
     name: "tongqu",
         dependencies: [
@@ -122,6 +129,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
-    targets: systemLibraries + floor0 + floor1 + floor2 + floor4 + floor5,
+    targets: systemLibraries + floor0 + floor1 + floor2 + floor4 + floor5 + testTargets,
     swiftLanguageModes: [.v6]
 )

@@ -48,25 +48,38 @@ public final class SigningKey {
         try encoded(selection: 0x86, structure: "SubjectPublicKeyInfo")
     }
 
-    private func encoded(selection: Int32, structure: String) throws(Problem) -> [UInt8] {
-        guard let context = OSSL_ENCODER_CTX_new_for_pkey(handle, selection, "DER", structure, nil) else {
+    /// The address of a literal: libcrypto keeps the names it is given for as long as the context lives.
+    private static func lasting(_ text: StaticString) -> UnsafePointer<CChar> {
+        UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
+    }
+
+    private func encoded(selection: Int32, structure: StaticString) throws(Problem) -> [UInt8] {
+        guard let context = OSSL_ENCODER_CTX_new_for_pkey(
+                handle, selection, SigningKey.lasting("DER"), SigningKey.lasting(structure), nil
+            ) else {
             throw SigningKey.failed()
         }
         defer { OSSL_ENCODER_CTX_free(context) }
         var data: UnsafeMutablePointer<UInt8>?
         var length = 0
-        guard OSSL_ENCODER_to_data(context, &data, &length) == 1, let data else { throw SigningKey.failed() }
-        defer { CRYPTO_free(data, "", 0) }
-        return Array(UnsafeBufferPointer(start: data, count: length))
+        let status = OSSL_ENCODER_to_data(context, &data, &length)
+        guard status == 1, let bytes = data else { throw SigningKey.failed() }
+        defer { CRYPTO_free(bytes, "", 0) }
+        return Array(UnsafeBufferPointer(start: bytes, count: length))
     }
 
     /// Reads a key from DER.
     public init(_ algorithm: SignatureAlgorithm, der: [UInt8], isPrivate: Bool) throws(Problem) {
-        var key: OpaquePointer?
-        let name = algorithm == .sm2 ? "SM2" : "ED25519"
-        let structure = isPrivate ? "PrivateKeyInfo" : "SubjectPublicKeyInfo"
+        let name: StaticString = algorithm == .sm2 ? "SM2" : "ED25519"
+        let structure: StaticString = isPrivate ? "PrivateKeyInfo" : "SubjectPublicKeyInfo"
         let selection: Int32 = isPrivate ? 0x87 : 0x86
-        guard let context = OSSL_DECODER_CTX_new_for_pkey(&key, "DER", structure, name, selection, nil, nil) else {
+        // The decoder keeps the address it writes the key to, so the place must outlive both calls.
+        let place = UnsafeMutablePointer<OpaquePointer?>.allocate(capacity: 1)
+        place.initialize(to: nil)
+        defer { place.deallocate() }
+        guard let context = OSSL_DECODER_CTX_new_for_pkey(
+                place, SigningKey.lasting("DER"), SigningKey.lasting(structure), SigningKey.lasting(name), selection, nil, nil
+            ) else {
             throw SigningKey.failed()
         }
         defer { OSSL_DECODER_CTX_free(context) }
@@ -75,7 +88,7 @@ public final class SigningKey {
             var length = buffer.count
             return OSSL_DECODER_from_data(context, &pointer, &length)
         }
-        guard decoded == 1, let key else { throw SigningKey.failed() }
+        guard decoded == 1, let key = place.pointee else { throw SigningKey.failed() }
         self.algorithm = algorithm
         handle = key
     }

@@ -241,12 +241,12 @@ public final class TabularFile {
 
     // MARK: Reading
 
-    /// The table of a name, or the only one.
+    /// The table of a name; without one, the first that has a header, else the first.
     ///
     /// - Throws: `file.table_unknown` listing what there is.
     public func table(_ name: String? = nil) throws(Problem) -> Table {
         if let name, let table = tables.first(where: { $0.name == name }) { return table }
-        if name == nil, let first = tables.first { return first }
+        if name == nil, let first = tables.first(where: { $0.layout.hasHeader }) ?? tables.first { return first }
         throw Problem(
             "file.table_unknown",
             zh: "文件中没有这个表。",
