@@ -78,10 +78,12 @@ let floor4: [Target] = [
     .target(
         name: "Web",
         dependencies: [
-            "Basics", "Codes", "Tabular", "Check", "Mask", "Kernel", "Lake", "Catalogue", "Collect", "Open", "Quality", hummingbird, logging,
+            "Basics", "Codes", "Tabular", "Check", "Mask", "Kernel", "Lake", "Catalogue", "Collect", "Open", "Quality",
+            hummingbird, logging,
         ],
         resources: [
-            .embedInCode("Assets/site.css"), .embedInCode("Assets/map.js"), .embedInCode("Assets/page.js"), .embedInCode("Assets/logo.svg"),
+            .embedInCode("Assets/site.css"), .embedInCode("Assets/map.js"), .embedInCode("Assets/page.js"),
+            .embedInCode("Assets/logo.svg"),
         ],
         swiftSettings: settings
     )
@@ -91,13 +93,15 @@ let floor5: [Target] = [
     module(
         "Composition",
         [
-            "Basics", "Codes", "Tabular", "Check", "Seal", "Mask", "Kernel", "Lake", "Catalogue", "Collect", "Open", "Quality", "Store", "StoreSQLite", "Web",
+            "Basics", "Codes", "Tabular", "Check", "Seal", "Mask", "Kernel", "Lake", "Catalogue", "Collect", "Open",
+            "Quality", "Store", "StoreSQLite", "Web",
         ]
     ),
     .executableTarget(
         name: "tongqu",
         dependencies: [
-            "Basics", "Check", "Tabular", "Seal", "Kernel", "Lake", "Catalogue", "Collect", "Web", "Composition", hummingbird, logging,
+            "Basics", "Check", "Tabular", "Seal", "Kernel", "Lake", "Catalogue", "Collect", "Web", "Composition",
+            hummingbird, logging,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "Configuration", package: "swift-configuration"),
             .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -116,7 +120,7 @@ let testTargets: [Target] = [
 
 let package = Package(
     name: "tongqu",
-        dependencies: [
+    dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

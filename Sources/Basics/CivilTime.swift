@@ -189,7 +189,8 @@ extension CivilTime {
             offset = 0
         } else if let sign = zoneStart(text) {
             let zone = UnsafeBufferPointer(rebasing: text[(sign + 1)...])
-            guard let hours = number(zone, 0, 2), let minutes = number(zone, zone.count - 2, 2), hours < 24, minutes < 60
+            guard let hours = number(zone, 0, 2), let minutes = number(zone, zone.count - 2, 2), hours < 24,
+                minutes < 60
             else { return nil }
             offset = Int64(hours * 60 + minutes) * 60_000_000
             if text[sign] == 0x2D { offset = -offset }
@@ -291,7 +292,8 @@ public enum ChineseNumerals {
         let scalars = Array(text.unicodeScalars)
         guard let ten = scalars.firstIndex(of: "十") else {
             return scalars.isEmpty || scalars.count > 8
-                ? nil : scalars.reduce(Int?.some(0)) { sum, next in digits[next].flatMap { d in sum.map { $0 * 10 + d } } }
+                ? nil
+                : scalars.reduce(Int?.some(0)) { sum, next in digits[next].flatMap { d in sum.map { $0 * 10 + d } } }
         }
         guard ten <= 1, scalars.count <= ten + 2 else { return nil }
         let tens = ten == 0 ? 1 : digits[scalars[0]]

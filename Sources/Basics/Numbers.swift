@@ -38,7 +38,8 @@ public enum Numbers {
             let digit = text[index] &- 0x30
             guard digit < 10 else { return nil }
             let (product, over) = value.multipliedReportingOverflow(by: 10)
-            let (sum, overAgain) = negative
+            let (sum, overAgain) =
+                negative
                 ? product.subtractingReportingOverflow(Int64(digit)) : product.addingReportingOverflow(Int64(digit))
             guard !over, !overAgain else { return nil }
             value = sum

@@ -46,7 +46,9 @@ public enum TextForms {
     public static func comparable(_ text: String) -> String {
         String(
             String.UnicodeScalarView(
-                halfWidth(text).lowercased().unicodeScalars.filter { $0.properties.isAlphabetic || isHan($0) || isDigit($0) }
+                halfWidth(text).lowercased().unicodeScalars.filter {
+                    $0.properties.isAlphabetic || isHan($0) || isDigit($0)
+                }
             )
         )
     }

@@ -58,8 +58,11 @@ extension BoundExpression {
         for node in list {
             let next = truths(node, batch)
             for row in result.indices {
-                if result[row] == absorbing || next[row] == absorbing { result[row] = absorbing }
-                else if result[row] == 2 || next[row] == 2 { result[row] = 2 }
+                if result[row] == absorbing || next[row] == absorbing {
+                    result[row] = absorbing
+                } else if result[row] == 2 || next[row] == 2 {
+                    result[row] = 2
+                }
             }
         }
         return result
@@ -80,7 +83,8 @@ extension BoundExpression {
         case .literal(let value, _): return .constant(value)
         case .arithmetic(let operation, let a, let b):
             return arithmetic(operation, vector(a, batch), vector(b, batch), batch.count)
-        case .function(let function, let arguments, _): return call(function, arguments.map { vector($0, batch) }, batch.count)
+        case .function(let function, let arguments, _):
+            return call(function, arguments.map { vector($0, batch) }, batch.count)
         default: return .truth(truths(node, batch))
         }
     }
@@ -261,7 +265,11 @@ extension BoundExpression {
             var values = [Double](repeating: 0, count: count)
             var validity = Bitmap(repeating: true, count: count)
             for row in 0..<count {
-                if let value = Self.real(arguments[0], row) { values[row] = value.magnitude } else { validity[row] = false }
+                if let value = Self.real(arguments[0], row) {
+                    values[row] = value.magnitude
+                } else {
+                    validity[row] = false
+                }
             }
             return .reals(values, validity)
         case .year, .month, .day:
@@ -304,12 +312,14 @@ extension BoundExpression {
             return .texts(texts, validity)
         }
         if case .truth = arguments[0] {
-            return .truth((0..<count).map { row in
-                for argument in arguments {
-                    if case .integer(let value) = Self.number(argument, row) { return UInt8(value) }
+            return .truth(
+                (0..<count).map { row in
+                    for argument in arguments {
+                        if case .integer(let value) = Self.number(argument, row) { return UInt8(value) }
+                    }
+                    return 2
                 }
-                return 2
-            })
+            )
         }
         let isReal = arguments.contains { vector in
             switch vector {
@@ -326,7 +336,11 @@ extension BoundExpression {
         var values = [Double](repeating: 0, count: count)
         var validity = Bitmap(repeating: true, count: count)
         for row in 0..<count {
-            if let value = arguments.lazy.compactMap({ Self.real($0, row) }).first { values[row] = value } else { validity[row] = false }
+            if let value = arguments.lazy.compactMap({ Self.real($0, row) }).first {
+                values[row] = value
+            } else {
+                validity[row] = false
+            }
         }
         return .reals(values, validity)
     }

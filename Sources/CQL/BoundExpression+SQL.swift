@@ -13,9 +13,7 @@ public struct SQLFragment: Sendable, Hashable {
 }
 
 extension BoundExpression {
-    /// The predicate as SQL over quoted column names.
-    ///
-    /// - Parameter column: The SQL name of a field, e.g. its physical column.
+    /// The predicate as SQL; the closure gives the SQL name of a field, e.g. its physical column.
     public func sql(column: (Field) -> String) -> SQLFragment {
         var values: [Value] = []
         let text = render(root, column, &values)
@@ -66,7 +64,10 @@ extension BoundExpression {
     }
 
     private func render(
-        _ function: Function, _ arguments: [Node], _ column: (Field) -> String, _ values: inout [Value]
+        _ function: Function,
+        _ arguments: [Node],
+        _ column: (Field) -> String,
+        _ values: inout [Value]
     ) -> String {
         var parts: [String] = []
         for argument in arguments { parts.append(render(argument, column, &values)) }

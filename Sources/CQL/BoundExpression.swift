@@ -185,15 +185,21 @@ struct Binder {
         var left = try bind(a)
         var right = try bind(b)
         if left.type != right.type, !(left.type.isNumber && right.type.isNumber) {
-            if let converted = Binder.convert(right, to: left.type) { right = converted }
-            else if let converted = Binder.convert(left, to: right.type) { left = converted }
+            if let converted = Binder.convert(right, to: left.type) {
+                right = converted
+            } else if let converted = Binder.convert(left, to: right.type) {
+                left = converted
+            }
         }
         guard left.type == right.type || (left.type.isNumber && right.type.isNumber), left.type != .point else {
             throw Problem(
                 "cql.type",
                 zh: "不能比较\(left.type.title.zh)与\(right.type.title.zh)。",
                 en: "\(left.type.title.en) and \(right.type.title.en) cannot be compared.",
-                hint: .init("日期写作 DATE('2026-01-31'),文本加单引号。", "Write dates as DATE('2026-01-31') and texts in single quotes.")
+                hint: .init(
+                    "日期写作 DATE('2026-01-31'),文本加单引号。",
+                    "Write dates as DATE('2026-01-31') and texts in single quotes."
+                )
             )
         }
         return (left, right)
@@ -210,7 +216,9 @@ struct Binder {
             }
             return nil
         case (.text(let text), .time):
-            return Array(text.utf8).withUnsafeBufferPointer { CivilTime.parseTime($0) }.map { .literal(.time($0), .time) }
+            return Array(text.utf8).withUnsafeBufferPointer { CivilTime.parseTime($0) }.map {
+                .literal(.time($0), .time)
+            }
         case (.date(let days), .timestamp):
             return .literal(.timestamp(Int64(days) * CivilTime.microsecondsPerDay - CivilTime.chinaOffset), type)
         case (.integer, .text): return .literal(.text(value.text), .text)
@@ -272,7 +280,9 @@ struct Binder {
     }
 
     func unknown(_ name: String) -> Problem {
-        let close = fields.map { ($0.name, Spelling.distance(name.lowercased(), $0.name.lowercased())) }.min { $0.1 < $1.1 }
+        let close = fields.map { ($0.name, Spelling.distance(name.lowercased(), $0.name.lowercased())) }.min {
+            $0.1 < $1.1
+        }
         let suggestion = close.flatMap { $0.1 <= max(2, name.count / 3) ? $0.0 : nil }
         return Problem(
             "cql.unknown_property",

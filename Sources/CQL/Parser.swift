@@ -45,7 +45,8 @@ struct Lexer {
         Problem(
             "cql.syntax",
             zh: "表达式第 \(position) 个字符处有误:\(found.isEmpty ? "内容已结束" : "遇到“\(found)”"),应为\(expected.zh)。",
-            en: "The expression is not right at character \(position): \(found.isEmpty ? "it ends" : "found “\(found)”"), expected \(expected.en).",
+            en:
+                "The expression is not right at character \(position): \(found.isEmpty ? "it ends" : "found “\(found)”"), expected \(expected.en).",
             details: ["position": String(position)]
         )
     }
@@ -82,10 +83,16 @@ struct Lexer {
             return .symbol(String(Character(scalar)))
         default:
             guard isNameStart(scalar) else {
-                throw Lexer.problem(at + 1, found: String(Character(scalar)), expected: .init("名称、数或文本", "a name, a number or a text"))
+                throw Lexer.problem(
+                    at + 1,
+                    found: String(Character(scalar)),
+                    expected: .init("名称、数或文本", "a name, a number or a text")
+                )
             }
             let start = at
-            while at < scalars.count, isNameStart(scalars[at]) || TextForms.isDigit(scalars[at]) || scalars[at] == "." || scalars[at] == ":" { at += 1 }
+            while at < scalars.count,
+                isNameStart(scalars[at]) || TextForms.isDigit(scalars[at]) || scalars[at] == "." || scalars[at] == ":"
+            { at += 1 }
             return .word(String(String.UnicodeScalarView(scalars[start..<at])))
         }
     }
@@ -170,14 +177,18 @@ struct Parser {
 
     mutating func count(_ expression: Expression) throws(Problem) -> Expression {
         nodes += 1
-        guard nodes <= 2000 else { throw Problem("cql.too_large", zh: "表达式过于复杂。", en: "The expression is too complex.") }
+        guard nodes <= 2000 else {
+            throw Problem("cql.too_large", zh: "表达式过于复杂。", en: "The expression is too complex.")
+        }
         return expression
     }
 
     mutating func disjunction() throws(Problem) -> Expression {
         depth += 1
         defer { depth -= 1 }
-        guard depth <= 100 else { throw Problem("cql.too_large", zh: "表达式嵌套过深。", en: "The expression is nested too deeply.") }
+        guard depth <= 100 else {
+            throw Problem("cql.too_large", zh: "表达式嵌套过深。", en: "The expression is nested too deeply.")
+        }
         var list = [try conjunction()]
         while take(keyword: "OR") { list.append(try conjunction()) }
         return list.count == 1 ? list[0] : try count(.or(list))
@@ -232,19 +243,28 @@ struct Parser {
     mutating func sum() throws(Problem) -> Expression {
         var left = try product()
         while true {
-            if take("+") { left = try count(.arithmetic(.add, left, try product())) }
-            else if take("-") { left = try count(.arithmetic(.subtract, left, try product())) }
-            else { return left }
+            if take("+") {
+                left = try count(.arithmetic(.add, left, try product()))
+            } else if take("-") {
+                left = try count(.arithmetic(.subtract, left, try product()))
+            } else {
+                return left
+            }
         }
     }
 
     mutating func product() throws(Problem) -> Expression {
         var left = try factor()
         while true {
-            if take("*") { left = try count(.arithmetic(.multiply, left, try factor())) }
-            else if take("/") { left = try count(.arithmetic(.divide, left, try factor())) }
-            else if take("%") { left = try count(.arithmetic(.modulo, left, try factor())) }
-            else { return left }
+            if take("*") {
+                left = try count(.arithmetic(.multiply, left, try factor()))
+            } else if take("/") {
+                left = try count(.arithmetic(.divide, left, try factor()))
+            } else if take("%") {
+                left = try count(.arithmetic(.modulo, left, try factor()))
+            } else {
+                return left
+            }
         }
     }
 
@@ -302,7 +322,11 @@ struct Parser {
             at += 1
             try need(")")
             guard let value = Parser.moment(text, isDate: word.uppercased() == "DATE") else {
-                throw Lexer.problem(position, found: text, expected: .init("日期,如 2026-01-31", "a date such as 2026-01-31"))
+                throw Lexer.problem(
+                    position,
+                    found: text,
+                    expected: .init("日期,如 2026-01-31", "a date such as 2026-01-31")
+                )
             }
             return try count(.literal(value))
         default: break
@@ -318,7 +342,9 @@ struct Parser {
 
     static func moment(_ text: String, isDate: Bool) -> Value? {
         Array(text.utf8).withUnsafeBufferPointer { bytes in
-            isDate ? CivilTime.parseISODate(bytes).map { .date($0) } : CivilTime.parseISOTimestamp(bytes).map { .timestamp($0) }
+            isDate
+                ? CivilTime.parseISODate(bytes).map { .date($0) }
+                : CivilTime.parseISOTimestamp(bytes).map { .timestamp($0) }
         }
     }
 }

@@ -39,28 +39,44 @@ public final class Catalogue: Sendable {
     /// Reads the facets of every entry; until it is done the first search waits for it.
     public func warm() async throws { try await index.load() }
 
-    static let columns = "r.id, r.code, r.name, r.owner, r.state, r.storage, r.schema, r.sharing, r.openness, r.is_open, e.published, e.draft, e.stage, e.version, e.author, e.published_at, e.changed_at, e.rows, e.data_at, e.score"
+    static let columns =
+        "r.id, r.code, r.name, r.owner, r.state, r.storage, r.schema, r.sharing, r.openness, r.is_open, e.published, e.draft, e.stage, e.version, e.author, e.published_at, e.changed_at, e.rows, e.data_at, e.score"
 
     static func read(_ row: SQLRow) throws -> Entry {
         let resource = Resource(
-            id: ResourceID(row.integer(0)), code: row.text(1), name: row.text(2), owner: OrganisationID(row.integer(3)),
-            state: Resource.State(rawValue: row.text(4)) ?? .draft, storage: Resource.Storage(rawValue: row.text(5)) ?? .none,
+            id: ResourceID(row.integer(0)),
+            code: row.text(1),
+            name: row.text(2),
+            owner: OrganisationID(row.integer(3)),
+            state: Resource.State(rawValue: row.text(4)) ?? .draft,
+            storage: Resource.Storage(rawValue: row.text(5)) ?? .none,
             schema: try TableSchema.read(JSONValue(text: row.text(6))),
             sharing: row.text(7).split(separator: ",").map { Sharing(rawValue: Int($0) ?? 3) ?? .none },
-            openness: row.text(8).split(separator: ",").map { Openness(rawValue: Int($0) ?? 0) ?? .none }, isOpen: row.flag(9)
+            openness: row.text(8).split(separator: ",").map { Openness(rawValue: Int($0) ?? 0) ?? .none },
+            isOpen: row.flag(9)
         )
         return Entry(
-            resource: resource, published: try row.optionalText(10).map { try EntryContent(JSONValue(text: $0)) },
-            draft: try row.optionalText(11).map { try EntryContent(JSONValue(text: $0)) }, stage: EntryStage(rawValue: row.text(12)) ?? .none,
-            version: row.integer(13), author: PrincipalID(row.integer(14)), publishedAt: row.optionalInteger(15), changedAt: row.integer(16),
-            rows: row.integer(17), dataAt: row.optionalInteger(18), score: row.values[19] == .null ? nil : row.real(19)
+            resource: resource,
+            published: try row.optionalText(10).map { try EntryContent(JSONValue(text: $0)) },
+            draft: try row.optionalText(11).map { try EntryContent(JSONValue(text: $0)) },
+            stage: EntryStage(rawValue: row.text(12)) ?? .none,
+            version: row.integer(13),
+            author: PrincipalID(row.integer(14)),
+            publishedAt: row.optionalInteger(15),
+            changedAt: row.integer(16),
+            rows: row.integer(17),
+            dataAt: row.optionalInteger(18),
+            score: row.values[19] == .null ? nil : row.real(19)
         )
     }
 
     func entry(_ code: String) async throws -> Entry {
         let found = try await kernel.databases.control.read { db in
-            try db.row("SELECT \(Catalogue.columns) FROM resources r JOIN entries e ON e.resource = r.id WHERE r.code = ?", [.text(code)])
-                .map(Catalogue.read)
+            try db.row(
+                "SELECT \(Catalogue.columns) FROM resources r JOIN entries e ON e.resource = r.id WHERE r.code = ?",
+                [.text(code)]
+            )
+            .map(Catalogue.read)
         }
         guard let found else { throw Problem.notFound(.init("目录条目", "the entry")) }
         return found
@@ -72,25 +88,37 @@ public final class Catalogue: Sendable {
     func create(_ content: EntryContent, storage: Resource.Storage, by author: PrincipalID) async throws -> Entry {
         try content.schema.validate()
         guard Classification.isValid(content.category) else {
-            throw Problem("entry.category", zh: "分类代码应为类 1 位、项 2 位、目 3 位、细目可选。", en: "The category should be 1+2+3 digits and an optional rest.")
+            throw Problem(
+                "entry.category",
+                zh: "分类代码应为类 1 位、项 2 位、目 3 位、细目可选。",
+                en: "The category should be 1+2+3 digits and an optional rest."
+            )
         }
         let now = kernel.clock.now()
         let code = try await kernel.databases.control.write { db in
             try db.execute(
-                "INSERT INTO code_sequences (category, last) VALUES (?, 1) ON CONFLICT (category) DO UPDATE SET last = last + 1", [.text(content.category)]
+                "INSERT INTO code_sequences (category, last) VALUES (?, 1) ON CONFLICT (category) DO UPDATE SET last = last + 1",
+                [.text(content.category)]
             )
-            let number = try db.row("SELECT last FROM code_sequences WHERE category = ?", [.text(content.category)])?.integer(0) ?? 1
+            let number =
+                try db.row("SELECT last FROM code_sequences WHERE category = ?", [.text(content.category)])?.integer(0)
+                ?? 1
             let digits = String(number)
             let code = "\(content.category)/\(String(repeating: "0", count: max(0, 6 - digits.count)))\(digits)"
             let resource = Resource(
-                code: code, name: content.name, owner: content.provider, storage: storage, schema: content.schema,
+                code: code,
+                name: content.name,
+                owner: content.provider,
+                storage: storage,
+                schema: content.schema,
                 sharing: content.items.map(\.sharing)
             )
             let id = try Kernel.save(resource, db)
             try db.execute(
                 "INSERT INTO entries (resource, category, draft, stage, version, author, changed_at, frequency, format, level, comparable) VALUES (?,?,?,'draft',0,?,?,?,?,?,?)",
                 [
-                    .integer(id.raw), .text(content.category), .text(content.json.text), .integer(author.raw), .integer(now),
+                    .integer(id.raw), .text(content.category), .text(content.json.text), .integer(author.raw),
+                    .integer(now),
                     .text(content.frequency.rawValue), .text(content.formatType), .text(content.level.rawValue),
                     .text(TextForms.comparable(content.name)),
                 ]
@@ -103,7 +131,14 @@ public final class Catalogue: Sendable {
         return entry
     }
 
-    static func event(_ resource: ResourceID, _ at: Int64, _ actor: PrincipalID?, _ what: String, _ note: String, _ db: any SQLWriting) throws {
+    static func event(
+        _ resource: ResourceID,
+        _ at: Int64,
+        _ actor: PrincipalID?,
+        _ what: String,
+        _ note: String,
+        _ db: any SQLWriting
+    ) throws {
         try db.execute(
             "INSERT INTO entry_events (resource, at, actor, what, note) VALUES (?,?,?,?,?)",
             [.integer(resource.raw), .integer(at), .text(actor.map { String($0.raw) } ?? ""), .text(what), .text(note)]
@@ -115,10 +150,20 @@ public final class Catalogue: Sendable {
         try content.schema.validate()
         let entry = try await entry(code)
         guard entry.stage == .none || entry.stage == .draft else {
-            throw Problem("entry.in_review", status: 409, zh: "条目正在审核,不能修改。", en: "The entry is under review and cannot be changed.")
+            throw Problem(
+                "entry.in_review",
+                status: 409,
+                zh: "条目正在审核,不能修改。",
+                en: "The entry is under review and cannot be changed."
+            )
         }
         guard content.provider == entry.resource.owner else {
-            throw Problem("entry.provider", status: 409, zh: "提供方不能更换,请新建条目。", en: "The provider cannot change; make a new entry.")
+            throw Problem(
+                "entry.provider",
+                status: 409,
+                zh: "提供方不能更换,请新建条目。",
+                en: "The provider cannot change; make a new entry."
+            )
         }
         var resource = entry.resource
         let now = kernel.clock.now()
@@ -155,12 +200,16 @@ public final class Catalogue: Sendable {
 
     func submit(_ code: String, note: String, by author: PrincipalID) async throws -> Entry {
         let entry = try await entry(code)
-        guard entry.stage == .draft, let draft = entry.draft else { throw Catalogue.wrongStage(entry, expected: .draft) }
+        guard entry.stage == .draft, let draft = entry.draft else {
+            throw Catalogue.wrongStage(entry, expected: .draft)
+        }
         let remarks = Compliance.check(draft, provider: kernel.gate.organisations[draft.provider])
         let blocking = remarks.filter(\.blocks)
         guard blocking.isEmpty else {
             throw Problem(
-                "entry.not_compliant", status: 422, zh: "条目不合编制要求:\(blocking.map(\.message.zh).joined(separator: ";"))。",
+                "entry.not_compliant",
+                status: 422,
+                zh: "条目不合编制要求:\(blocking.map(\.message.zh).joined(separator: ";"))。",
                 en: "The entry does not meet the rules: \(blocking.map(\.message.en).joined(separator: "; ")).",
                 details: Dictionary(blocking.map { ($0.id, "blocks") }, uniquingKeysWith: { first, _ in first })
             )
@@ -168,8 +217,14 @@ public final class Catalogue: Sendable {
         let twins = try await duplicates(of: draft, except: entry.resource.id)
         guard twins.isEmpty else {
             throw Problem(
-                "entry.duplicate_name", status: 409, zh: "已有同名资源:\(twins.joined(separator: "、"))。", en: "Resources of the same name exist: \(twins.joined(separator: ", ")).",
-                hint: .init("一数一源:请引用已有资源,或改用能区分的名称。", "One datum, one source: refer to the existing one, or choose a name that tells them apart.")
+                "entry.duplicate_name",
+                status: 409,
+                zh: "已有同名资源:\(twins.joined(separator: "、"))。",
+                en: "Resources of the same name exist: \(twins.joined(separator: ", ")).",
+                hint: .init(
+                    "一数一源:请引用已有资源,或改用能区分的名称。",
+                    "One datum, one source: refer to the existing one, or choose a name that tells them apart."
+                )
             )
         }
         return try await move(entry, to: .department, "submitted", note, author)
@@ -177,12 +232,20 @@ public final class Catalogue: Sendable {
 
     static func wrongStage(_ entry: Entry, expected: EntryStage) -> Problem {
         Problem(
-            "entry.stage", status: 409, zh: "条目处于“\(entry.stage.title.zh)”,应为“\(expected.title.zh)”。",
+            "entry.stage",
+            status: 409,
+            zh: "条目处于“\(entry.stage.title.zh)”,应为“\(expected.title.zh)”。",
             en: "The entry is “\(entry.stage.title.en)”, it should be “\(expected.title.en)”."
         )
     }
 
-    func move(_ entry: Entry, to stage: EntryStage, _ what: String, _ note: String, _ actor: PrincipalID) async throws -> Entry {
+    func move(
+        _ entry: Entry,
+        to stage: EntryStage,
+        _ what: String,
+        _ note: String,
+        _ actor: PrincipalID
+    ) async throws -> Entry {
         let now = kernel.clock.now()
         let from = entry.stage.rawValue
         try await kernel.databases.control.write { db in
@@ -190,14 +253,27 @@ public final class Catalogue: Sendable {
                 "UPDATE entries SET stage = ?, changed_at = ? WHERE resource = ? AND stage = ?",
                 [.text(stage.rawValue), .integer(now), .integer(entry.resource.id.raw), .text(from)]
             )
-            guard changed == 1 else { throw Problem("entry.stage", status: 409, zh: "条目刚被他人处理。", en: "Somebody else has just dealt with the entry.") }
+            guard changed == 1 else {
+                throw Problem(
+                    "entry.stage",
+                    status: 409,
+                    zh: "条目刚被他人处理。",
+                    en: "Somebody else has just dealt with the entry."
+                )
+            }
             try Catalogue.event(entry.resource.id, now, actor, what, note, db)
         }
         return try await self.entry(entry.resource.code)
     }
 
     /// A reviewer's answer. Nobody reviews what they wrote.
-    func review(_ code: String, stage: EntryStage, approve: Bool, note: String, by reviewer: PrincipalID) async throws -> Entry {
+    func review(
+        _ code: String,
+        stage: EntryStage,
+        approve: Bool,
+        note: String,
+        by reviewer: PrincipalID
+    ) async throws -> Entry {
         let entry = try await entry(code)
         guard entry.stage == stage else { throw Catalogue.wrongStage(entry, expected: stage) }
         guard entry.author != reviewer else {
@@ -218,7 +294,8 @@ public final class Catalogue: Sendable {
         var resource = entry.resource
         // Openness is given field by field and does not survive a change of fields: what is new is closed.
         let openness = Dictionary(
-            zip(resource.schema.fields.map(\.name), resource.openness), uniquingKeysWith: { first, _ in first }
+            zip(resource.schema.fields.map(\.name), resource.openness),
+            uniquingKeysWith: { first, _ in first }
         )
         resource.state = .published
         resource.name = draft.name
@@ -234,8 +311,10 @@ public final class Catalogue: Sendable {
             try db.execute(
                 "UPDATE entries SET published = ?, draft = NULL, stage = 'none', version = ?, published_at = ?, changed_at = ?, category = ?, frequency = ?, format = ?, level = ?, comparable = ? WHERE resource = ?",
                 [
-                    .text(draft.json.text), .integer(version), .integer(now), .integer(now), .text(draft.category), .text(draft.frequency.rawValue),
-                    .text(draft.formatType), .text(draft.level.rawValue), .text(TextForms.comparable(draft.name)), .integer(changed.id.raw),
+                    .text(draft.json.text), .integer(version), .integer(now), .integer(now), .text(draft.category),
+                    .text(draft.frequency.rawValue),
+                    .text(draft.formatType), .text(draft.level.rawValue), .text(TextForms.comparable(draft.name)),
+                    .integer(changed.id.raw),
                 ]
             )
             try db.execute(
@@ -251,21 +330,34 @@ public final class Catalogue: Sendable {
         return published
     }
 
-    static func indexText(_ resource: Resource, _ content: EntryContent, _ organisations: OrganisationTree, _ db: any SQLWriting) throws {
+    static func indexText(
+        _ resource: Resource,
+        _ content: EntryContent,
+        _ organisations: OrganisationTree,
+        _ db: any SQLWriting
+    ) throws {
         let provider = organisations[content.provider]?.name ?? ""
         let items = content.schema.fields.map { "\($0.title) \($0.name)" }.joined(separator: " ")
-        let body = [content.summary, provider, content.keywords.joined(separator: " "), Classification.title(content.category).zh, items, resource.code]
+        let body = [
+            content.summary, provider, content.keywords.joined(separator: " "),
+            Classification.title(content.category).zh, items, resource.code,
+        ]
         try db.execute("DELETE FROM entries_text WHERE rowid = ?", [.integer(resource.id.raw)])
         try db.execute(
             "INSERT INTO entries_text (rowid, title, body) VALUES (?,?,?)",
-            [.integer(resource.id.raw), .text(TextForms.spaced(content.name)), .text(TextForms.spaced(body.joined(separator: " ")))]
+            [
+                .integer(resource.id.raw), .text(TextForms.spaced(content.name)),
+                .text(TextForms.spaced(body.joined(separator: " "))),
+            ]
         )
     }
 
     /// 下线: the entry and its data are no longer offered; grants to the public end.
     func withdraw(_ code: String, note: String, by reviewer: PrincipalID) async throws -> Entry {
         let entry = try await entry(code)
-        guard entry.resource.state == .published else { throw Problem("entry.stage", status: 409, zh: "条目没有发布。", en: "The entry is not published.") }
+        guard entry.resource.state == .published else {
+            throw Problem("entry.stage", status: 409, zh: "条目没有发布。", en: "The entry is not published.")
+        }
         var resource = entry.resource
         resource.state = .offline
         resource.isOpen = false
@@ -276,7 +368,10 @@ public final class Catalogue: Sendable {
             _ = try Kernel.save(changed, db)
             try Kernel.removePublicGrants(of: changed.id, db)
             try db.execute("DELETE FROM entries_text WHERE rowid = ?", [.integer(changed.id.raw)])
-            try db.execute("UPDATE entries SET changed_at = ? WHERE resource = ?", [.integer(now), .integer(changed.id.raw)])
+            try db.execute(
+                "UPDATE entries SET changed_at = ? WHERE resource = ?",
+                [.integer(now), .integer(changed.id.raw)]
+            )
             try Catalogue.event(changed.id, now, reviewer, "offline", note, db)
         }
         kernel.forget(resource: code)
@@ -324,8 +419,11 @@ public final class Catalogue: Sendable {
         let filter = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
         let bound = values
         return try await kernel.databases.control.read { db in
-            try db.rows("SELECT \(Catalogue.columns) FROM entries e JOIN resources r ON r.id = e.resource \(filter) ORDER BY e.changed_at DESC LIMIT \(limit)", bound)
-                .map(Catalogue.read)
+            try db.rows(
+                "SELECT \(Catalogue.columns) FROM entries e JOIN resources r ON r.id = e.resource \(filter) ORDER BY e.changed_at DESC LIMIT \(limit)",
+                bound
+            )
+            .map(Catalogue.read)
         }
     }
 }

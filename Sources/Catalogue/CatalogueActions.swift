@@ -8,18 +8,73 @@ public struct CatalogueActions: Sendable {
 
     public init(_ catalogue: Catalogue) { self.catalogue = catalogue }
 
-    static let searchDescriptor = ActionDescriptor("catalogue.search", .catalogueRead, .view, zh: "检索目录", en: "search the catalogue")
-    static let showDescriptor = ActionDescriptor("catalogue.show", .catalogueRead, .view, zh: "查看条目", en: "show an entry")
-    static let workDescriptor = ActionDescriptor("catalogue.work", .catalogueRead, .view, zh: "编目工作", en: "entries at work")
-    static let createDescriptor = ActionDescriptor("catalogue.create", .catalogueEdit, .write, zh: "新建条目", en: "create an entry")
-    static let saveDescriptor = ActionDescriptor("catalogue.save", .catalogueEdit, .write, zh: "保存条目", en: "save an entry")
-    static let submitDescriptor = ActionDescriptor("catalogue.submit", .catalogueEdit, .write, zh: "提交审核", en: "submit an entry")
-    public static let departmentDescriptor = ActionDescriptor("catalogue.review_department", .catalogueReviewDepartment, .write, zh: "部门审核", en: "review for the department")
-    public static let authorityDescriptor = ActionDescriptor("catalogue.review_authority", .catalogueReviewAuthority, .write, zh: "主管部门审核", en: "review for the authority")
-    public static let withdrawDescriptor = ActionDescriptor("catalogue.withdraw", .catalogueReviewAuthority, .write, zh: "下线", en: "withdraw an entry")
+    static let searchDescriptor = ActionDescriptor(
+        "catalogue.search",
+        .catalogueRead,
+        .view,
+        zh: "检索目录",
+        en: "search the catalogue"
+    )
+    static let showDescriptor = ActionDescriptor(
+        "catalogue.show",
+        .catalogueRead,
+        .view,
+        zh: "查看条目",
+        en: "show an entry"
+    )
+    static let workDescriptor = ActionDescriptor(
+        "catalogue.work",
+        .catalogueRead,
+        .view,
+        zh: "编目工作",
+        en: "entries at work"
+    )
+    static let createDescriptor = ActionDescriptor(
+        "catalogue.create",
+        .catalogueEdit,
+        .write,
+        zh: "新建条目",
+        en: "create an entry"
+    )
+    static let saveDescriptor = ActionDescriptor(
+        "catalogue.save",
+        .catalogueEdit,
+        .write,
+        zh: "保存条目",
+        en: "save an entry"
+    )
+    static let submitDescriptor = ActionDescriptor(
+        "catalogue.submit",
+        .catalogueEdit,
+        .write,
+        zh: "提交审核",
+        en: "submit an entry"
+    )
+    public static let departmentDescriptor = ActionDescriptor(
+        "catalogue.review_department",
+        .catalogueReviewDepartment,
+        .write,
+        zh: "部门审核",
+        en: "review for the department"
+    )
+    public static let authorityDescriptor = ActionDescriptor(
+        "catalogue.review_authority",
+        .catalogueReviewAuthority,
+        .write,
+        zh: "主管部门审核",
+        en: "review for the authority"
+    )
+    public static let withdrawDescriptor = ActionDescriptor(
+        "catalogue.withdraw",
+        .catalogueReviewAuthority,
+        .write,
+        zh: "下线",
+        en: "withdraw an entry"
+    )
 
     public static let descriptors = [
-        searchDescriptor, showDescriptor, workDescriptor, createDescriptor, saveDescriptor, submitDescriptor, departmentDescriptor,
+        searchDescriptor, showDescriptor, workDescriptor, createDescriptor, saveDescriptor, submitDescriptor,
+        departmentDescriptor,
         authorityDescriptor, withdrawDescriptor,
     ]
 
@@ -35,7 +90,8 @@ public struct CatalogueActions: Sendable {
 
     /// An entry with its history.
     public var show: Action<String, (entry: Entry, events: [EntryEvent])> {
-        Action(Self.showDescriptor, target: { [catalogue] in try await catalogue.kernel.resource($0) }) { [catalogue] code, decision in
+        Action(Self.showDescriptor, target: { [catalogue] in try await catalogue.kernel.resource($0) }) {
+            [catalogue] code, decision in
             let entry = try await catalogue.entry(code)
             let owners = catalogue.kernel.gate.ownersReached(by: decision.caller, with: .catalogueRead)
             let isInsider = owners == nil || owners?.contains(entry.resource.owner) == true
@@ -59,9 +115,16 @@ public struct CatalogueActions: Sendable {
             guard let principal = decision.caller.principal else { throw Problem.notFound(.init("账号", "the account")) }
             let owners = catalogue.kernel.gate.ownersReached(by: decision.caller, with: .catalogueEdit)
             guard owners == nil || owners?.contains(input.content.provider) == true else {
-                throw Problem("access.denied", status: 403, zh: "只能为本部门编目。", en: "Entries are made for one's own department.")
+                throw Problem(
+                    "access.denied",
+                    status: 403,
+                    zh: "只能为本部门编目。",
+                    en: "Entries are made for one's own department."
+                )
             }
-            guard input.storage != .none else { throw Problem("entry.invalid", zh: "请选择数据的维护方式。", en: "Choose how the data is kept.") }
+            guard input.storage != .none else {
+                throw Problem("entry.invalid", zh: "请选择数据的维护方式。", en: "Choose how the data is kept.")
+            }
             let entry = try await catalogue.create(input.content, storage: input.storage, by: principal.id)
             decision.note("code", entry.resource.code)
             return entry
@@ -104,7 +167,13 @@ public struct CatalogueActions: Sendable {
         Action(descriptor, target: { try await target($0.code) }) { [catalogue] input, decision in
             guard let principal = decision.caller.principal else { throw Problem.notFound(.init("账号", "the account")) }
             decision.note("answer", input.approve ? "approved" : "returned")
-            return try await catalogue.review(input.code, stage: stage, approve: input.approve, note: input.note, by: principal.id)
+            return try await catalogue.review(
+                input.code,
+                stage: stage,
+                approve: input.approve,
+                note: input.note,
+                by: principal.id
+            )
         }
     }
 

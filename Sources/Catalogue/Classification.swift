@@ -16,16 +16,20 @@ public enum Classification {
     }
 
     public static let roots = [
-        Node("1", "基础信息资源", "base resources"), Node("2", "主题信息资源", "theme resources"), Node("3", "部门信息资源", "department resources"),
+        Node("1", "基础信息资源", "base resources"), Node("2", "主题信息资源", "theme resources"),
+        Node("3", "部门信息资源", "department resources"),
     ]
 
     /// 目 of the transport department (类 3, 项 01).
     public static let transport = [
-        Node("301001", "公路", "roads"), Node("301002", "水路与港口", "waterways and ports"), Node("301003", "道路运输", "road transport"),
+        Node("301001", "公路", "roads"), Node("301002", "水路与港口", "waterways and ports"),
+        Node("301003", "道路运输", "road transport"),
         Node("301004", "城市客运", "urban passenger transport"), Node("301005", "铁路与民航", "rail and aviation"),
-        Node("301006", "物流与多式联运", "logistics and multimodal transport"), Node("301007", "安全应急", "safety and emergencies"),
+        Node("301006", "物流与多式联运", "logistics and multimodal transport"),
+        Node("301007", "安全应急", "safety and emergencies"),
         Node("301008", "执法与信用", "enforcement and credit"), Node("301009", "建设与养护", "construction and maintenance"),
-        Node("301010", "危险货物", "dangerous goods"), Node("301011", "出行服务", "travel services"), Node("301099", "综合", "general"),
+        Node("301010", "危险货物", "dangerous goods"), Node("301011", "出行服务", "travel services"),
+        Node("301099", "综合", "general"),
         Node("101001", "行政区划与地理", "divisions and geography"), Node("201001", "统计与决策", "statistics and decisions"),
     ]
 

@@ -22,22 +22,66 @@ public enum Compliance {
         let name = TextForms.trimmed(content.name)
         add("name.missing", name.isEmpty, "缺少信息资源名称", "the name is missing")
         add("name.long", name.count > 100, "名称超过 100 字", "the name is longer than 100 characters")
-        add("name.system", name.hasSuffix("系统") || name.hasSuffix("平台"), blocks: false, "名称不应是系统或平台的名称", "the name should not be that of a system")
-        add("category.invalid", !Classification.isValid(content.category), "分类代码应为类1位、项2位、目3位、细目可选", "the category should be 1+2+3 digits and an optional rest")
-        add("summary.missing", TextForms.trimmed(content.summary).count < 10, "摘要缺失或过短(至少 10 字)", "the summary is missing or too short (10 characters)")
+        add(
+            "name.system",
+            name.hasSuffix("系统") || name.hasSuffix("平台"),
+            blocks: false,
+            "名称不应是系统或平台的名称",
+            "the name should not be that of a system"
+        )
+        add(
+            "category.invalid",
+            !Classification.isValid(content.category),
+            "分类代码应为类1位、项2位、目3位、细目可选",
+            "the category should be 1+2+3 digits and an optional rest"
+        )
+        add(
+            "summary.missing",
+            TextForms.trimmed(content.summary).count < 10,
+            "摘要缺失或过短(至少 10 字)",
+            "the summary is missing or too short (10 characters)"
+        )
         add("provider.missing", provider == nil, "缺少提供方", "the provider is missing")
         if let provider {
             let code = provider.creditCode
-            add("provider.code", code.isEmpty || Identifier.read(.creditCode, code)?.isValid != true, blocks: false, "提供方的统一社会信用代码缺失或无效", "the provider's unified social credit code is missing or not valid")
+            add(
+                "provider.code",
+                code.isEmpty || Identifier.read(.creditCode, code)?.isValid != true,
+                blocks: false,
+                "提供方的统一社会信用代码缺失或无效",
+                "the provider's unified social credit code is missing or not valid"
+            )
         }
         add("secret", content.isSecret, "涉密资源不得进入本节点", "secret resources must not enter this node")
-        add("format.type", !content.formatClass.types.contains(content.formatType), "格式类型“\(content.formatType)”不属于“\(content.formatClass.title.zh)”", "the format “\(content.formatType)” is none of \(content.formatClass.title.en)")
+        add(
+            "format.type",
+            !content.formatClass.types.contains(content.formatType),
+            "格式类型“\(content.formatType)”不属于“\(content.formatClass.title.zh)”",
+            "the format “\(content.formatType)” is none of \(content.formatClass.title.en)"
+        )
         add("items.missing", content.schema.fields.isEmpty, "没有信息项", "there are no items")
         for (field, item) in zip(content.schema.fields, content.items) {
-            add("item.condition", item.sharing == .conditional && item.condition.isEmpty, "信息项“\(field.display)”有条件共享,缺少共享条件", "item “\(field.name)” is shared on conditions that are not given")
-            add("item.basis", item.sharing == .none && item.condition.isEmpty, blocks: false, "信息项“\(field.display)”不予共享,应写明依据", "item “\(field.name)” is not shared; the legal basis should be given")
+            add(
+                "item.condition",
+                item.sharing == .conditional && item.condition.isEmpty,
+                "信息项“\(field.display)”有条件共享,缺少共享条件",
+                "item “\(field.name)” is shared on conditions that are not given"
+            )
+            add(
+                "item.basis",
+                item.sharing == .none && item.condition.isEmpty,
+                blocks: false,
+                "信息项“\(field.display)”不予共享,应写明依据",
+                "item “\(field.name)” is not shared; the legal basis should be given"
+            )
             let isFile = [.spreadsheet, .document].contains(content.formatClass)
-            add("item.mode", isFile && item.mode == .platformDatabase, blocks: false, "信息项“\(field.display)”的共享方式与格式不符", "the sharing mode of “\(field.name)” does not fit the format")
+            add(
+                "item.mode",
+                isFile && item.mode == .platformDatabase,
+                blocks: false,
+                "信息项“\(field.display)”的共享方式与格式不符",
+                "the sharing mode of “\(field.name)” does not fit the format"
+            )
         }
         return remarks
     }

@@ -92,7 +92,12 @@ public struct ItemPolicy: Sendable, Hashable {
     /// 开放条件, where the item is open on conditions.
     public var openCondition: String
 
-    public init(sharing: Sharing = .none, condition: String = "", mode: SharingMode = .platformFile, openCondition: String = "") {
+    public init(
+        sharing: Sharing = .none,
+        condition: String = "",
+        mode: SharingMode = .platformFile,
+        openCondition: String = ""
+    ) {
         self.sharing = sharing
         self.condition = condition
         self.mode = mode
@@ -122,9 +127,20 @@ public struct EntryContent: Sendable, Hashable {
     public var items: [ItemPolicy]
 
     public init(
-        name: String, category: String, provider: OrganisationID, department: String = "", summary: String, keywords: [String] = [],
-        formatClass: FormatClass = .spreadsheet, formatType: String = "csv", frequency: UpdateFrequency = .irregular,
-        related: [String] = [], isSecret: Bool = false, level: Organisation.Level = .province, schema: Schema, items: [ItemPolicy]
+        name: String,
+        category: String,
+        provider: OrganisationID,
+        department: String = "",
+        summary: String,
+        keywords: [String] = [],
+        formatClass: FormatClass = .spreadsheet,
+        formatType: String = "csv",
+        frequency: UpdateFrequency = .irregular,
+        related: [String] = [],
+        isSecret: Bool = false,
+        level: Organisation.Level = .province,
+        schema: Schema,
+        items: [ItemPolicy]
     ) {
         self.name = name
         self.category = category
@@ -153,19 +169,24 @@ extension EntryContent {
     /// The content as JSON: what the API takes and gives, and what the database keeps.
     public var json: JSONValue {
         .object([
-            .init("name", .string(name)), .init("category", .string(category)), .init("provider", .integer(provider.raw)),
+            .init("name", .string(name)), .init("category", .string(category)),
+            .init("provider", .integer(provider.raw)),
             .init("department", .string(department)), .init("summary", .string(summary)),
-            .init("keywords", .array(keywords.map { .string($0) })), .init("format_class", .string(formatClass.rawValue)),
+            .init("keywords", .array(keywords.map { .string($0) })),
+            .init("format_class", .string(formatClass.rawValue)),
             .init("format_type", .string(formatType)), .init("frequency", .string(frequency.rawValue)),
-            .init("related", .array(related.map { .string($0) })), .init("secret", .boolean(isSecret)), .init("level", .string(level.rawValue)),
+            .init("related", .array(related.map { .string($0) })), .init("secret", .boolean(isSecret)),
+            .init("level", .string(level.rawValue)),
             .init("schema", TableSchema.write(schema)),
             .init(
                 "items",
                 .array(
                     items.map { item in
                         .object([
-                            .init("sharing", .integer(Int64(item.sharing.rawValue))), .init("condition", .string(item.condition)),
-                            .init("mode", .string(item.mode.rawValue)), .init("open_condition", .string(item.openCondition)),
+                            .init("sharing", .integer(Int64(item.sharing.rawValue))),
+                            .init("condition", .string(item.condition)),
+                            .init("mode", .string(item.mode.rawValue)),
+                            .init("open_condition", .string(item.openCondition)),
                         ])
                     }
                 )
@@ -177,26 +198,34 @@ extension EntryContent {
     ///
     /// - Throws: `entry.invalid`, `schema.invalid`.
     public init(_ json: JSONValue) throws(Problem) {
-        guard let name = json["name"]?.string, let schema = json["schema"], let provider = json["provider"]?.integer else {
+        guard let name = json["name"]?.string, let schema = json["schema"], let provider = json["provider"]?.integer
+        else {
             throw Problem("entry.invalid", zh: "目录缺少名称、提供方或信息项。", en: "An entry needs a name, a provider and a schema.")
         }
         let fields = try TableSchema.read(schema)
         var items = (json["items"]?.array ?? []).map { item in
             ItemPolicy(
-                sharing: item["sharing"]?.integer.flatMap { Sharing(rawValue: Int($0)) } ?? .none, condition: item["condition"]?.string ?? "",
+                sharing: item["sharing"]?.integer.flatMap { Sharing(rawValue: Int($0)) } ?? .none,
+                condition: item["condition"]?.string ?? "",
                 mode: item["mode"]?.string.flatMap(SharingMode.init(rawValue:)) ?? .platformFile,
                 openCondition: item["open_condition"]?.string ?? ""
             )
         }
         while items.count < fields.fields.count { items.append(ItemPolicy()) }
         self.init(
-            name: name, category: json["category"]?.string ?? "", provider: OrganisationID(provider), department: json["department"]?.string ?? "",
-            summary: json["summary"]?.string ?? "", keywords: json["keywords"]?.array?.compactMap(\.string) ?? [],
+            name: name,
+            category: json["category"]?.string ?? "",
+            provider: OrganisationID(provider),
+            department: json["department"]?.string ?? "",
+            summary: json["summary"]?.string ?? "",
+            keywords: json["keywords"]?.array?.compactMap(\.string) ?? [],
             formatClass: json["format_class"]?.string.flatMap(FormatClass.init(rawValue:)) ?? .spreadsheet,
             formatType: json["format_type"]?.string ?? "csv",
             frequency: json["frequency"]?.string.flatMap(UpdateFrequency.init(rawValue:)) ?? .irregular,
-            related: json["related"]?.array?.compactMap(\.string) ?? [], isSecret: json["secret"]?.boolean ?? false,
-            level: json["level"]?.string.flatMap(Organisation.Level.init(rawValue:)) ?? .province, schema: fields,
+            related: json["related"]?.array?.compactMap(\.string) ?? [],
+            isSecret: json["secret"]?.boolean ?? false,
+            level: json["level"]?.string.flatMap(Organisation.Level.init(rawValue:)) ?? .province,
+            schema: fields,
             items: Array(items.prefix(fields.fields.count))
         )
     }

@@ -15,8 +15,14 @@ public struct CatalogueQuery: Sendable {
     public var limit: Int
 
     public init(
-        text: String = "", category: String? = nil, provider: OrganisationID? = nil, frequency: String? = nil, format: String? = nil,
-        isOpen: Bool? = nil, offset: Int = 0, limit: Int = 20
+        text: String = "",
+        category: String? = nil,
+        provider: OrganisationID? = nil,
+        frequency: String? = nil,
+        format: String? = nil,
+        isOpen: Bool? = nil,
+        offset: Int = 0,
+        limit: Int = 20
     ) {
         self.text = text
         self.category = category
@@ -98,8 +104,16 @@ final class SearchIndex: Sendable {
             state.rows.reserveCapacity(rows.count)
             for row in rows {
                 SearchIndex.put(
-                    &state, id: row.integer(0), owner: row.integer(1), category: row.text(2), frequency: row.text(3), format: row.text(4),
-                    isPublished: row.text(5) == "published", isOpen: row.flag(6), dataAt: row.integer(7), score: Float(row.real(8))
+                    &state,
+                    id: row.integer(0),
+                    owner: row.integer(1),
+                    category: row.text(2),
+                    frequency: row.text(3),
+                    format: row.text(4),
+                    isPublished: row.text(5) == "published",
+                    isOpen: row.flag(6),
+                    dataAt: row.integer(7),
+                    score: Float(row.real(8))
                 )
             }
             state.isLoaded = true
@@ -107,12 +121,27 @@ final class SearchIndex: Sendable {
     }
 
     private static func put(
-        _ state: inout State, id: Int64, owner: Int64, category: String, frequency: String, format: String, isPublished: Bool, isOpen: Bool,
-        dataAt: Int64, score: Float
+        _ state: inout State,
+        id: Int64,
+        owner: Int64,
+        category: String,
+        frequency: String,
+        format: String,
+        isPublished: Bool,
+        isOpen: Bool,
+        dataAt: Int64,
+        score: Float
     ) {
         let row = Row(
-            id: id, owner: owner, category: Int32(state.categories.number(category)), frequency: UInt8(truncatingIfNeeded: state.frequencies.number(frequency)),
-            format: UInt8(truncatingIfNeeded: state.formats.number(format)), isPublished: isPublished, isOpen: isOpen, dataAt: dataAt, score: score
+            id: id,
+            owner: owner,
+            category: Int32(state.categories.number(category)),
+            frequency: UInt8(truncatingIfNeeded: state.frequencies.number(frequency)),
+            format: UInt8(truncatingIfNeeded: state.formats.number(format)),
+            isPublished: isPublished,
+            isOpen: isOpen,
+            dataAt: dataAt,
+            score: score
         )
         if let position = state.positions[id] {
             state.rows[position] = row
@@ -127,9 +156,16 @@ final class SearchIndex: Sendable {
         state.withLock { state in
             guard state.isLoaded else { return }
             SearchIndex.put(
-                &state, id: entry.resource.id.raw, owner: entry.resource.owner.raw, category: content?.category ?? "",
-                frequency: content?.frequency.rawValue ?? "", format: content?.formatType ?? "", isPublished: entry.resource.state == .published,
-                isOpen: entry.resource.isOpen, dataAt: entry.dataAt ?? 0, score: Float(entry.score ?? 0)
+                &state,
+                id: entry.resource.id.raw,
+                owner: entry.resource.owner.raw,
+                category: content?.category ?? "",
+                frequency: content?.frequency.rawValue ?? "",
+                format: content?.formatType ?? "",
+                isPublished: entry.resource.state == .published,
+                isOpen: entry.resource.isOpen,
+                dataAt: entry.dataAt ?? 0,
+                score: Float(entry.score ?? 0)
             )
         }
     }
@@ -148,7 +184,8 @@ final class SearchIndex: Sendable {
         var ids: [Int64]?
         if let match = SearchIndex.match(query.text) {
             ids = try await database.read { db in
-                try db.rows("SELECT rowid FROM entries_text WHERE entries_text MATCH ? ORDER BY rowid", [.text(match)]).map { $0.integer(0) }
+                try db.rows("SELECT rowid FROM entries_text WHERE entries_text MATCH ? ORDER BY rowid", [.text(match)])
+                    .map { $0.integer(0) }
             }
         }
         let found = state.withLock { SearchIndex.filter(&$0, ids, query, isPublic) }
@@ -156,14 +193,19 @@ final class SearchIndex: Sendable {
         let page = ordered.dropFirst(max(0, query.offset)).prefix(max(1, min(query.limit, 200)))
         let entries = try await entries(Array(page))
         return CatalogueHits(
-            total: found.positions.count, entries: entries, categories: found.categories, providers: found.providers, frequencies: found.frequencies,
+            total: found.positions.count,
+            entries: entries,
+            categories: found.categories,
+            providers: found.providers,
+            frequencies: found.frequencies,
             formats: found.formats
         )
     }
 
     /// Each word a phrase of single characters; all must be there.
     static func match(_ text: String) -> String? {
-        let terms = text.split(whereSeparator: { $0.isWhitespace }).prefix(12).map { TextForms.spaced(String($0)) }.filter { !$0.isEmpty }
+        let terms = text.split(whereSeparator: { $0.isWhitespace }).prefix(12).map { TextForms.spaced(String($0)) }
+            .filter { !$0.isEmpty }
         return terms.isEmpty ? nil : terms.map { "\"\($0)\"" }.joined(separator: " AND ")
     }
 
@@ -175,7 +217,12 @@ final class SearchIndex: Sendable {
         var formats: [FacetCount] = []
     }
 
-    private static func filter(_ state: inout State, _ ids: [Int64]?, _ query: CatalogueQuery, _ isPublic: Bool) -> Found {
+    private static func filter(
+        _ state: inout State,
+        _ ids: [Int64]?,
+        _ query: CatalogueQuery,
+        _ isPublic: Bool
+    ) -> Found {
         var found = Found()
         var categories = [Int](repeating: 0, count: state.categories.list.count)
         var frequencies = [Int](repeating: 0, count: state.frequencies.list.count)
@@ -185,7 +232,9 @@ final class SearchIndex: Sendable {
         let wantedFormat = query.format.map { state.formats.numbers[$0] ?? -1 }
         let wantedCategories = query.category.map { prefix in state.categories.list.map { $0.hasPrefix(prefix) } }
         func take(_ row: Row) {
-            guard row.isPublished, !isPublic || row.isOpen, query.isOpen == nil || row.isOpen == query.isOpen else { return }
+            guard row.isPublished, !isPublic || row.isOpen, query.isOpen == nil || row.isOpen == query.isOpen else {
+                return
+            }
             if let wantedCategories, !wantedCategories[Int(row.category)] { return }
             if let wantedFrequency, wantedFrequency != Int(row.frequency) { return }
             if let wantedFormat, wantedFormat != Int(row.format) { return }
@@ -202,15 +251,23 @@ final class SearchIndex: Sendable {
             for row in state.rows { take(row) }
         }
         func counts(_ numbers: [Int], _ names: [String]) -> [FacetCount] {
-            zip(names, numbers).filter { $1 > 0 }.map { FacetCount(value: $0, count: $1) }.sorted { ($1.count, $0.value) < ($0.count, $1.value) }
+            zip(names, numbers).filter { $1 > 0 }.map { FacetCount(value: $0, count: $1) }.sorted {
+                ($1.count, $0.value) < ($0.count, $1.value)
+            }
         }
         // 目 is what people browse by: categories count by their first six digits.
         var byPrefix: [String: Int] = [:]
-        for (name, count) in zip(state.categories.list, categories) where count > 0 { byPrefix[String(name.prefix(6)), default: 0] += count }
-        found.categories = byPrefix.map { FacetCount(value: $0, count: $1) }.sorted { ($1.count, $0.value) < ($0.count, $1.value) }
+        for (name, count) in zip(state.categories.list, categories) where count > 0 {
+            byPrefix[String(name.prefix(6)), default: 0] += count
+        }
+        found.categories = byPrefix.map { FacetCount(value: $0, count: $1) }.sorted {
+            ($1.count, $0.value) < ($0.count, $1.value)
+        }
         found.frequencies = counts(frequencies, state.frequencies.list)
         found.formats = counts(formats, state.formats.list)
-        found.providers = providers.map { FacetCount(value: String($0), count: $1) }.sorted { ($1.count, $0.value) < ($0.count, $1.value) }
+        found.providers = providers.map { FacetCount(value: String($0), count: $1) }.sorted {
+            ($1.count, $0.value) < ($0.count, $1.value)
+        }
         return found
     }
 
@@ -218,9 +275,14 @@ final class SearchIndex: Sendable {
     private func rank(_ hits: [(id: Int64, weight: Float)], _ query: CatalogueQuery) async throws -> [Int64] {
         var titles: Set<Int64> = []
         if let match = SearchIndex.match(query.text), hits.count <= 20_000 {
-            titles = Set(try await database.read { db in
-                try db.rows("SELECT rowid FROM entries_text WHERE entries_text MATCH ?", [.text("title : (\(match))")]).map { $0.integer(0) }
-            })
+            titles = Set(
+                try await database.read { db in
+                    try db.rows(
+                        "SELECT rowid FROM entries_text WHERE entries_text MATCH ?",
+                        [.text("title : (\(match))")]
+                    ).map { $0.integer(0) }
+                }
+            )
         }
         let wanted = max(0, query.offset) + max(1, min(query.limit, 200))
         let weighted = hits.map { (id: $0.id, weight: $0.weight + (titles.contains($0.id) ? 1000 : 0)) }
@@ -247,7 +309,9 @@ final class SearchIndex: Sendable {
         guard !ids.isEmpty else { return [] }
         let list = ids.map(String.init).joined(separator: ",")
         let found = try await database.read { db in
-            try db.rows("SELECT \(Catalogue.columns) FROM resources r JOIN entries e ON e.resource = r.id WHERE r.id IN (\(list))").map(Catalogue.read)
+            try db.rows(
+                "SELECT \(Catalogue.columns) FROM resources r JOIN entries e ON e.resource = r.id WHERE r.id IN (\(list))"
+            ).map(Catalogue.read)
         }
         let byID = Dictionary(found.map { ($0.resource.id.raw, $0) }, uniquingKeysWith: { first, _ in first })
         return ids.compactMap { byID[$0] }

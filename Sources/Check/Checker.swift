@@ -55,9 +55,9 @@ public final class Checker {
         var rule: Int32
     }
 
-    /// - Parameters:
-    ///   - header: the columns of the source, matched to fields by name, else by title.
-    ///   - keepsValues: whether typed batches hold every column (for loading) or only those that rules need.
+    /// Prepares a check. The header's columns are matched to fields by name, else by title; `keepsValues` says whether typed
+    /// batches hold every column (for loading) or only those that rules need.
+    ///
     /// - Throws: `schema.invalid`, `schema.pattern`, `cql.*`, `check.missing_columns`.
     public init(
         schema: Schema,
@@ -82,22 +82,36 @@ public final class Checker {
         self.checks = checks
         keyColumns = schema.key.compactMap { schema.index($0) }
         keyRule = builder.add(
-            "key", schema.key.joined(separator: ","), .error, .consistency,
-            .init("主键重复", "the key occurs again"), .init("保留一行,或改正主键", "keep one of the rows, or correct the key")
+            "key",
+            schema.key.joined(separator: ","),
+            .error,
+            .consistency,
+            .init("主键重复", "the key occurs again"),
+            .init("保留一行,或改正主键", "keep one of the rows, or correct the key")
         )
         var rowRules: [(rule: Int, expression: BoundExpression)] = []
         var used: Set<Int> = []
         for declaration in schema.rules {
             let expression = try BoundExpression(text: declaration.expression, fields: schema.fields)
             used.formUnion(expression.columns)
-            let rule = builder.add(declaration.id, declaration.field, declaration.severity, .accuracy, declaration.message, nil)
+            let rule = builder.add(
+                declaration.id,
+                declaration.field,
+                declaration.severity,
+                .accuracy,
+                declaration.message,
+                nil
+            )
             rowRules.append((rule, expression))
         }
         self.rowRules = rowRules
         references = schema.foreignKeys.map { key in
             (
                 builder.add(
-                    "reference", key.fields.joined(separator: ","), .error, .consistency,
+                    "reference",
+                    key.fields.joined(separator: ","),
+                    .error,
+                    .consistency,
                     .init("在资源 \(key.resource) 中不存在", "is not a key of \(key.resource)"),
                     .init("先补齐被引用的数据,或改正此值", "add the row it refers to, or correct the value")
                 ),
@@ -121,27 +135,45 @@ public final class Checker {
         let positions = schema.fields.map { field -> Int? in
             if let exact = header.firstIndex(of: field.name) { return exact }
             for name in [field.name, field.title] where !name.isEmpty {
-                if let close = names.firstIndex(of: TextForms.comparable(name)), !TextForms.comparable(name).isEmpty { return close }
+                if let close = names.firstIndex(of: TextForms.comparable(name)), !TextForms.comparable(name).isEmpty {
+                    return close
+                }
             }
             missing.append(field.display)
             return nil
         }
-        let required = schema.fields.filter { ($0.required || schema.key.contains($0.name)) && missing.contains($0.display) }
+        let required = schema.fields.filter {
+            ($0.required || schema.key.contains($0.name)) && missing.contains($0.display)
+        }
         if missing.count == schema.fields.count || !required.isEmpty {
             throw Problem(
                 "check.missing_columns",
                 zh: "文件缺少必需的列:\((required.isEmpty ? schema.fields : required).map(\.display).joined(separator: "、"))。",
-                en: "The file lacks required columns: \((required.isEmpty ? schema.fields : required).map(\.name).joined(separator: ", ")).",
+                en:
+                    "The file lacks required columns: \((required.isEmpty ? schema.fields : required).map(\.name).joined(separator: ", ")).",
                 details: ["columns": header.prefix(50).joined(separator: ", ")],
-                hint: .init("请检查表头是否与目录中的信息项一致,或是否选对了工作表。", "Check that the header agrees with the schema and that the right sheet was chosen.")
+                hint: .init(
+                    "请检查表头是否与目录中的信息项一致,或是否选对了工作表。",
+                    "Check that the header agrees with the schema and that the right sheet was chosen."
+                )
             )
         }
         if !missing.isEmpty {
-            notes.append(.init("文件中没有这些列,按空值处理:\(missing.joined(separator: "、"))", "columns absent from the file, taken as empty: \(missing.joined(separator: ", "))"))
+            notes.append(
+                .init(
+                    "文件中没有这些列,按空值处理:\(missing.joined(separator: "、"))",
+                    "columns absent from the file, taken as empty: \(missing.joined(separator: ", "))"
+                )
+            )
         }
         let extra = header.indices.filter { !positions.contains($0) }.map { header[$0] }
         if !extra.isEmpty {
-            notes.append(.init("这些列不在数据结构中,未采用:\(extra.prefix(20).joined(separator: "、"))", "columns not in the schema, left out: \(extra.prefix(20).joined(separator: ", "))"))
+            notes.append(
+                .init(
+                    "这些列不在数据结构中,未采用:\(extra.prefix(20).joined(separator: "、"))",
+                    "columns not in the schema, left out: \(extra.prefix(20).joined(separator: ", "))"
+                )
+            )
         }
         return positions
     }
@@ -163,7 +195,11 @@ public final class Checker {
             raw.cells.withUnsafeBufferPointer { cells in
                 for (index, check) in checks.enumerated() {
                     let source = CellColumn(
-                        bytes: bytes.baseAddress, cells: cells, stride: raw.columns, offset: positions[index], count: count,
+                        bytes: bytes.baseAddress,
+                        cells: cells,
+                        stride: raw.columns,
+                        offset: positions[index],
+                        count: count,
                         numbers: raw.numbers
                     )
                     columns.append(run(check, source, keep: materialise.contains(index)))
@@ -206,7 +242,9 @@ public final class Checker {
         var used = seen.removeValue(forKey: check.index)
         if check.field.unique, used == nil { used = SeenKeys() }
         var nonNull = 0
-        let column = check.run(source, keep: keep, missing: schema.missingValues, seen: &used, filled: &nonNull) { row, rule in
+        let column = check.run(source, keep: keep, missing: schema.missingValues, seen: &used, filled: &nonNull) {
+            row,
+            rule in
             hits.append(Hit(row: Int32(row), rule: Int32(rule)))
         }
         filled[check.index] += nonNull
@@ -223,7 +261,9 @@ public final class Checker {
                 let cell = cells[row * raw.columns + position]
                 key.combine(Hash128(UnsafeBufferPointer(rebasing: bytes[Int(cell.start)..<Int(cell.end)])))
             }
-            if seenKey.insert(key, row: raw.numbers[row]) != nil { hits.append(Hit(row: Int32(row), rule: Int32(keyRule))) }
+            if seenKey.insert(key, row: raw.numbers[row]) != nil {
+                hits.append(Hit(row: Int32(row), rule: Int32(keyRule)))
+            }
         }
     }
 
@@ -268,7 +308,12 @@ public final class Checker {
         }
     }
 
-    func cell(_ raw: RawBatch, _ row: Int, _ name: String, _ bytes: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8>? {
+    func cell(
+        _ raw: RawBatch,
+        _ row: Int,
+        _ name: String,
+        _ bytes: UnsafeBufferPointer<UInt8>
+    ) -> UnsafeBufferPointer<UInt8>? {
         guard let index = schema.index(name), let position = positions[index] else { return nil }
         let cell = raw.cells[row * raw.columns + position]
         return UnsafeBufferPointer(rebasing: bytes[Int(cell.start)..<Int(cell.end)])
@@ -279,8 +324,13 @@ public final class Checker {
         let text = cell.map { String(decoding: $0.prefix(400), as: UTF8.self) } ?? ""
         let (message, suggestion) = Explanation.of(rule, text: text, field: field)
         return Finding(
-            row: row, rule: rule.id, field: rule.field, severity: rule.severity,
-            maskedValue: Explanation.masked(text, field), message: message, suggestion: suggestion
+            row: row,
+            rule: rule.id,
+            field: rule.field,
+            severity: rule.severity,
+            maskedValue: Explanation.masked(text, field),
+            message: message,
+            suggestion: suggestion
         )
     }
 

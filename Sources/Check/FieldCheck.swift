@@ -42,32 +42,113 @@ final class FieldCheck {
         codes = field.codes.isEmpty ? nil : CodeTable(field.codes.map(\.value))
         let name = field.name
         let title = field.display
-        requiredRule = rules.add("required", name, .error, .completeness, .init("“\(title)”不能为空", "“\(name)” must have a value"), nil)
+        requiredRule = rules.add(
+            "required",
+            name,
+            .error,
+            .completeness,
+            .init("“\(title)”不能为空", "“\(name)” must have a value"),
+            nil
+        )
         typeRule = rules.add(
-            "type", name, .error, .normativity, .init("“\(title)”应为\(field.type.title.zh)", "“\(name)” should be of type \(field.type.title.en)"), nil
+            "type",
+            name,
+            .error,
+            .normativity,
+            .init("“\(title)”应为\(field.type.title.zh)", "“\(name)” should be of type \(field.type.title.en)"),
+            nil
         )
         uniqueRule = rules.add(
-            "unique", name, .error, .consistency, .init("“\(title)”重复", "“\(name)” occurs again"),
+            "unique",
+            name,
+            .error,
+            .consistency,
+            .init("“\(title)”重复", "“\(name)” occurs again"),
             .init("保留一行,或改正此值", "keep one of the rows, or correct the value")
         )
-        minimumRule = rules.add("minimum", name, .error, .accuracy, .init("“\(title)”小于下限 \(FieldCheck.limit(field.minimum, field))", "“\(name)” is below \(FieldCheck.limit(field.minimum, field))"), nil)
-        maximumRule = rules.add("maximum", name, .error, .accuracy, .init("“\(title)”大于上限 \(FieldCheck.limit(field.maximum, field))", "“\(name)” is above \(FieldCheck.limit(field.maximum, field))"), nil)
-        lengthRule = rules.add("length", name, .error, .normativity, .init("“\(title)”的长度不合要求", "the length of “\(name)” is not allowed"), nil)
-        patternRule = rules.add("pattern", name, .error, .normativity, .init("“\(title)”不符合规定的格式", "“\(name)” does not have the required form"), nil)
+        minimumRule = rules.add(
+            "minimum",
+            name,
+            .error,
+            .accuracy,
+            .init(
+                "“\(title)”小于下限 \(FieldCheck.limit(field.minimum, field))",
+                "“\(name)” is below \(FieldCheck.limit(field.minimum, field))"
+            ),
+            nil
+        )
+        maximumRule = rules.add(
+            "maximum",
+            name,
+            .error,
+            .accuracy,
+            .init(
+                "“\(title)”大于上限 \(FieldCheck.limit(field.maximum, field))",
+                "“\(name)” is above \(FieldCheck.limit(field.maximum, field))"
+            ),
+            nil
+        )
+        lengthRule = rules.add(
+            "length",
+            name,
+            .error,
+            .normativity,
+            .init("“\(title)”的长度不合要求", "the length of “\(name)” is not allowed"),
+            nil
+        )
+        patternRule = rules.add(
+            "pattern",
+            name,
+            .error,
+            .normativity,
+            .init("“\(title)”不符合规定的格式", "“\(name)” does not have the required form"),
+            nil
+        )
         codesRule = rules.add(
-            "codes", name, .error, .normativity, .init("“\(title)”不在代码表中", "“\(name)” is not in its code list"),
+            "codes",
+            name,
+            .error,
+            .normativity,
+            .init("“\(title)”不在代码表中", "“\(name)” is not in its code list"),
             field.codes.isEmpty
                 ? nil
-                : .init("可用:\(field.codes.prefix(12).map(\.value).joined(separator: "、"))", "allowed: \(field.codes.prefix(12).map(\.value).joined(separator: ", "))")
+                : .init(
+                    "可用:\(field.codes.prefix(12).map(\.value).joined(separator: "、"))",
+                    "allowed: \(field.codes.prefix(12).map(\.value).joined(separator: ", "))"
+                )
         )
         let strict = field.kind.map { FieldCheck.strictKinds.contains($0) } ?? false
-        identifierRule = rules.add("identifier", name, strict ? .error : .warning, .accuracy, .init("“\(title)”无效", "“\(name)” is not valid"), nil)
-        identifierWarningRule = rules.add("identifier", name, .warning, .accuracy, .init("“\(title)”需要核对", "“\(name)” needs a look"), nil)
+        identifierRule = rules.add(
+            "identifier",
+            name,
+            strict ? .error : .warning,
+            .accuracy,
+            .init("“\(title)”无效", "“\(name)” is not valid"),
+            nil
+        )
+        identifierWarningRule = rules.add(
+            "identifier",
+            name,
+            .warning,
+            .accuracy,
+            .init("“\(title)”需要核对", "“\(name)” needs a look"),
+            nil
+        )
         spreadsheetRule = rules.add(
-            "spreadsheet", name, .error, .accuracy, .init("“\(title)”被电子表格改坏", "“\(name)” was damaged by a spreadsheet program"), nil
+            "spreadsheet",
+            name,
+            .error,
+            .accuracy,
+            .init("“\(title)”被电子表格改坏", "“\(name)” was damaged by a spreadsheet program"),
+            nil
         )
         normalisedRule = rules.add(
-            "normalised", name, .information, .normativity, .init("“\(title)”已按规范写法读取", "“\(name)” was read and written in the standard form"), nil
+            "normalised",
+            name,
+            .information,
+            .normativity,
+            .init("“\(title)”已按规范写法读取", "“\(name)” was read and written in the standard form"),
+            nil
         )
         checksIdentifier = field.kind?.isIdentifier ?? false
         checksDamage = field.type == .text && (checksIdentifier || field.unique)
@@ -84,7 +165,12 @@ final class FieldCheck {
 
     /// Checks a column and, where asked, builds it.
     func run(
-        _ source: CellColumn, keep: Bool, missing: [String], seen: inout SeenKeys?, filled: inout Int, hit: (Int, Int) -> Void
+        _ source: CellColumn,
+        keep: Bool,
+        missing: [String],
+        seen: inout SeenKeys?,
+        filled: inout Int,
+        hit: (Int, Int) -> Void
     ) -> Column {
         guard let offset = source.offset else {
             if field.required { for row in 0..<source.count { hit(row, requiredRule) } }
@@ -97,13 +183,35 @@ final class FieldCheck {
         case .text, .geometry, .file:
             return texts(source, offset, keep, markers, &seen, &filled, hit)
         case .real:
-            return numbers(source, offset, keep, markers, &seen, &filled, hit, initial: 0.0, wrap: { .real($0) }, real: { $0 }) {
+            return numbers(
+                source,
+                offset,
+                keep,
+                markers,
+                &seen,
+                &filled,
+                hit,
+                initial: 0.0,
+                wrap: { .real($0) },
+                real: { $0 }
+            ) {
                 Numbers.parseReal($0)
             } lenient: { value in
                 if case .real(let number) = value { number } else { nil }
             }
         case .integer:
-            return numbers(source, offset, keep, markers, &seen, &filled, hit, initial: 0, wrap: { .int64($0) }, real: { Double($0) }) {
+            return numbers(
+                source,
+                offset,
+                keep,
+                markers,
+                &seen,
+                &filled,
+                hit,
+                initial: 0,
+                wrap: { .int64($0) },
+                real: { Double($0) }
+            ) {
                 Numbers.parseInteger($0)
             } lenient: { value in
                 if case .integer(let number) = value { number } else { nil }
@@ -112,26 +220,68 @@ final class FieldCheck {
             let scale = field.scale
             let power = Double(Numbers.powersOfTen[scale])
             return numbers(
-                source, offset, keep, markers, &seen, &filled, hit, initial: 0, wrap: { .int64($0) }, real: { Double($0) / power }
+                source,
+                offset,
+                keep,
+                markers,
+                &seen,
+                &filled,
+                hit,
+                initial: 0,
+                wrap: { .int64($0) },
+                real: { Double($0) / power }
             ) {
                 Numbers.parseDecimal($0, scale: scale)
             } lenient: { value in
                 if case .decimal(let number, _) = value { number } else { nil }
             }
         case .date:
-            return numbers(source, offset, keep, markers, &seen, &filled, hit, initial: 0, wrap: { .int32($0) }, real: { Double($0) }) {
+            return numbers(
+                source,
+                offset,
+                keep,
+                markers,
+                &seen,
+                &filled,
+                hit,
+                initial: 0,
+                wrap: { .int32($0) },
+                real: { Double($0) }
+            ) {
                 CivilTime.parseISODate($0)
             } lenient: { value in
                 if case .date(let days) = value { days } else { nil }
             }
         case .timestamp:
-            return numbers(source, offset, keep, markers, &seen, &filled, hit, initial: 0, wrap: { .int64($0) }, real: { Double($0) }) {
+            return numbers(
+                source,
+                offset,
+                keep,
+                markers,
+                &seen,
+                &filled,
+                hit,
+                initial: 0,
+                wrap: { .int64($0) },
+                real: { Double($0) }
+            ) {
                 CivilTime.parseISOTimestamp($0)
             } lenient: { value in
                 if case .timestamp(let moment) = value { moment } else { nil }
             }
         case .time:
-            return numbers(source, offset, keep, markers, &seen, &filled, hit, initial: 0, wrap: { .int64($0) }, real: { Double($0) }) {
+            return numbers(
+                source,
+                offset,
+                keep,
+                markers,
+                &seen,
+                &filled,
+                hit,
+                initial: 0,
+                wrap: { .int64($0) },
+                real: { Double($0) }
+            ) {
                 CivilTime.parseTime($0)
             } lenient: { value in
                 if case .time(let time) = value { time } else { nil }
@@ -152,9 +302,18 @@ final class FieldCheck {
 
     @inline(__always)
     func numbers<Number>(
-        _ source: CellColumn, _ offset: Int, _ keep: Bool, _ markers: [[UInt8]], _ seen: inout SeenKeys?, _ filled: inout Int,
-        _ hit: (Int, Int) -> Void, initial: Number, wrap: ([Number]) -> ColumnValues, real: (Number) -> Double,
-        parse: (UnsafeBufferPointer<UInt8>) -> Number?, lenient: (Value) -> Number?
+        _ source: CellColumn,
+        _ offset: Int,
+        _ keep: Bool,
+        _ markers: [[UInt8]],
+        _ seen: inout SeenKeys?,
+        _ filled: inout Int,
+        _ hit: (Int, Int) -> Void,
+        initial: Number,
+        wrap: ([Number]) -> ColumnValues,
+        real: (Number) -> Double,
+        parse: (UnsafeBufferPointer<UInt8>) -> Number?,
+        lenient: (Value) -> Number?
     ) -> Column {
         var values: [Number] = keep ? Array(repeating: initial, count: source.count) : []
         var validity: Bitmap?
@@ -197,7 +356,10 @@ final class FieldCheck {
 
     /// The second look at a cell that is not in the standard form.
     func recover<Number>(
-        _ cell: UnsafeBufferPointer<UInt8>, _ row: Int, _ hit: (Int, Int) -> Void, _ lenient: (Value) -> Number?
+        _ cell: UnsafeBufferPointer<UInt8>,
+        _ row: Int,
+        _ hit: (Int, Int) -> Void,
+        _ lenient: (Value) -> Number?
     ) -> Number? {
         let isBlank = cell.allSatisfy { $0 == 0x20 || $0 == 0x09 }
         if isBlank {
@@ -216,12 +378,18 @@ final class FieldCheck {
     // MARK: Texts
 
     func texts(
-        _ source: CellColumn, _ offset: Int, _ keep: Bool, _ markers: [[UInt8]], _ seen: inout SeenKeys?, _ filled: inout Int,
+        _ source: CellColumn,
+        _ offset: Int,
+        _ keep: Bool,
+        _ markers: [[UInt8]],
+        _ seen: inout SeenKeys?,
+        _ filled: inout Int,
         _ hit: (Int, Int) -> Void
     ) -> Column {
         var texts = TextBuffer(capacity: keep ? source.count : 0)
         var validity: Bitmap?
-        let isPlain = !checksIdentifier && !checksDamage && pattern == nil && codes == nil && field.minimumLength == nil
+        let isPlain =
+            !checksIdentifier && !checksDamage && pattern == nil && codes == nil && field.minimumLength == nil
             && field.maximumLength == nil
         for row in 0..<source.count {
             let cell = source.cell(row, offset)
@@ -269,7 +437,11 @@ final class FieldCheck {
             hit(row, spreadsheetRule)
         } else if checksIdentifier, let kind = field.kind {
             guard let reading = Identifier.read(kind, String(decoding: cell, as: UTF8.self)) else { return }
-            if !reading.isValid { hit(row, identifierRule) } else if reading.warning != nil { hit(row, identifierWarningRule) }
+            if !reading.isValid {
+                hit(row, identifierRule)
+            } else if reading.warning != nil {
+                hit(row, identifierWarningRule)
+            }
         }
     }
 
@@ -277,7 +449,9 @@ final class FieldCheck {
     func append(_ cell: UnsafeBufferPointer<UInt8>, _ row: Int, _ texts: inout TextBuffer, _ hit: (Int, Int) -> Void) {
         guard checksIdentifier, let kind = field.kind, kind != .stake else { return texts.append(cell) }
         let text = String(decoding: cell, as: UTF8.self)
-        guard let reading = Identifier.read(kind, text), reading.isValid, reading.normalised != text else { return texts.append(cell) }
+        guard let reading = Identifier.read(kind, text), reading.isValid, reading.normalised != text else {
+            return texts.append(cell)
+        }
         hit(row, normalisedRule)
         texts.append(reading.normalised)
     }
@@ -285,7 +459,12 @@ final class FieldCheck {
     // MARK: Booleans and points
 
     func booleans(
-        _ source: CellColumn, _ offset: Int, _ keep: Bool, _ markers: [[UInt8]], _ filled: inout Int, _ hit: (Int, Int) -> Void
+        _ source: CellColumn,
+        _ offset: Int,
+        _ keep: Bool,
+        _ markers: [[UInt8]],
+        _ filled: inout Int,
+        _ hit: (Int, Int) -> Void
     ) -> Column {
         var bits = Bitmap(repeating: false, count: keep ? source.count : 0)
         var validity: Bitmap?
@@ -294,9 +473,13 @@ final class FieldCheck {
             var value: Bool?
             if isMissing(cell, markers) {
                 if field.required { hit(row, requiredRule) }
-            } else if cell.count == 4, cell[0] | 0x20 == 0x74, LenientValue.boolean(String(decoding: cell, as: UTF8.self)) == .boolean(true) {
+            } else if cell.count == 4, cell[0] | 0x20 == 0x74,
+                LenientValue.boolean(String(decoding: cell, as: UTF8.self)) == .boolean(true)
+            {
                 value = true
-            } else if cell.count == 5, cell[0] | 0x20 == 0x66, LenientValue.boolean(String(decoding: cell, as: UTF8.self)) == .boolean(false) {
+            } else if cell.count == 5, cell[0] | 0x20 == 0x66,
+                LenientValue.boolean(String(decoding: cell, as: UTF8.self)) == .boolean(false)
+            {
                 value = false
             } else {
                 value = recover(cell, row, hit) { if case .boolean(let bit) = $0 { bit } else { nil } }
@@ -314,7 +497,12 @@ final class FieldCheck {
 
     /// `lon lat`, `lon,lat`, or a GeoJSON array.
     func points(
-        _ source: CellColumn, _ offset: Int, _ keep: Bool, _ markers: [[UInt8]], _ filled: inout Int, _ hit: (Int, Int) -> Void
+        _ source: CellColumn,
+        _ offset: Int,
+        _ keep: Bool,
+        _ markers: [[UInt8]],
+        _ filled: inout Int,
+        _ hit: (Int, Int) -> Void
     ) -> Column {
         var builder = ColumnBuilder(field)
         for row in 0..<source.count {
@@ -324,7 +512,9 @@ final class FieldCheck {
                 if keep { builder.appendNull() }
                 continue
             }
-            let numbers = String(decoding: cell, as: UTF8.self).split { " ,[]()".contains($0) }.compactMap { Double($0) }
+            let numbers = String(decoding: cell, as: UTF8.self).split { " ,[]()".contains($0) }.compactMap {
+                Double($0)
+            }
             guard numbers.count == 2 else {
                 hit(row, typeRule)
                 if keep { builder.appendNull() }

@@ -84,7 +84,8 @@ public struct CheckReport: Sendable {
                     counts.map { item in
                         .object([
                             .init("rule", .string(item.rule.id)), .init("field", .string(item.rule.field)),
-                            .init("severity", .string(item.rule.severity.rawValue)), .init("count", .integer(Int64(item.count))),
+                            .init("severity", .string(item.rule.severity.rawValue)),
+                            .init("count", .integer(Int64(item.count))),
                         ])
                     }
                 )
@@ -96,7 +97,8 @@ public struct CheckReport: Sendable {
                         .object(
                             [
                                 .init("row", .integer(finding.row)), .init("field", .string(finding.field)),
-                                .init("rule", .string(finding.rule)), .init("value_masked", .string(finding.maskedValue)),
+                                .init("rule", .string(finding.rule)),
+                                .init("value_masked", .string(finding.maskedValue)),
                                 .init("message", .string(finding.message[language])),
                             ] + (finding.suggestion.map { [.init("suggestion", .string($0[language]))] } ?? [])
                         )

@@ -45,9 +45,13 @@ extension ColumnEvidence {
             field.maximum = field.kind == .longitude ? 180 : 90
         }
         if damaged > 0, field.kind?.isIdentifier == true || looksLikeID, field.type == .text {
-            reasons.append(.init("有 \(damaged) 个值像被电子表格改坏的编号", "\(damaged) values look like ids damaged by a spreadsheet"))
+            reasons.append(
+                .init("有 \(damaged) 个值像被电子表格改坏的编号", "\(damaged) values look like ids damaged by a spreadsheet")
+            )
         }
-        if field.kind?.isPersonal == true { field.grade = field.kind == .residentID || field.kind == .bankCard ? .general4 : .general3 }
+        if field.kind?.isPersonal == true {
+            field.grade = field.kind == .residentID || field.kind == .bankCard ? .general4 : .general3
+        }
         field.indexed = field.kind?.isIdentifier == true || (field.codes.count > 2 && field.type == .text)
         let mask = field.kind.flatMap(Mask.standard)
         return FieldProposal(
@@ -66,16 +70,30 @@ extension ColumnEvidence {
         }
         func share(_ count: Int) -> Double { Double(count) / Double(values) }
         func found(_ type: FieldType, _ lenient: Bool, _ count: Int) -> (FieldType, Bool, Double) {
-            reasons.append(.init("\(count)/\(values) 个值可读作\(type.title.zh)", "\(count) of \(values) values read as \(type.title.en)"))
+            reasons.append(
+                .init(
+                    "\(count)/\(values) 个值可读作\(type.title.zh)",
+                    "\(count) of \(values) values read as \(type.title.en)"
+                )
+            )
             return (type, lenient, share(count))
         }
         if geometries * 100 >= values * 99 { return found(.geometry, false, geometries) }
-        if leadingZeros > 0 || longDigits > 0 || (exponents > 0 && exponents + integers == reals), reals * 100 >= values * 90 {
-            reasons.append(.init("数字有前导零、过长或形如 00E0,是编号而不是数", "digits with leading zeros, too long or like 00E0 are codes, not numbers"))
+        if leadingZeros > 0 || longDigits > 0 || (exponents > 0 && exponents + integers == reals),
+            reals * 100 >= values * 90
+        {
+            reasons.append(
+                .init(
+                    "数字有前导零、过长或形如 00E0,是编号而不是数",
+                    "digits with leading zeros, too long or like 00E0 are codes, not numbers"
+                )
+            )
             return (.text, false, 0.9)
         }
         if integers * 100 >= values * 97 {
-            if shortest == longest, [6, 8, 11, 12].contains(shortest), namedKind()?.isIdentifier == true || looksLikeID || namedKind() == .phone {
+            if shortest == longest, [6, 8, 11, 12].contains(shortest),
+                namedKind()?.isIdentifier == true || looksLikeID || namedKind() == .phone
+            {
                 reasons.append(.init("定长数字编号", "digits of a fixed length used as a code"))
                 return (.text, false, 0.8)
             }
@@ -86,7 +104,9 @@ extension ColumnEvidence {
         if dates * 100 >= values * 97 { return found(.date, false, dates) }
         if timestamps * 100 >= values * 97 { return found(.timestamp, false, timestamps) }
         if times * 100 >= values * 97 { return found(.time, false, times) }
-        if (looseTimestamps + timestamps) * 100 >= values * 95, looseTimestamps > 0 { return found(.timestamp, true, looseTimestamps) }
+        if (looseTimestamps + timestamps) * 100 >= values * 95, looseTimestamps > 0 {
+            return found(.timestamp, true, looseTimestamps)
+        }
         if max(looseDates, dates) * 100 >= values * 90 { return found(.date, true, max(looseDates, dates)) }
         if points * 100 >= values * 97 { return found(.point, false, points) }
         if booleans * 100 >= values * 99, distinct.count == 2 { return found(.boolean, true, booleans) }
@@ -98,7 +118,8 @@ extension ColumnEvidence {
         for (words, kind) in ColumnEvidence.namedKinds {
             for word in words {
                 let isShort = word.utf8.count <= 4 && word.utf8.allSatisfy { $0 < 0x80 }
-                let fits = isShort
+                let fits =
+                    isShort
                     ? lower.split(whereSeparator: { !$0.isLetter }).contains { $0 == word } : lower.contains(word)
                 if fits { return kind }
             }
@@ -111,7 +132,12 @@ extension ColumnEvidence {
         if let telling, telling.value * 100 >= kindSamples * 80, kindSamples > 0, telling.value >= 3 {
             field.kind = telling.key
             if field.type == .integer { field.type = .text }
-            reasons.append(.init("\(telling.value)/\(kindSamples) 个值是\(telling.key.title.zh)", "\(telling.value) of \(kindSamples) values are a \(telling.key.title.en)"))
+            reasons.append(
+                .init(
+                    "\(telling.value)/\(kindSamples) 个值是\(telling.key.title.zh)",
+                    "\(telling.value) of \(kindSamples) values are a \(telling.key.title.en)"
+                )
+            )
             return
         }
         guard let named = namedKind() else { return }

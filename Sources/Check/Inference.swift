@@ -26,10 +26,16 @@ public struct SchemaProposal: Sendable {
 /// Proposes types, keys, code lists and meanings from the rows of a table.
 public enum Inference {
     /// Texts that stand for no value in many systems.
-    static let markers = ["NULL", "null", "N/A", "n/a", "NaN", "nan", "None", "-", "--", "----", "/", "\\N", "#N/A", "无"]
+    static let markers = [
+        "NULL", "null", "N/A", "n/a", "NaN", "nan", "None", "-", "--", "----", "/", "\\N", "#N/A", "无",
+    ]
 
     /// Looks at rows of a reader, at most `limit`.
-    public static func propose(_ reader: any RowReader, layout: SheetLayout, limit: Int = 50_000) throws -> SchemaProposal {
+    public static func propose(
+        _ reader: any RowReader,
+        layout: SheetLayout,
+        limit: Int = 50_000
+    ) throws -> SchemaProposal {
         var columns = reader.header.map { ColumnEvidence(name: $0) }
         var rows = 0
         while rows < limit, let raw = try reader.next() {
@@ -38,7 +44,10 @@ public enum Inference {
                 for index in columns.indices {
                     for row in 0..<wanted {
                         let cell = raw.cells[row * raw.columns + index]
-                        columns[index].add(UnsafeBufferPointer(rebasing: bytes[Int(cell.start)..<Int(cell.end)]), row: Int64(rows + row + 1))
+                        columns[index].add(
+                            UnsafeBufferPointer(rebasing: bytes[Int(cell.start)..<Int(cell.end)]),
+                            row: Int64(rows + row + 1)
+                        )
                     }
                 }
             }
@@ -51,7 +60,12 @@ public enum Inference {
         var notes = layout.notes
         let missing = usedMarkers(columns)
         if !missing.isEmpty {
-            notes.append(.init("这些写法按空值处理:\(missing.joined(separator: " "))", "taken as no value: \(missing.joined(separator: " "))"))
+            notes.append(
+                .init(
+                    "这些写法按空值处理:\(missing.joined(separator: " "))",
+                    "taken as no value: \(missing.joined(separator: " "))"
+                )
+            )
         }
         var proposals: [FieldProposal] = []
         for (index, column) in columns.enumerated() {
@@ -67,7 +81,8 @@ public enum Inference {
             proposals[key.1].reasons.append(.init("逐行唯一且不为空,建议作主键", "unique and never empty: proposed as the key"))
             schema.fields = proposals.map(\.field)
         }
-        for (column, proposal) in zip(columns, proposals) where column.looksLikeID && column.duplicates > 0 && schema.key.isEmpty {
+        for (column, proposal) in zip(columns, proposals)
+        where column.looksLikeID && column.duplicates > 0 && schema.key.isEmpty {
             notes.append(
                 .init(
                     "“\(proposal.field.name)”像编号但有 \(column.duplicates) 行重复,未作主键",
@@ -95,7 +110,8 @@ public enum Inference {
         let candidates = columns.indices.filter { index in
             let column = columns[index]
             let type = proposals[index].field.type
-            return column.duplicates == 0 && column.filled == rows && column.longest <= 64 && (type == .text || type == .integer)
+            return column.duplicates == 0 && column.filled == rows && column.longest <= 64
+                && (type == .text || type == .integer)
                 && proposals[index].field.kind?.isPersonal != true
         }
         let named = candidates.first { columns[$0].looksLikeID }
@@ -140,14 +156,16 @@ struct ColumnEvidence {
 
     var looksLikeID: Bool {
         let lower = name.lowercased()
-        return lower == "id" || lower.hasSuffix("id") || lower.hasSuffix("_no") || lower.hasSuffix("code") || lower == "code"
+        return lower == "id" || lower.hasSuffix("id") || lower.hasSuffix("_no") || lower.hasSuffix("code")
+            || lower == "code"
             || ["编号", "编码", "代码", "序号", "标识", "号"].contains { lower.hasSuffix($0) }
     }
 
     /// Whether what is no marker is mostly numbers, dates or codes.
     var isTyped: Bool {
         let others = filled - markerCounts.values.reduce(0, +)
-        return others > 0 && max(integers, reals, max(dates, looseDates), max(timestamps, looseTimestamps), times) * 10 >= others * 9
+        return others > 0
+            && max(integers, reals, max(dates, looseDates), max(timestamps, looseTimestamps), times) * 10 >= others * 9
     }
 
     mutating func add(_ raw: UnsafeBufferPointer<UInt8>, row: Int64) {
@@ -214,7 +232,9 @@ struct ColumnEvidence {
         if cell.count <= 5, LenientValue.boolean(String(decoding: cell, as: UTF8.self)) != nil { booleans += 1 }
         if cell.contains(0x20) || cell.contains(0x2C) {
             let numbers = cell.split { $0 == 0x20 || $0 == 0x2C || $0 == 0x5B || $0 == 0x5D }
-            if numbers.count == 2, numbers.allSatisfy({ Numbers.parseReal(UnsafeBufferPointer(rebasing: $0)) != nil }) { points += 1 }
+            if numbers.count == 2, numbers.allSatisfy({ Numbers.parseReal(UnsafeBufferPointer(rebasing: $0)) != nil }) {
+                points += 1
+            }
         }
     }
 

@@ -36,10 +36,13 @@ enum LenientValue {
             switch field.type {
             case .integer:
                 if let value = Numbers.parseInteger(bytes) { return .integer(value) }
-                guard let real = Numbers.parseReal(bytes), real.rounded() == real, real.magnitude < 9e15 else { return nil }
+                guard let real = Numbers.parseReal(bytes), real.rounded() == real, real.magnitude < 9e15 else {
+                    return nil
+                }
                 return .integer(Int64(real))
             case .decimal:
-                return percent ? nil : Numbers.parseDecimal(bytes, scale: field.scale).map { .decimal($0, scale: field.scale) }
+                return percent
+                    ? nil : Numbers.parseDecimal(bytes, scale: field.scale).map { .decimal($0, scale: field.scale) }
             default: return Numbers.parseReal(bytes).map { .real(percent ? $0 / 100 : $0) }
             }
         }
@@ -56,7 +59,9 @@ enum LenientValue {
     static func moment(_ text: String) -> Int64? {
         let parts = text.split(whereSeparator: { $0 == " " || $0 == "T" }).map(String.init)
         guard parts.count == 2, let date = CivilTime.parseWrittenDate(parts[0]), date.precision == .day else {
-            if text.utf8.count == 14, Identifier.normalise(text) == text, let date = CivilTime.parseWrittenDate(String(text.prefix(8))) {
+            if text.utf8.count == 14, Identifier.normalise(text) == text,
+                let date = CivilTime.parseWrittenDate(String(text.prefix(8)))
+            {
                 let clock = Array(text.suffix(6))
                 return time("\(clock[0])\(clock[1]):\(clock[2])\(clock[3]):\(clock[4])\(clock[5])").map {
                     Int64(date.days) * CivilTime.microsecondsPerDay + $0 - CivilTime.chinaOffset
@@ -68,7 +73,9 @@ enum LenientValue {
     }
 
     static func time(_ text: String) -> Int64? {
-        let padded = text.split(separator: ":", omittingEmptySubsequences: false).map { $0.count == 1 ? "0\($0)" : String($0) }
+        let padded = text.split(separator: ":", omittingEmptySubsequences: false).map {
+            $0.count == 1 ? "0\($0)" : String($0)
+        }
         return Array(padded.joined(separator: ":").utf8).withUnsafeBufferPointer { CivilTime.parseTime($0) }
     }
 }

@@ -14,9 +14,18 @@ final class Pattern {
     init(_ text: String) throws(Problem) {
         var error: Int32 = 0
         var position = 0
-        let options = UInt32(PCRE2_UTF) | UInt32(PCRE2_ANCHORED) | UInt32(PCRE2_ENDANCHORED) | UInt32(PCRE2_NO_UTF_CHECK)
+        let options =
+            UInt32(PCRE2_UTF) | UInt32(PCRE2_ANCHORED) | UInt32(PCRE2_ENDANCHORED) | UInt32(PCRE2_NO_UTF_CHECK)
         let bytes = Array(text.utf8)
-        guard let code = pcre2_compile_8(bytes, bytes.count, options & ~UInt32(PCRE2_NO_UTF_CHECK), &error, &position, nil),
+        guard
+            let code = pcre2_compile_8(
+                bytes,
+                bytes.count,
+                options & ~UInt32(PCRE2_NO_UTF_CHECK),
+                &error,
+                &position,
+                nil
+            ),
             let match = pcre2_match_data_create_8(1, nil)
         else {
             throw Problem(

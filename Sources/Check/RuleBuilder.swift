@@ -8,11 +8,22 @@ struct RuleBuilder {
     private(set) var rules: [CheckRule] = []
 
     mutating func add(
-        _ id: String, _ field: String, _ severity: Severity, _ dimension: QualityDimension, _ message: LocalizedText,
+        _ id: String,
+        _ field: String,
+        _ severity: Severity,
+        _ dimension: QualityDimension,
+        _ message: LocalizedText,
         _ suggestion: LocalizedText?
     ) -> Int {
         rules.append(
-            CheckRule(id: id, field: field, severity: severity, dimension: dimension, message: message, suggestion: suggestion)
+            CheckRule(
+                id: id,
+                field: field,
+                severity: severity,
+                dimension: dimension,
+                message: message,
+                suggestion: suggestion
+            )
         )
         return rules.count - 1
     }
@@ -20,21 +31,43 @@ struct RuleBuilder {
     mutating func add(oddity: RawBatch.Oddity.Kind) -> Int {
         switch oddity {
         case .tooFew:
-            add(oddity.rawValue, "", .warning, .normativity, .init("本行的列数少于表头", "the row has fewer cells than the header"), nil)
+            add(
+                oddity.rawValue,
+                "",
+                .warning,
+                .normativity,
+                .init("本行的列数少于表头", "the row has fewer cells than the header"),
+                nil
+            )
         case .tooMany:
             add(
-                oddity.rawValue, "", .error, .normativity, .init("本行的列数多于表头,可能错位", "the row has more cells than the header and may be shifted"),
+                oddity.rawValue,
+                "",
+                .error,
+                .normativity,
+                .init("本行的列数多于表头,可能错位", "the row has more cells than the header and may be shifted"),
                 .init("检查单元格中的逗号是否加了引号", "check whether cells that hold commas are quoted")
             )
         case .encoding:
             add(
-                oddity.rawValue, "", .error, .normativity, .init("本行有无法识别的字符", "the row has bytes that are no text"),
+                oddity.rawValue,
+                "",
+                .error,
+                .normativity,
+                .init("本行有无法识别的字符", "the row has bytes that are no text"),
                 .init("请以 UTF-8 重新导出", "export it again as UTF-8")
             )
         case .quotes:
             add(oddity.rawValue, "", .warning, .normativity, .init("引号不成对", "quotes do not match"), nil)
         case .footer:
-            add(oddity.rawValue, "", .information, .normativity, .init("合计或说明行,未采用", "a total or a note, left out"), nil)
+            add(
+                oddity.rawValue,
+                "",
+                .information,
+                .normativity,
+                .init("合计或说明行,未采用", "a total or a note, left out"),
+                nil
+            )
         case .oversized:
             add(oddity.rawValue, "", .error, .normativity, .init("单元格超过长度上限", "a cell is longer than the limit"), nil)
         case .shape:
@@ -49,7 +82,9 @@ enum Explanation {
         guard let field else { return (rule.message, rule.suggestion) }
         switch rule.id {
         case "identifier":
-            if let kind = field.kind, let reading = Identifier.read(kind, text), let fault = reading.fault ?? reading.warning {
+            if let kind = field.kind, let reading = Identifier.read(kind, text),
+                let fault = reading.fault ?? reading.warning
+            {
                 return (.init("\(kind.title.zh):\(fault.zh)", "\(kind.title.en): \(fault.en)"), rule.suggestion)
             }
         case "type":

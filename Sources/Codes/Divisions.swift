@@ -47,7 +47,9 @@ public enum Divisions {
         table.keys.filter { code in
             guard isCurrent(code) else { return false }
             guard let parent else { return code.hasSuffix("0000") }
-            if parent.hasSuffix("0000") { return code.prefix(2) == parent.prefix(2) && code.hasSuffix("00") && code != parent }
+            if parent.hasSuffix("0000") {
+                return code.prefix(2) == parent.prefix(2) && code.hasSuffix("00") && code != parent
+            }
             return parent.hasSuffix("00") && code.prefix(4) == parent.prefix(4) && code != parent
         }.sorted()
     }

@@ -62,7 +62,8 @@ extension Identifier {
         var sum = 0
         let characters = Array(value)
         for (index, character) in characters.prefix(8).enumerated() {
-            guard let ascii = character.asciiValue, (0x30...0x39).contains(ascii) || (0x41...0x5A).contains(ascii) else {
+            guard let ascii = character.asciiValue, (0x30...0x39).contains(ascii) || (0x41...0x5A).contains(ascii)
+            else {
                 return .fault(value, "应由数字和大写字母组成", "it should be digits and capital letters")
             }
             sum += weights[index] * Int(ascii >= 0x41 ? ascii - 55 : ascii - 48)
@@ -82,7 +83,9 @@ extension Identifier {
         }
         var reading = Reading(value)
         reading.parts = Divisions.path(value).enumerated().map { level, name in
-            level == 0 ? Part("省级", "province", name) : level == 1 ? Part("地级", "prefecture", name) : Part("县级", "county", name)
+            level == 0
+                ? Part("省级", "province", name)
+                : level == 1 ? Part("地级", "prefecture", name) : Part("县级", "county", name)
         }
         if let last = current.lastYear {
             reading.warning = .init(

@@ -56,7 +56,11 @@ extension Identifier {
             return reading
         }
         guard value.count == 19, isDigits(value) else {
-            return .fault(value, "应为 19 位数字或 18 位公民身份号码", "it should be 19 digits or an 18-character resident id number")
+            return .fault(
+                value,
+                "应为 19 位数字或 18 位公民身份号码",
+                "it should be 19 digits or an 18-character resident id number"
+            )
         }
         let text = Array(value)
         return Reading(

@@ -70,7 +70,9 @@ extension Identifier {
 
     /// `K123+456`: kilometres and metres; decimals of a metre are allowed.
     static func stake(_ value: String) -> Reading {
-        let body = value.hasPrefix("K") ? value.dropFirst() : value.hasPrefix("ZK") || value.hasPrefix("YK") ? value.dropFirst(2) : ""
+        let body =
+            value.hasPrefix("K")
+            ? value.dropFirst() : value.hasPrefix("ZK") || value.hasPrefix("YK") ? value.dropFirst(2) : ""
         let pieces = body.split(separator: "+", omittingEmptySubsequences: false)
         guard let kilometres = pieces.first, isDigits(kilometres), kilometres.count <= 5, pieces.count <= 2 else {
             return .fault(value, "应写作 K千米+米,如 K123+456", "write it as K123+456")

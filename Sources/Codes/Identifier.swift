@@ -44,7 +44,9 @@ public enum Identifier {
     public static func normalise(_ text: String) -> String {
         var out = String.UnicodeScalarView()
         for scalar in TextForms.halfWidth(text).uppercased().unicodeScalars {
-            if TextForms.isSpace(scalar) || scalar == "·" || scalar == "•" || scalar == "-" || scalar == "・" { continue }
+            if TextForms.isSpace(scalar) || scalar == "·" || scalar == "•" || scalar == "-" || scalar == "・" {
+                continue
+            }
             out.append(scalar)
         }
         return String(out)
@@ -100,7 +102,11 @@ public enum Identifier {
     static func digitValues(_ text: some StringProtocol) -> [Int] { text.utf8.map { Int($0) - 0x30 } }
 
     static func wrongLength(_ value: String, _ expected: String) -> Reading {
-        .fault(value, "应为 \(expected) 位,实为 \(value.count) 位", "it should have \(expected) characters, it has \(value.count)")
+        .fault(
+            value,
+            "应为 \(expected) 位,实为 \(value.count) 位",
+            "it should have \(expected) characters, it has \(value.count)"
+        )
     }
 
     static func wrongCheck(_ value: String, is found: Character, not expected: Character) -> Reading {

@@ -33,7 +33,8 @@ public enum SemanticKind: String, Sendable, CaseIterable, Hashable {
     /// Whether values identify a person, alone or with others (个人信息保护法 art. 4; plates by convention of the trade).
     public var isPersonal: Bool {
         switch self {
-        case .residentID, .plate, .personName, .phone, .address, .email, .bankCard, .qualificationCertificate, .vin: true
+        case .residentID, .plate, .personName, .phone, .address, .email, .bankCard, .qualificationCertificate, .vin:
+            true
         default: false
         }
     }

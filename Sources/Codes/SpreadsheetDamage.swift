@@ -35,9 +35,15 @@ public enum SpreadsheetDamage: Sendable, Hashable {
     public var explanation: LocalizedText {
         switch self {
         case .exponent:
-            .init("编号被电子表格写成科学计数法,原有数字已丢失;请把该列设为文本后重新导出", "a spreadsheet wrote the number in scientific notation and lost digits; set the column to text and export again")
+            .init(
+                "编号被电子表格写成科学计数法,原有数字已丢失;请把该列设为文本后重新导出",
+                "a spreadsheet wrote the number in scientific notation and lost digits; set the column to text and export again"
+            )
         case .roundedTo15Digits:
-            .init("编号超过 15 位,电子表格把后面的数字变成了 0;请把该列设为文本后重新导出", "the number has more than 15 digits and a spreadsheet zeroed the rest; set the column to text and export again")
+            .init(
+                "编号超过 15 位,电子表格把后面的数字变成了 0;请把该列设为文本后重新导出",
+                "the number has more than 15 digits and a spreadsheet zeroed the rest; set the column to text and export again"
+            )
         case .lostLeadingZero:
             .init("编号少一位,可能丢失了开头的 0", "the number is one digit short: a leading zero was probably lost")
         }

@@ -37,7 +37,13 @@ public final class Uploads: Sendable {
     }
 
     static let uploadDescriptor = ActionDescriptor("collect.upload", .dataLoad, .write, zh: "上传文件", en: "upload a file")
-    static let describeDescriptor = ActionDescriptor("collect.describe", .dataLoad, .read, zh: "推断数据结构", en: "infer a schema")
+    static let describeDescriptor = ActionDescriptor(
+        "collect.describe",
+        .dataLoad,
+        .read,
+        zh: "推断数据结构",
+        en: "infer a schema"
+    )
     static let checkDescriptor = ActionDescriptor("collect.check", .dataLoad, .read, zh: "检查文件", en: "check a file")
 
     public static let descriptors = [uploadDescriptor, describeDescriptor, checkDescriptor]
@@ -59,21 +65,37 @@ public final class Uploads: Sendable {
         Action(Self.uploadDescriptor) { [kernel, folder] input, decision in
             guard input.declaresNoSecrets else {
                 throw Problem(
-                    "collect.declaration", status: 422, zh: "请先声明文件不含涉密数据。", en: "Declare first that the file holds no state secrets."
+                    "collect.declaration",
+                    status: 422,
+                    zh: "请先声明文件不含涉密数据。",
+                    en: "Declare first that the file holds no state secrets."
                 )
             }
             guard let principal = decision.caller.principal else { throw Problem.notFound(.init("账号", "the account")) }
             let now = kernel.clock.now()
             let id = TimeOrderedID.make(microseconds: now)
-            let suffix = input.name.split(separator: ".").last.map { "." + $0.filter { $0.isASCII && ($0.isLetter || $0.isNumber) }.prefix(8) } ?? ""
+            let suffix =
+                input.name.split(separator: ".").last.map {
+                    "." + $0.filter { $0.isASCII && ($0.isLetter || $0.isNumber) }.prefix(8)
+                } ?? ""
             let target = folder.appendingPathComponent(id + suffix)
             try FileManager.default.moveItem(atPath: input.temporaryPath, toPath: target.path)
             let size = (try FileManager.default.attributesOfItem(atPath: target.path)[.size] as? Int64) ?? 0
-            let upload = Upload(id: id, name: input.name, path: target.path, size: size, principal: principal.id, at: now)
+            let upload = Upload(
+                id: id,
+                name: input.name,
+                path: target.path,
+                size: size,
+                principal: principal.id,
+                at: now
+            )
             try await kernel.databases.control.write { db in
                 try db.execute(
                     "INSERT INTO uploads (id, name, path, size, principal, at) VALUES (?,?,?,?,?,?)",
-                    [.text(id), .text(upload.name), .text(target.lastPathComponent), .integer(size), .integer(principal.id.raw), .integer(now)]
+                    [
+                        .text(id), .text(upload.name), .text(target.lastPathComponent), .integer(size),
+                        .integer(principal.id.raw), .integer(now),
+                    ]
                 )
             }
             decision.note("upload", id)
@@ -88,9 +110,16 @@ public final class Uploads: Sendable {
         let found = try await kernel.databases.control.read { db in
             try db.row("SELECT id, name, path, size, principal, at FROM uploads WHERE id = ?", [.text(id)])
         }
-        guard let found, let principal, found.integer(4) == principal.id.raw else { throw Problem.notFound(.init("上传的文件", "the upload")) }
+        guard let found, let principal, found.integer(4) == principal.id.raw else {
+            throw Problem.notFound(.init("上传的文件", "the upload"))
+        }
         return Upload(
-            id: found.text(0), name: found.text(1), path: folder.appendingPathComponent(found.text(2)).path, size: found.integer(3), principal: PrincipalID(found.integer(4)), at: found.integer(5)
+            id: found.text(0),
+            name: found.text(1),
+            path: folder.appendingPathComponent(found.text(2)).path,
+            size: found.integer(3),
+            principal: PrincipalID(found.integer(4)),
+            at: found.integer(5)
         )
     }
 
@@ -100,7 +129,12 @@ public final class Uploads: Sendable {
         public var table: String?
         public var encoding: TextEncoding?
         public var header: SheetLayout.HeaderHint
-        public init(upload: String, table: String? = nil, encoding: TextEncoding? = nil, header: SheetLayout.HeaderHint = .detect) {
+        public init(
+            upload: String,
+            table: String? = nil,
+            encoding: TextEncoding? = nil,
+            header: SheetLayout.HeaderHint = .detect
+        ) {
             self.upload = upload
             self.table = table
             self.encoding = encoding
@@ -121,7 +155,10 @@ public final class Uploads: Sendable {
     public var describe: Action<Selection, Description> {
         Action(Self.describeDescriptor) { [self] input, decision in
             let upload = try await find(input.upload, decision.caller.principal)
-            let file = try TabularFile(path: upload.path, options: ReadOptions(encoding: input.encoding, header: input.header))
+            let file = try TabularFile(
+                path: upload.path,
+                options: ReadOptions(encoding: input.encoding, header: input.header)
+            )
             let table = try file.table(input.table)
             let proposal = try Inference.propose(try file.reader(table), layout: table.layout)
             return Description(upload: upload, tables: file.tables, table: table, proposal: proposal, notes: file.notes)
@@ -132,7 +169,10 @@ public final class Uploads: Sendable {
     public var check: Action<(selection: Selection, schema: Schema), CheckReport> {
         Action(Self.checkDescriptor) { [self] input, decision in
             let upload = try await find(input.selection.upload, decision.caller.principal)
-            let file = try TabularFile(path: upload.path, options: ReadOptions(encoding: input.selection.encoding, header: input.selection.header))
+            let file = try TabularFile(
+                path: upload.path,
+                options: ReadOptions(encoding: input.selection.encoding, header: input.selection.header)
+            )
             let table = try file.table(input.selection.table)
             let reader = try file.reader(table)
             let checker = try Checker(schema: input.schema, header: reader.header)

@@ -25,7 +25,9 @@ public enum Backup {
         try? manager.removeItem(at: part)
         try manager.createDirectory(at: part, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         try await node.kernel.evidence.seal()
-        for (name, database) in node.kernel.databases.all { try await database.backup(to: part.appendingPathComponent("\(name).sqlite").path) }
+        for (name, database) in node.kernel.databases.all {
+            try await database.backup(to: part.appendingPathComponent("\(name).sqlite").path)
+        }
         for name in ["uploads", "versions"] where manager.fileExists(atPath: folder.appendingPathComponent(name).path) {
             try manager.copyItem(at: folder.appendingPathComponent(name), to: part.appendingPathComponent(name))
         }
@@ -43,7 +45,9 @@ public enum Backup {
         for name in try FileManager.default.subpathsOfDirectory(atPath: folder.path).sorted() {
             let url = folder.appendingPathComponent(name)
             var isFolder: ObjCBool = false
-            guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), !isFolder.boolValue, !name.hasPrefix("manifest.") else { continue }
+            guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), !isFolder.boolValue,
+                !name.hasPrefix("manifest.")
+            else { continue }
             let size = (try FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int64) ?? 0
             files.append((name, size, try digest(url)))
         }
@@ -63,7 +67,14 @@ public enum Backup {
             .init("format", "tongqu-backup-1"), .init("at", .string(manifest.at)),
             .init(
                 "files",
-                .array(manifest.files.map { .object([.init("name", .string($0.name)), .init("size", .integer($0.size)), .init("digest", .string($0.digest))]) })
+                .array(
+                    manifest.files.map {
+                        .object([
+                            .init("name", .string($0.name)), .init("size", .integer($0.size)),
+                            .init("digest", .string($0.digest)),
+                        ])
+                    }
+                )
             ),
         ]).text
     }
@@ -77,19 +88,29 @@ public enum Backup {
             let signature = FileManager.default.contents(atPath: folder.appendingPathComponent("manifest.sig").path),
             let der = FileManager.default.contents(atPath: folder.appendingPathComponent("node.key").path)
         else { throw damaged("manifest.json") }
-        guard try NodeKey.read(der: Array(der)).verify(Array(signature), Array(data)) else { throw damaged("manifest.sig") }
+        guard try NodeKey.read(der: Array(der)).verify(Array(signature), Array(data)) else {
+            throw damaged("manifest.sig")
+        }
         let json = try JSONValue(Array(data))
         let found = try list(folder, at: json["at"]?.string ?? "")
         let wanted = json["files"]?.array ?? []
         guard wanted.count == found.files.count else { throw damaged("manifest.json") }
         for (item, file) in zip(wanted, found.files) {
-            guard item["name"]?.string == file.name, item["digest"]?.string == file.digest else { throw damaged(file.name) }
+            guard item["name"]?.string == file.name, item["digest"]?.string == file.digest else {
+                throw damaged(file.name)
+            }
         }
         return found
     }
 
     static func damaged(_ name: String) -> Problem {
-        Problem("backup.damaged", status: 500, zh: "备份不完整或被改动:\(name)。", en: "The backup is incomplete or was altered: \(name).", details: ["file": name])
+        Problem(
+            "backup.damaged",
+            status: 500,
+            zh: "备份不完整或被改动:\(name)。",
+            en: "The backup is incomplete or was altered: \(name).",
+            details: ["file": name]
+        )
     }
 
     /// Puts a verified backup into an empty folder.
@@ -97,15 +118,28 @@ public enum Backup {
         let manifest = try await verify(backup)
         let manager = FileManager.default
         if let content = try? manager.contentsOfDirectory(atPath: folder.path), !content.isEmpty {
-            throw Problem("backup.not_empty", status: 409, zh: "恢复的目标目录不是空的。", en: "The folder to restore into is not empty.", hint: .init("请先移走原目录。", "Move the old folder away first."))
+            throw Problem(
+                "backup.not_empty",
+                status: 409,
+                zh: "恢复的目标目录不是空的。",
+                en: "The folder to restore into is not empty.",
+                hint: .init("请先移走原目录。", "Move the old folder away first.")
+            )
         }
-        try manager.createDirectory(at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try manager.createDirectory(
+            at: folder,
+            withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700]
+        )
         for file in manifest.files {
             let target = folder.appendingPathComponent(file.name)
             try manager.createDirectory(at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
             try manager.copyItem(at: backup.appendingPathComponent(file.name), to: target)
         }
-        try manager.setAttributes([.posixPermissions: 0o600], ofItemAtPath: folder.appendingPathComponent("node.key").path)
+        try manager.setAttributes(
+            [.posixPermissions: 0o600],
+            ofItemAtPath: folder.appendingPathComponent("node.key").path
+        )
         for name in databases {
             let database = try SQLiteDatabase(path: folder.appendingPathComponent("\(name).sqlite").path)
             if let fault = try await database.integrityFault() { throw damaged("\(name).sqlite: \(fault)") }

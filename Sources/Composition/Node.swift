@@ -21,7 +21,13 @@ public struct NodeSettings: Sendable {
     public var isSecure: Bool
     public var title: LocalizedText?
 
-    public init(folder: URL, vendorFolder: URL, isPublicOnly: Bool = false, isSecure: Bool = false, title: LocalizedText? = nil) {
+    public init(
+        folder: URL,
+        vendorFolder: URL,
+        isPublicOnly: Bool = false,
+        isSecure: Bool = false,
+        title: LocalizedText? = nil
+    ) {
         self.folder = folder
         self.vendorFolder = vendorFolder
         self.isPublicOnly = isPublicOnly
@@ -44,25 +50,47 @@ public final class Node: Sendable {
     /// Opens a data directory, new or old.
     ///
     /// - Throws: `node.locked` where another process uses it, `store.*`.
-    public static func open(_ settings: NodeSettings, clock: Clock = .system, faults: Lake.FaultPlan = .init()) async throws -> Node {
-        try FileManager.default.createDirectory(at: settings.folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    public static func open(
+        _ settings: NodeSettings,
+        clock: Clock = .system,
+        faults: Lake.FaultPlan = .init()
+    ) async throws -> Node {
+        try FileManager.default.createDirectory(
+            at: settings.folder,
+            withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700]
+        )
         let lock = try DirectoryLock(settings.folder)
         func database(_ name: String, readers: Int = 4, cache: Int = 16, spills: Bool = false) throws -> any Database {
-            try SQLiteDatabase(path: settings.folder.appendingPathComponent("\(name).sqlite").path, readers: readers, cacheMegabytes: cache, spills: spills)
+            try SQLiteDatabase(
+                path: settings.folder.appendingPathComponent("\(name).sqlite").path,
+                readers: readers,
+                cacheMegabytes: cache,
+                spills: spills
+            )
         }
         let databases = Databases(
-            control: try database("control"), evidence: try database("evidence", readers: 2, cache: 4), records: try database("records", cache: 8),
+            control: try database("control"),
+            evidence: try database("evidence", readers: 2, cache: 4),
+            records: try database("records", cache: 8),
             lake: try database("lake", cache: 32, spills: true)
         )
         return try await Node(databases, try nodeKey(settings.folder), settings, clock, faults, lock)
     }
 
     private init(
-        _ databases: Databases, _ key: NodeKey, _ settings: NodeSettings, _ clock: Clock, _ faults: Lake.FaultPlan, _ lock: DirectoryLock?
+        _ databases: Databases,
+        _ key: NodeKey,
+        _ settings: NodeSettings,
+        _ clock: Clock,
+        _ faults: Lake.FaultPlan,
+        _ lock: DirectoryLock?
     ) async throws {
         self.lock = lock
         kernel = try await Kernel(
-            databases: databases, key: key, clock: clock,
+            databases: databases,
+            key: key,
+            clock: clock,
             migrations: Catalogue.migrations + Opening.migrations + QualityStore.migrations + Uploads.migrations
         )
         lake = try await Lake(kernel: kernel, folder: settings.folder, faults: faults)
@@ -78,11 +106,19 @@ public final class Node: Sendable {
         try FileManager.default.createDirectory(at: temporary, withIntermediateDirectories: true)
         let lakeActions = LakeActions(lake)
         var web = WebSettings(
-            isPublicOnly: settings.isPublicOnly, isSecure: settings.isSecure, vendorFolder: settings.vendorFolder.path, temporaryFolder: temporary.path
+            isPublicOnly: settings.isPublicOnly,
+            isSecure: settings.isSecure,
+            vendorFolder: settings.vendorFolder.path,
+            temporaryFolder: temporary.path
         )
         if let title = settings.title { web.title = title }
         services = Services(
-            kernel: kernel, catalogue: CatalogueActions(catalogue), lake: lakeActions, opening: OpenActions(opening), quality: quality, uploads: uploads,
+            kernel: kernel,
+            catalogue: CatalogueActions(catalogue),
+            lake: lakeActions,
+            opening: OpenActions(opening),
+            quality: quality,
+            uploads: uploads,
             settings: web
         )
         lakeActions.registerJobs()
@@ -99,7 +135,13 @@ public final class Node: Sendable {
         let file = folder.appendingPathComponent("node.key")
         if let data = FileManager.default.contents(atPath: file.path) { return try NodeKey.read(der: Array(data)) }
         let (key, der) = try NodeKey.generate()
-        guard FileManager.default.createFile(atPath: file.path, contents: Data(der), attributes: [.posixPermissions: 0o600]) else {
+        guard
+            FileManager.default.createFile(
+                atPath: file.path,
+                contents: Data(der),
+                attributes: [.posixPermissions: 0o600]
+            )
+        else {
             throw Problem("store.disk", status: 507, zh: "无法写入节点密钥。", en: "The node's key cannot be written.")
         }
         return key
@@ -137,12 +179,21 @@ final class DirectoryLock: Sendable {
     init(_ folder: URL) throws {
         descriptor = Glibc.open(folder.appendingPathComponent("node.lock").path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            throw Problem("store.unavailable", status: 503, zh: "数据目录不可写。", en: "The data directory cannot be written.", details: ["folder": folder.path])
+            throw Problem(
+                "store.unavailable",
+                status: 503,
+                zh: "数据目录不可写。",
+                en: "The data directory cannot be written.",
+                details: ["folder": folder.path]
+            )
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             Glibc.close(descriptor)
             throw Problem(
-                "node.locked", status: 409, zh: "数据目录正被另一个通衢进程使用。", en: "Another Tongqu process uses the data directory.",
+                "node.locked",
+                status: 409,
+                zh: "数据目录正被另一个通衢进程使用。",
+                en: "Another Tongqu process uses the data directory.",
                 hint: .init("节点运行时请用网页或接口操作,或先停止节点。", "Use the pages or the API while the node runs, or stop it first.")
             )
         }

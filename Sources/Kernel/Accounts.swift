@@ -34,9 +34,13 @@ public final class Accounts: Sendable {
 
     static func read(_ row: SQLRow) -> Principal {
         Principal(
-            id: PrincipalID(row.integer(0)), kind: Principal.Kind(rawValue: row.text(1)) ?? .person, login: row.text(2), name: row.text(3),
+            id: PrincipalID(row.integer(0)),
+            kind: Principal.Kind(rawValue: row.text(1)) ?? .person,
+            login: row.text(2),
+            name: row.text(3),
             organisation: OrganisationID(row.integer(4)),
-            roles: Set(row.text(5).split(separator: ",").compactMap { Role(rawValue: String($0)) }), isActive: row.flag(6),
+            roles: Set(row.text(5).split(separator: ",").compactMap { Role(rawValue: String($0)) }),
+            isActive: row.flag(6),
             lockedUntil: row.integer(7)
         )
     }
@@ -53,12 +57,18 @@ public final class Accounts: Sendable {
         let used = classes.count { test in password.contains(where: test) }
         let common = ["password", "12345678", "qwerty", "tongqu", "admin123"]
         let lower = password.lowercased()
-        guard password.count >= 10, password.utf8.count <= 256, used >= 3, login.isEmpty || !lower.contains(login.lowercased()),
+        guard password.count >= 10, password.utf8.count <= 256, used >= 3,
+            login.isEmpty || !lower.contains(login.lowercased()),
             !common.contains(where: { lower.hasPrefix($0) })
         else {
             throw Problem(
-                "account.weak_password", zh: "密码太弱。", en: "The password is too weak.",
-                hint: .init("至少 10 位,含大写、小写、数字、符号中的三类,且不含账号。", "Ten characters at least, of three classes among capital and small letters, digits and signs, without the login.")
+                "account.weak_password",
+                zh: "密码太弱。",
+                en: "The password is too weak.",
+                hint: .init(
+                    "至少 10 位,含大写、小写、数字、符号中的三类,且不含账号。",
+                    "Ten characters at least, of three classes among capital and small letters, digits and signs, without the login."
+                )
             )
         }
     }
@@ -77,12 +87,23 @@ public final class Accounts: Sendable {
     /// - Throws: `account.weak_password`, `account.exists`, `account.roles`.
     @discardableResult
     func create(
-        login: String, name: String, organisation: OrganisationID, roles: Set<Role>, password: String?, kind: Principal.Kind = .person
+        login: String,
+        name: String,
+        organisation: OrganisationID,
+        roles: Set<Role>,
+        password: String?,
+        kind: Principal.Kind = .person
     ) async throws -> PrincipalID {
         try Accounts.check(roles: roles)
-        let allowed = login.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x2E || $0 == 0x2D || $0 == 0x5F }
+        let allowed = login.utf8.allSatisfy {
+            (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x2E || $0 == 0x2D || $0 == 0x5F
+        }
         guard allowed, (2...40).contains(login.count) else {
-            throw Problem("account.login", zh: "账号应为 2–40 位小写字母、数字或 . - _。", en: "A login has 2–40 small letters, digits or . - _.")
+            throw Problem(
+                "account.login",
+                zh: "账号应为 2–40 位小写字母、数字或 . - _。",
+                en: "A login has 2–40 small letters, digits or . - _."
+            )
         }
         var hash: String?
         if let password {
@@ -96,7 +117,8 @@ public final class Accounts: Sendable {
         do {
             return try await database.write { db in
                 try db.execute(
-                    "INSERT INTO principals (kind, login, name, organisation, roles, password, created_at) VALUES (?,?,?,?,?,?,?)", values
+                    "INSERT INTO principals (kind, login, name, organisation, roles, password, created_at) VALUES (?,?,?,?,?,?,?)",
+                    values
                 )
                 return PrincipalID(db.lastInsertedID)
             }
@@ -108,7 +130,8 @@ public final class Accounts: Sendable {
     static func check(roles: Set<Role>) throws(Problem) {
         guard roles.intersection(Role.administrators).count <= 1 else {
             throw Problem(
-                "account.roles", zh: "系统管理员、安全管理员、审计员不得由同一人担任。",
+                "account.roles",
+                zh: "系统管理员、安全管理员、审计员不得由同一人担任。",
                 en: "The system administrator, the security administrator and the auditor are never one person."
             )
         }
@@ -123,7 +146,10 @@ public final class Accounts: Sendable {
 
     func setActive(_ isActive: Bool, of id: PrincipalID) async throws {
         try await database.write { db in
-            try db.execute("UPDATE principals SET active = ?, failures = 0, locked_until = 0 WHERE id = ?", [.integer(isActive ? 1 : 0), .integer(id.raw)])
+            try db.execute(
+                "UPDATE principals SET active = ?, failures = 0, locked_until = 0 WHERE id = ?",
+                [.integer(isActive ? 1 : 0), .integer(id.raw)]
+            )
             if !isActive { try db.execute("DELETE FROM sessions WHERE principal = ?", [.integer(id.raw)]) }
         }
         forget(id)
@@ -135,7 +161,10 @@ public final class Accounts: Sendable {
         try Accounts.check(password: password, login: principal.login)
         let hash = try await Accounts.apart { try Secrets.hashPassword(password) }
         try await database.write { db in
-            try db.execute("UPDATE principals SET password = ?, failures = 0, locked_until = 0 WHERE id = ?", [.text(hash), .integer(id.raw)])
+            try db.execute(
+                "UPDATE principals SET password = ?, failures = 0, locked_until = 0 WHERE id = ?",
+                [.text(hash), .integer(id.raw)]
+            )
             try db.execute("DELETE FROM sessions WHERE principal = ?", [.integer(id.raw)])
         }
         forget(id)
@@ -167,13 +196,16 @@ public final class Accounts: Sendable {
     // MARK: Signing in
 
     static let refusal = Problem(
-        "account.refused", status: 401, zh: "账号或密码不对,或账号已停用、锁定。",
+        "account.refused",
+        status: 401,
+        zh: "账号或密码不对,或账号已停用、锁定。",
         en: "The login or password is wrong, or the account is disabled or locked.",
         hint: .init("连续 5 次失败将锁定 15 分钟。", "Five failures in a row lock an account for 15 minutes.")
     )
 
     /// A hash of no password: an unknown login costs as much time as a known one.
-    static let decoy = "scrypt$32768$8$1$00000000000000000000000000000000$0000000000000000000000000000000000000000000000000000000000000000"
+    static let decoy =
+        "scrypt$32768$8$1$00000000000000000000000000000000$0000000000000000000000000000000000000000000000000000000000000000"
 
     /// Checks a password and opens a session; the token goes to the browser and is not kept here.
     ///
@@ -199,7 +231,8 @@ public final class Accounts: Sendable {
                     failures = CASE WHEN failures + 1 >= ? THEN 0 ELSE failures + 1 END WHERE id = ?
                     """,
                     [
-                        .integer(Accounts.maximumFailures), .integer(now + Accounts.lockLength), .integer(Accounts.maximumFailures),
+                        .integer(Accounts.maximumFailures), .integer(now + Accounts.lockLength),
+                        .integer(Accounts.maximumFailures),
                         .integer(id),
                     ]
                 )
@@ -208,9 +241,17 @@ public final class Accounts: Sendable {
         }
         let token = Secrets.token()
         let digest = Accounts.digest(token)
-        let session = Session(principal: principal, csrf: Accounts.csrf(token), expires: now + Accounts.sessionLength, rotated: now)
+        let session = Session(
+            principal: principal,
+            csrf: Accounts.csrf(token),
+            expires: now + Accounts.sessionLength,
+            rotated: now
+        )
         try await database.write { db in
-            try db.execute("UPDATE principals SET failures = 0, locked_until = 0, last_sign_in = ? WHERE id = ?", [.integer(now), .integer(principal.id.raw)])
+            try db.execute(
+                "UPDATE principals SET failures = 0, locked_until = 0, last_sign_in = ? WHERE id = ?",
+                [.integer(now), .integer(principal.id.raw)]
+            )
             try db.execute("DELETE FROM sessions WHERE expires_at < ?", [.integer(now)])
             try db.execute(
                 "INSERT INTO sessions (token, principal, created_at, expires_at) VALUES (?,?,?,?)",
@@ -243,7 +284,12 @@ public final class Accounts: Sendable {
         guard let row else { return nil }
         let principal = Accounts.read(row)
         guard principal.isActive, row.integer(8) > now else { return nil }
-        let session = Session(principal: principal, csrf: Accounts.csrf(token), expires: row.integer(8), rotated: row.integer(9))
+        let session = Session(
+            principal: principal,
+            csrf: Accounts.csrf(token),
+            expires: row.integer(8),
+            rotated: row.integer(9)
+        )
         sessions.withLock { $0[digest] = session }
         return session
     }
@@ -252,7 +298,9 @@ public final class Accounts: Sendable {
     public func rotate(_ token: String) async throws -> String? {
         let digest = Accounts.digest(token)
         let now = clock.now()
-        guard let session = sessions.withLock({ $0[digest] }), now - session.rotated > Accounts.idleLimit else { return nil }
+        guard let session = sessions.withLock({ $0[digest] }), now - session.rotated > Accounts.idleLimit else {
+            return nil
+        }
         let fresh = Secrets.token()
         let freshDigest = Accounts.digest(fresh)
         // The old token serves one more minute, for requests already on their way.
@@ -261,10 +309,18 @@ public final class Accounts: Sendable {
                 "INSERT INTO sessions (token, principal, created_at, expires_at) VALUES (?,?,?,?)",
                 [.blob(freshDigest), .integer(session.principal.id.raw), .integer(now), .integer(session.expires)]
             )
-            try db.execute("UPDATE sessions SET expires_at = ? WHERE token = ?", [.integer(now + 60_000_000), .blob(digest)])
+            try db.execute(
+                "UPDATE sessions SET expires_at = ? WHERE token = ?",
+                [.integer(now + 60_000_000), .blob(digest)]
+            )
         }
         sessions.withLock {
-            $0[freshDigest] = Session(principal: session.principal, csrf: Accounts.csrf(fresh), expires: session.expires, rotated: now)
+            $0[freshDigest] = Session(
+                principal: session.principal,
+                csrf: Accounts.csrf(fresh),
+                expires: session.expires,
+                rotated: now
+            )
             $0[digest]?.expires = now + 60_000_000
             $0[digest]?.rotated = now
         }
@@ -282,9 +338,14 @@ public final class Accounts: Sendable {
     /// Makes an API key of an account; shown once.
     func createKey(for id: PrincipalID, note: String, until: Int64) async throws -> String {
         let key = "tq_" + Secrets.token(40)
-        let values: [SQLValue] = [.blob(Accounts.digest(key)), .integer(id.raw), .text(note), .integer(clock.now()), .integer(until)]
+        let values: [SQLValue] = [
+            .blob(Accounts.digest(key)), .integer(id.raw), .text(note), .integer(clock.now()), .integer(until),
+        ]
         try await database.write { db in
-            try db.execute("INSERT INTO api_keys (key, principal, note, created_at, until_at) VALUES (?,?,?,?,?)", values)
+            try db.execute(
+                "INSERT INTO api_keys (key, principal, note, created_at, until_at) VALUES (?,?,?,?,?)",
+                values
+            )
         }
         return key
     }

@@ -35,9 +35,8 @@ public struct Action<Input: Sendable, Output: Sendable>: Sendable {
     let target: @Sendable (Input) async throws -> Resource?
     let run: @Sendable (Input, Decision) async throws -> Output
 
-    /// - Parameters:
-    ///   - target: finds the resource the gate decides about; nil means the node itself.
-    ///   - run: does the work, bound to the decision.
+    /// Makes an action. `target` finds the resource the gate decides about, nil meaning the node itself; `run` does the work,
+    /// bound to the decision.
     public init(
         _ descriptor: ActionDescriptor,
         target: @escaping @Sendable (Input) async throws -> Resource? = { _ in nil },

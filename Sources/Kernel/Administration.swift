@@ -9,35 +9,112 @@ public struct Administration: Sendable {
     let kernel: Kernel
 
     public static let descriptors: [ActionDescriptor] = [
-        signInDescriptor, signOutDescriptor, accountsDescriptor, createAccountDescriptor, setRolesDescriptor, setActiveDescriptor,
-        setPasswordDescriptor, createKeyDescriptor, grantDescriptor, revokeDescriptor, grantsDescriptor, organisationDescriptor,
-        evidenceDescriptor, verifyDescriptor, jobsDescriptor, ownJobDescriptor, ownJobsDescriptor, organisationsDescriptor,
+        signInDescriptor, signOutDescriptor, accountsDescriptor, createAccountDescriptor, setRolesDescriptor,
+        setActiveDescriptor,
+        setPasswordDescriptor, createKeyDescriptor, grantDescriptor, revokeDescriptor, grantsDescriptor,
+        organisationDescriptor,
+        evidenceDescriptor, verifyDescriptor, jobsDescriptor, ownJobDescriptor, ownJobsDescriptor,
+        organisationsDescriptor,
     ]
 
     static let signInDescriptor = ActionDescriptor("session.sign_in", .sessionOwn, .write, zh: "登录", en: "sign in")
     static let signOutDescriptor = ActionDescriptor("session.sign_out", .sessionOwn, .write, zh: "退出", en: "sign out")
-    static let accountsDescriptor = ActionDescriptor("account.list", .accountsManage, .view, zh: "账号列表", en: "list accounts")
-    static let createAccountDescriptor = ActionDescriptor("account.create", .accountsManage, .write, zh: "新建账号", en: "create an account")
-    static let setActiveDescriptor = ActionDescriptor("account.set_active", .accountsManage, .write, zh: "启用或停用账号", en: "enable or disable an account")
-    static let setPasswordDescriptor = ActionDescriptor("account.set_password", .accountsManage, .write, zh: "重置密码", en: "set a password")
-    static let createKeyDescriptor = ActionDescriptor("account.create_key", .accountsManage, .write, zh: "新建接口密钥", en: "create an API key")
-    static let setRolesDescriptor = ActionDescriptor("grant.set_roles", .grantsManage, .write, zh: "分配角色", en: "assign roles")
+    static let accountsDescriptor = ActionDescriptor(
+        "account.list",
+        .accountsManage,
+        .view,
+        zh: "账号列表",
+        en: "list accounts"
+    )
+    static let createAccountDescriptor = ActionDescriptor(
+        "account.create",
+        .accountsManage,
+        .write,
+        zh: "新建账号",
+        en: "create an account"
+    )
+    static let setActiveDescriptor = ActionDescriptor(
+        "account.set_active",
+        .accountsManage,
+        .write,
+        zh: "启用或停用账号",
+        en: "enable or disable an account"
+    )
+    static let setPasswordDescriptor = ActionDescriptor(
+        "account.set_password",
+        .accountsManage,
+        .write,
+        zh: "重置密码",
+        en: "set a password"
+    )
+    static let createKeyDescriptor = ActionDescriptor(
+        "account.create_key",
+        .accountsManage,
+        .write,
+        zh: "新建接口密钥",
+        en: "create an API key"
+    )
+    static let setRolesDescriptor = ActionDescriptor(
+        "grant.set_roles",
+        .grantsManage,
+        .write,
+        zh: "分配角色",
+        en: "assign roles"
+    )
     static let grantDescriptor = ActionDescriptor("grant.create", .grantsManage, .write, zh: "授权", en: "grant")
     static let revokeDescriptor = ActionDescriptor("grant.revoke", .grantsManage, .write, zh: "撤销授权", en: "revoke")
     static let grantsDescriptor = ActionDescriptor("grant.list", .grantsManage, .view, zh: "授权列表", en: "list grants")
-    static let organisationDescriptor = ActionDescriptor("organisation.create", .accountsManage, .write, zh: "新建机构", en: "create an organisation")
-    static let evidenceDescriptor = ActionDescriptor("evidence.list", .evidenceRead, .view, zh: "查看存证", en: "read evidence")
-    static let verifyDescriptor = ActionDescriptor("evidence.verify", .evidenceRead, .write, zh: "验证存证链", en: "verify the chain")
+    static let organisationDescriptor = ActionDescriptor(
+        "organisation.create",
+        .accountsManage,
+        .write,
+        zh: "新建机构",
+        en: "create an organisation"
+    )
+    static let evidenceDescriptor = ActionDescriptor(
+        "evidence.list",
+        .evidenceRead,
+        .view,
+        zh: "查看存证",
+        en: "read evidence"
+    )
+    static let verifyDescriptor = ActionDescriptor(
+        "evidence.verify",
+        .evidenceRead,
+        .write,
+        zh: "验证存证链",
+        en: "verify the chain"
+    )
     static let jobsDescriptor = ActionDescriptor("job.list", .systemManage, .view, zh: "任务列表", en: "list jobs")
 
-    static let ownJobDescriptor = ActionDescriptor("job.own", .sessionOwn, .view, zh: "查看本人任务", en: "look at one's own job")
-    static let ownJobsDescriptor = ActionDescriptor("job.list_own", .sessionOwn, .view, zh: "本人任务列表", en: "list one's own jobs")
-    static let organisationsDescriptor = ActionDescriptor("organisation.list", .catalogueRead, .view, zh: "机构列表", en: "list organisations")
+    static let ownJobDescriptor = ActionDescriptor(
+        "job.own",
+        .sessionOwn,
+        .view,
+        zh: "查看本人任务",
+        en: "look at one's own job"
+    )
+    static let ownJobsDescriptor = ActionDescriptor(
+        "job.list_own",
+        .sessionOwn,
+        .view,
+        zh: "本人任务列表",
+        en: "list one's own jobs"
+    )
+    static let organisationsDescriptor = ActionDescriptor(
+        "organisation.list",
+        .catalogueRead,
+        .view,
+        zh: "机构列表",
+        en: "list organisations"
+    )
 
     /// A job that the caller queued.
     public var ownJob: Action<Int64, Job> {
         Action(Self.ownJobDescriptor) { [kernel] id, decision in
-            guard let job = try await kernel.jobs.find(id), let principal = decision.caller.principal, job.principal == principal.id else {
+            guard let job = try await kernel.jobs.find(id), let principal = decision.caller.principal,
+                job.principal == principal.id
+            else {
                 throw Problem.notFound(.init("任务", "the job"))
             }
             return job
@@ -54,7 +131,9 @@ public struct Administration: Sendable {
 
     public var organisations: Action<Void, [Organisation]> {
         Action(Self.organisationsDescriptor) { [kernel] _, decision in
-            guard decision.caller.principal != nil else { throw Problem("access.sign_in", status: 401, zh: "请先登录。", en: "Sign in first.") }
+            guard decision.caller.principal != nil else {
+                throw Problem("access.sign_in", status: 401, zh: "请先登录。", en: "Sign in first.")
+            }
             return kernel.gate.organisations.sorted
         }
     }
@@ -92,7 +171,13 @@ public struct Administration: Sendable {
         public var organisation: OrganisationID
         public var password: String?
         public var kind: Principal.Kind
-        public init(login: String, name: String, organisation: OrganisationID, password: String?, kind: Principal.Kind = .person) {
+        public init(
+            login: String,
+            name: String,
+            organisation: OrganisationID,
+            password: String?,
+            kind: Principal.Kind = .person
+        ) {
             self.login = login
             self.name = name
             self.organisation = organisation
@@ -103,9 +188,16 @@ public struct Administration: Sendable {
 
     public var createAccount: Action<NewAccount, PrincipalID> {
         Action(Self.createAccountDescriptor) { [kernel] input, decision in
-            guard kernel.gate.organisations[input.organisation] != nil else { throw Problem.notFound(.init("机构", "the organisation")) }
+            guard kernel.gate.organisations[input.organisation] != nil else {
+                throw Problem.notFound(.init("机构", "the organisation"))
+            }
             let id = try await kernel.accounts.create(
-                login: input.login, name: input.name, organisation: input.organisation, roles: [], password: input.password, kind: input.kind
+                login: input.login,
+                name: input.name,
+                organisation: input.organisation,
+                roles: [],
+                password: input.password,
+                kind: input.kind
             )
             decision.note("principal", String(id.raw))
             return id
@@ -166,7 +258,9 @@ public struct Administration: Sendable {
 
     /// Row filters and field names are settled against the resource before a grant is kept.
     static func check(_ grant: Grant, _ kernel: Kernel) async throws {
-        guard !grant.permissions.isEmpty else { throw Problem("grant.empty", zh: "授权没有任何权限。", en: "The grant has no permission.") }
+        guard !grant.permissions.isEmpty else {
+            throw Problem("grant.empty", zh: "授权没有任何权限。", en: "The grant has no permission.")
+        }
         guard case .resource(let id) = grant.scope else {
             guard grant.rows == nil, grant.fields == nil else {
                 throw Problem("grant.scope", zh: "限定字段或行的授权须指定资源。", en: "A grant of fields or rows names one resource.")
@@ -183,7 +277,9 @@ public struct Administration: Sendable {
     public var revoke: Action<Int64, Void> {
         Action(Self.revokeDescriptor) { [kernel] id, decision in
             decision.note("grant", String(id))
-            let changed = try await kernel.databases.control.write { db in try db.execute("DELETE FROM grants WHERE id = ?", [.integer(id)]) }
+            let changed = try await kernel.databases.control.write { db in
+                try db.execute("DELETE FROM grants WHERE id = ?", [.integer(id)])
+            }
             guard changed == 1 else { throw Problem.notFound(.init("授权", "the grant")) }
             try await kernel.gate.reload()
         }
@@ -192,10 +288,14 @@ public struct Administration: Sendable {
     public var createOrganisation: Action<Organisation, OrganisationID> {
         Action(Self.organisationDescriptor) { [kernel] input, decision in
             let values: [SQLValue] = [
-                .text(input.name), .text(input.creditCode), SQLValue(input.parent?.raw), .text(input.division), .text(input.level.rawValue),
+                .text(input.name), .text(input.creditCode), SQLValue(input.parent?.raw), .text(input.division),
+                .text(input.level.rawValue),
             ]
             let id = try await kernel.databases.control.write { db in
-                try db.execute("INSERT INTO organisations (name, credit_code, parent, division, level) VALUES (?,?,?,?,?)", values)
+                try db.execute(
+                    "INSERT INTO organisations (name, credit_code, parent, division, level) VALUES (?,?,?,?,?)",
+                    values
+                )
                 return OrganisationID(db.lastInsertedID)
             }
             decision.note("organisation", String(id.raw))
@@ -232,10 +332,21 @@ public struct Administration: Sendable {
 
     public var evidence: Action<EvidenceQuery, [EvidenceRow]> {
         Action(Self.evidenceDescriptor) { [kernel] input, _ in
-            try await kernel.evidence.recent(before: input.before, resource: input.resource, actor: input.actor, limit: input.limit).map {
+            try await kernel.evidence.recent(
+                before: input.before,
+                resource: input.resource,
+                actor: input.actor,
+                limit: input.limit
+            ).map {
                 EvidenceRow(
-                    sequence: $0.integer(0), at: $0.integer(1), actor: $0.text(2), action: $0.text(3), resource: $0.text(4),
-                    outcome: $0.text(5), body: $0.text(6), hash: Hexadecimal.text($0.blob(7))
+                    sequence: $0.integer(0),
+                    at: $0.integer(1),
+                    actor: $0.text(2),
+                    action: $0.text(3),
+                    resource: $0.text(4),
+                    outcome: $0.text(5),
+                    body: $0.text(6),
+                    hash: Hexadecimal.text($0.blob(7))
                 )
             }
         }
@@ -251,6 +362,7 @@ public struct Administration: Sendable {
     }
 
     public var jobs: Action<Int, [Job]> {
-        Action(Self.jobsDescriptor) { [kernel] limit, _ in try await kernel.jobs.recent(limit: max(1, min(limit, 500))) }
+        Action(Self.jobsDescriptor) { [kernel] limit, _ in try await kernel.jobs.recent(limit: max(1, min(limit, 500)))
+        }
     }
 }

@@ -25,8 +25,14 @@ public struct Decision: Sendable {
     public let note: @Sendable (_ key: String, _ value: String) -> Void
 
     init(
-        caller: Caller, action: ActionDescriptor, resource: Resource?, fields: [FieldAccess], rows: Expression?, grants: [Int64],
-        purpose: String, note: @escaping @Sendable (String, String) -> Void
+        caller: Caller,
+        action: ActionDescriptor,
+        resource: Resource?,
+        fields: [FieldAccess],
+        rows: Expression?,
+        grants: [Int64],
+        purpose: String,
+        note: @escaping @Sendable (String, String) -> Void
     ) {
         self.caller = caller
         self.action = action

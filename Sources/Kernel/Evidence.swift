@@ -16,8 +16,15 @@ public struct EvidenceEntry: Sendable {
     public var details: [(String, String)]
 
     public init(
-        at: Int64, actor: String, organisation: Int64?, action: String, resource: String, outcome: String, grants: [Int64],
-        trace: String, details: [(String, String)]
+        at: Int64,
+        actor: String,
+        organisation: Int64?,
+        action: String,
+        resource: String,
+        outcome: String,
+        grants: [Int64],
+        trace: String,
+        details: [(String, String)]
     ) {
         self.at = at
         self.actor = actor
@@ -131,7 +138,8 @@ public final class EvidenceChain: Sendable {
 
     private func drain() async {
         while true {
-            let taken: [(entry: EvidenceEntry, done: CheckedContinuation<Void, any Error>?)]? = state.withLock { state in
+            let taken: [(entry: EvidenceEntry, done: CheckedContinuation<Void, any Error>?)]? = state.withLock {
+                state in
                 guard !state.isWriting, !state.waiting.isEmpty else { return nil }
                 state.isWriting = true
                 defer { state.waiting = [] }
@@ -158,7 +166,8 @@ public final class EvidenceChain: Sendable {
             let body = entry.canonical
             head = Digest(algorithm, of: head + Array(body.utf8)).bytes
             rows.append([
-                .integer(first + Int64(offset)), .integer(entry.at), .text(entry.actor), .text(entry.action), .text(entry.resource),
+                .integer(first + Int64(offset)), .integer(entry.at), .text(entry.actor), .text(entry.action),
+                .text(entry.resource),
                 .text(entry.outcome), .text(body), .text(algorithm.rawValue), .blob(head),
             ])
         }
@@ -210,14 +219,19 @@ public final class EvidenceChain: Sendable {
         var head: [UInt8] = []
         var at: Int64 = 0
         let intervals = try await database.read { db in
-            try db.rows("SELECT first_seq, last_seq, root, algorithm, signature, signature_algorithm, public_key FROM evidence_intervals ORDER BY first_seq")
+            try db.rows(
+                "SELECT first_seq, last_seq, root, algorithm, signature, signature_algorithm, public_key FROM evidence_intervals ORDER BY first_seq"
+            )
         }
         var open = intervals[...]
         var leaves: [[UInt8]] = []
         while true {
             let from = at
             let rows = try await database.read { db in
-                try db.rows("SELECT seq, body, algorithm, hash FROM evidence WHERE seq > ? ORDER BY seq LIMIT 5000", [.integer(from)])
+                try db.rows(
+                    "SELECT seq, body, algorithm, hash FROM evidence WHERE seq > ? ORDER BY seq LIMIT 5000",
+                    [.integer(from)]
+                )
             }
             if rows.isEmpty { break }
             for row in rows {
@@ -258,12 +272,17 @@ public final class EvidenceChain: Sendable {
 
     static func fault(_ interval: SQLRow, _ leaves: [[UInt8]], _ key: NodeKey) -> LocalizedText? {
         let name = "\(interval.integer(0))–\(interval.integer(1))"
-        guard let algorithm = DigestAlgorithm(rawValue: interval.text(3)), Merkle.root(leaves, algorithm) == interval.blob(2) else {
+        guard let algorithm = DigestAlgorithm(rawValue: interval.text(3)),
+            Merkle.root(leaves, algorithm) == interval.blob(2)
+        else {
             return .init("区间 \(name) 的根摘要不符", "the root of interval \(name) does not fit")
         }
         // The signer must be this node: a forged chain would bring a key of its own.
         guard interval.blob(6) == key.publicBytes,
-            key.verify(interval.blob(4), sealed(first: interval.integer(0), last: interval.integer(1), root: interval.blob(2)))
+            key.verify(
+                interval.blob(4),
+                sealed(first: interval.integer(0), last: interval.integer(1), root: interval.blob(2))
+            )
         else { return .init("区间 \(name) 的签名无效", "the signature of interval \(name) is not valid") }
         return nil
     }
@@ -293,7 +312,8 @@ enum Merkle {
         guard !level.isEmpty else { return Digest(algorithm, of: []).bytes }
         while level.count > 1 {
             level = stride(from: 0, to: level.count, by: 2).map { index in
-                index + 1 < level.count ? Digest(algorithm, of: [1] + level[index] + level[index + 1]).bytes : level[index]
+                index + 1 < level.count
+                    ? Digest(algorithm, of: [1] + level[index] + level[index + 1]).bytes : level[index]
             }
         }
         return level[0]
@@ -326,5 +346,7 @@ public final class NodeKey: Sendable {
 
     public func sign(_ message: [UInt8]) throws -> [UInt8] { try key.withLock { try $0.sign(message) } }
 
-    public func verify(_ signature: [UInt8], _ message: [UInt8]) -> Bool { key.withLock { $0.verify(signature, message) } }
+    public func verify(_ signature: [UInt8], _ message: [UInt8]) -> Bool {
+        key.withLock { $0.verify(signature, message) }
+    }
 }

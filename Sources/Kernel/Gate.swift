@@ -55,7 +55,11 @@ public final class Gate: Sendable {
     /// A write's record is durable before the work begins, its outcome before the answer; a refusal is always recorded.
     ///
     /// - Throws: `access.denied`, `access.sign_in`, and what the action throws.
-    public func perform<Input, Output>(_ action: Action<Input, Output>, _ input: Input, as caller: Caller) async throws -> Output {
+    public func perform<Input, Output>(
+        _ action: Action<Input, Output>,
+        _ input: Input,
+        as caller: Caller
+    ) async throws -> Output {
         let resource = try await action.target(input)
         let particulars = Particulars()
         let decision: Decision
@@ -63,7 +67,15 @@ public final class Gate: Sendable {
             decision = try decide(action.descriptor, resource, caller, particulars)
         } catch {
             state.withLock { $0.denied += 1 }
-            try await record(action.descriptor, resource, caller, outcome: "denied", grants: [], particulars, durable: true)
+            try await record(
+                action.descriptor,
+                resource,
+                caller,
+                outcome: "denied",
+                grants: [],
+                particulars,
+                durable: true
+            )
             throw error
         }
         state.withLock { $0.allowed += 1 }
@@ -74,7 +86,15 @@ public final class Gate: Sendable {
         } catch {
             if action.descriptor.trail == .write {
                 particulars.add("error", (error as? Problem)?.code ?? "internal")
-                try await record(action.descriptor, resource, caller, outcome: "failed", grants: decision.grants, particulars, durable: true)
+                try await record(
+                    action.descriptor,
+                    resource,
+                    caller,
+                    outcome: "failed",
+                    grants: decision.grants,
+                    particulars,
+                    durable: true
+                )
             }
             throw error
         }
@@ -89,24 +109,52 @@ public final class Gate: Sendable {
         switch decision.action.trail {
         case .view: return
         case .write:
-            try await record(decision.action, decision.resource, decision.caller, outcome: "allowed", grants: decision.grants, particulars, durable: true)
+            try await record(
+                decision.action,
+                decision.resource,
+                decision.caller,
+                outcome: "allowed",
+                grants: decision.grants,
+                particulars,
+                durable: true
+            )
         case .read:
             guard decision.caller.principal != nil else {
                 let key = "\(decision.action.name) \(decision.resource?.code ?? "-")"
                 return state.withLock { $0.publicReads[key, default: 0] += 1 }
             }
             let graded = (decision.resource?.grade ?? .general1) >= .general3
-            try await record(decision.action, decision.resource, decision.caller, outcome: "allowed", grants: decision.grants, particulars, durable: graded)
+            try await record(
+                decision.action,
+                decision.resource,
+                decision.caller,
+                outcome: "allowed",
+                grants: decision.grants,
+                particulars,
+                durable: graded
+            )
         }
     }
 
     private func record(
-        _ action: ActionDescriptor, _ resource: Resource?, _ caller: Caller, outcome: String, grants: [Int64],
-        _ particulars: Particulars, durable: Bool
+        _ action: ActionDescriptor,
+        _ resource: Resource?,
+        _ caller: Caller,
+        outcome: String,
+        grants: [Int64],
+        _ particulars: Particulars,
+        durable: Bool
     ) async throws {
         let entry = EvidenceEntry(
-            at: clock.now(), actor: caller.actor, organisation: caller.principal?.organisation.raw, action: action.name,
-            resource: resource?.code ?? "", outcome: outcome, grants: grants, trace: caller.trace, details: particulars.all
+            at: clock.now(),
+            actor: caller.actor,
+            organisation: caller.principal?.organisation.raw,
+            action: action.name,
+            resource: resource?.code ?? "",
+            outcome: outcome,
+            grants: grants,
+            trace: caller.trace,
+            details: particulars.all
         )
         if durable { try await evidence.append(entry) } else { evidence.enqueue(entry) }
     }
@@ -120,15 +168,27 @@ public final class Gate: Sendable {
         guard !counts.isEmpty else { return }
         try await evidence.append(
             EvidenceEntry(
-                at: clock.now(), actor: "public", organisation: nil, action: "data.public_reads", resource: "", outcome: "counted",
-                grants: [], trace: "", details: counts.sorted { $0.key < $1.key }.map { ($0.key, String($0.value)) }
+                at: clock.now(),
+                actor: "public",
+                organisation: nil,
+                action: "data.public_reads",
+                resource: "",
+                outcome: "counted",
+                grants: [],
+                trace: "",
+                details: counts.sorted { $0.key < $1.key }.map { ($0.key, String($0.value)) }
             )
         )
     }
 
     // MARK: Deciding
 
-    func decide(_ action: ActionDescriptor, _ resource: Resource?, _ caller: Caller, _ particulars: Particulars) throws -> Decision {
+    func decide(
+        _ action: ActionDescriptor,
+        _ resource: Resource?,
+        _ caller: Caller,
+        _ particulars: Particulars
+    ) throws -> Decision {
         let now = clock.now()
         let (grants, tree) = state.withLock { ($0.grants, $0.tree) }
         let reach = caller.principal.map { tree.subtree($0.organisation) } ?? []
@@ -139,19 +199,32 @@ public final class Gate: Sendable {
         guard !fitting.isEmpty else {
             if caller.principal == nil {
                 throw Problem(
-                    "access.sign_in", status: 401, zh: "请先登录。", en: "Sign in first.", details: ["permission": action.permission.rawValue]
+                    "access.sign_in",
+                    status: 401,
+                    zh: "请先登录。",
+                    en: "Sign in first.",
+                    details: ["permission": action.permission.rawValue]
                 )
             }
             throw Problem(
-                "access.denied", status: 403, zh: "没有“\(action.permission.title.zh)”的权限。",
-                en: "You may not \(action.permission.title.en) here.", details: ["permission": action.permission.rawValue],
+                "access.denied",
+                status: 403,
+                zh: "没有“\(action.permission.title.zh)”的权限。",
+                en: "You may not \(action.permission.title.en) here.",
+                details: ["permission": action.permission.rawValue],
                 hint: .init("请向安全管理员申请授权。", "Ask the security administrator for a grant.")
             )
         }
         let (fields, rows) = try Gate.combine(fitting, resource)
         return Decision(
-            caller: caller, action: action, resource: resource, fields: fields, rows: rows, grants: fitting.map(\.id).sorted(),
-            purpose: fitting.first?.purpose ?? "", note: { particulars.add($0, $1) }
+            caller: caller,
+            action: action,
+            resource: resource,
+            fields: fields,
+            rows: rows,
+            grants: fitting.map(\.id).sorted(),
+            purpose: fitting.first?.purpose ?? "",
+            note: { particulars.add($0, $1) }
         )
     }
 
@@ -194,7 +267,9 @@ public final class Gate: Sendable {
             if isScoped {
                 guard visible.count == views.count else { continue }
                 let masks = visible.compactMap { $0.mask }
-                access.append(FieldAccess(index: index, field: field, mask: Set(masks).count > 1 ? .suppress : masks.first))
+                access.append(
+                    FieldAccess(index: index, field: field, mask: Set(masks).count > 1 ? .suppress : masks.first)
+                )
             } else if !visible.isEmpty {
                 let open = visible.contains { $0.mask == nil }
                 access.append(FieldAccess(index: index, field: field, mask: open ? nil : visible[0].mask))
@@ -206,11 +281,14 @@ public final class Gate: Sendable {
     }
 
     /// How one grant shows a field; nil where it does not.
-    static func view(of field: Field, _ index: Int, through grant: Grant, _ resource: Resource) -> (mask: Mask?, Void)? {
+    static func view(of field: Field, _ index: Int, through grant: Grant, _ resource: Resource) -> (mask: Mask?, Void)?
+    {
         if let fields = grant.fields, !fields.contains(field.name) { return nil }
         if grant.scope == .shared, resource.sharing(index) != .unconditional { return nil }
         if let mask = grant.masks[field.name] { return (mask, ()) }
-        if grant.masksPersonalFields, let kind = field.kind, kind.isPersonal { return (Mask.standard(for: kind) ?? .suppress, ()) }
+        if grant.masksPersonalFields, let kind = field.kind, kind.isPersonal {
+            return (Mask.standard(for: kind) ?? .suppress, ())
+        }
         return (nil, ())
     }
 
@@ -220,9 +298,13 @@ public final class Gate: Sendable {
         let now = clock.now()
         var owners: Set<OrganisationID> = []
         for grant in grants
-        where grant.permissions.contains(permission) && (grant.until ?? .max) > now && Gate.isGrantee(grant, caller, tree) {
+        where grant.permissions.contains(permission) && (grant.until ?? .max) > now
+            && Gate.isGrantee(grant, caller, tree)
+        {
             if grant.scope == .all { return nil }
-            if grant.scope == .own, let principal = caller.principal { owners.formUnion(tree.subtree(principal.organisation)) }
+            if grant.scope == .own, let principal = caller.principal {
+                owners.formUnion(tree.subtree(principal.organisation))
+            }
         }
         return owners
     }

@@ -49,8 +49,15 @@ public struct Grant: Sendable, Hashable {
     public var until: Int64?
 
     public init(
-        id: Int64 = 0, to grantee: Grantee, _ permissions: Set<Permission>, on scope: Scope, fields: Set<String>? = nil,
-        rows: String? = nil, masks: [String: Mask] = [:], masksPersonalFields: Bool = false, purpose: String = "",
+        id: Int64 = 0,
+        to grantee: Grantee,
+        _ permissions: Set<Permission>,
+        on scope: Scope,
+        fields: Set<String>? = nil,
+        rows: String? = nil,
+        masks: [String: Mask] = [:],
+        masksPersonalFields: Bool = false,
+        purpose: String = "",
         until: Int64? = nil
     ) {
         self.id = id
@@ -71,20 +78,30 @@ public struct Grant: Sendable, Hashable {
         Grant(to: .anyone, [.sessionOwn], on: .node, purpose: "登录"),
         Grant(to: .signedIn, [.catalogueRead, .dataRead], on: .shared, masksPersonalFields: true, purpose: "无条件共享"),
         Grant(
-            to: .role(.clerk), [.catalogueRead, .catalogueEdit, .openApply, .dataRead, .dataLoad, .dataWrite, .quarantineRead],
-            on: .own, purpose: "本部门编目与归集"
+            to: .role(.clerk),
+            [.catalogueRead, .catalogueEdit, .openApply, .dataRead, .dataLoad, .dataWrite, .quarantineRead],
+            on: .own,
+            purpose: "本部门编目与归集"
         ),
         Grant(
-            to: .role(.departmentReviewer), [.catalogueRead, .catalogueReviewDepartment, .openReviewSecrecy, .dataRead, .quarantineRead],
-            on: .own, purpose: "部门审核"
+            to: .role(.departmentReviewer),
+            [.catalogueRead, .catalogueReviewDepartment, .openReviewSecrecy, .dataRead, .quarantineRead],
+            on: .own,
+            purpose: "部门审核"
         ),
         Grant(
-            to: .role(.authorityReviewer), [.catalogueRead, .catalogueReviewAuthority, .openReviewAuthority, .dataRead],
-            on: .all, masksPersonalFields: true, purpose: "主管部门审核"
+            to: .role(.authorityReviewer),
+            [.catalogueRead, .catalogueReviewAuthority, .openReviewAuthority, .dataRead],
+            on: .all,
+            masksPersonalFields: true,
+            purpose: "主管部门审核"
         ),
         Grant(
-            to: .role(.steward), [.catalogueRead, .catalogueEdit, .dataRead, .dataLoad, .quarantineRead],
-            on: .all, masksPersonalFields: true, purpose: "数据治理"
+            to: .role(.steward),
+            [.catalogueRead, .catalogueEdit, .dataRead, .dataLoad, .quarantineRead],
+            on: .all,
+            masksPersonalFields: true,
+            purpose: "数据治理"
         ),
         Grant(to: .role(.systemAdministrator), [.systemManage, .accountsManage], on: .node, purpose: "系统管理"),
         Grant(to: .role(.securityAdministrator), [.grantsManage], on: .node, purpose: "安全管理"),
@@ -95,7 +112,8 @@ public struct Grant: Sendable, Hashable {
 // MARK: In the database
 
 extension Grant {
-    static let columns = "id, grantee_kind, grantee, permissions, scope_kind, resource, fields, row_filter, masks, masks_personal, purpose, until_at"
+    static let columns =
+        "id, grantee_kind, grantee, permissions, scope_kind, resource, fields, row_filter, masks, masks_personal, purpose, until_at"
 
     var columnValues: [SQLValue] {
         let (kind, who): (String, SQLValue) =
@@ -118,7 +136,9 @@ extension Grant {
         return [
             .text(kind), who, .text(permissions.map(\.rawValue).sorted().joined(separator: ",")), .text(reach), target,
             SQLValue(fields.map { JSONValue.array($0.sorted().map { .string($0) }).text }), SQLValue(rows),
-            .text(JSONValue.object(masks.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value.code)) }).text),
+            .text(
+                JSONValue.object(masks.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value.code)) }).text
+            ),
             .integer(masksPersonalFields ? 1 : 0), .text(purpose), SQLValue(until),
         ]
     }
@@ -149,10 +169,15 @@ extension Grant {
             masks[member.name] = member.value.string.flatMap(Mask.init(code:)) ?? .suppress
         }
         return Grant(
-            id: row.integer(0), to: grantee,
-            Set(row.text(3).split(separator: ",").compactMap { Permission(rawValue: String($0)) }), on: scope,
+            id: row.integer(0),
+            to: grantee,
+            Set(row.text(3).split(separator: ",").compactMap { Permission(rawValue: String($0)) }),
+            on: scope,
             fields: try row.optionalText(6).map { Set(try JSONValue(text: $0).array?.compactMap(\.string) ?? []) },
-            rows: row.optionalText(7), masks: masks, masksPersonalFields: row.flag(9), purpose: row.text(10),
+            rows: row.optionalText(7),
+            masks: masks,
+            masksPersonalFields: row.flag(9),
+            purpose: row.text(10),
             until: row.optionalInteger(11)
         )
     }

@@ -27,7 +27,8 @@ public struct Job: Sendable, Hashable {
 
 /// The durable queue. Jobs of one resource run one after the other; an interrupted job runs again from its start.
 public final class Jobs: Sendable {
-    public typealias Handler = @Sendable (Job, _ progress: @escaping @Sendable (Int64, Int64) -> Void) async throws -> JSONValue
+    public typealias Handler =
+        @Sendable (Job, _ progress: @escaping @Sendable (Int64, Int64) -> Void) async throws -> JSONValue
 
     let database: any Database
     let clock: Clock
@@ -49,17 +50,36 @@ public final class Jobs: Sendable {
         let id = row.integer(0)
         let (done, total) = live.withLock { $0[id] ?? (0, 0) }
         return Job(
-            id: id, kind: row.text(1), payload: try JSONValue(text: row.text(2)), state: Job.State(rawValue: row.text(3)) ?? .failed,
-            attempts: row.integer(4), progress: done, total: total, result: try JSONValue(text: row.optionalText(5) ?? "null"),
-            principal: PrincipalID(row.integer(6)), resource: row.text(7), createdAt: row.integer(8), finishedAt: row.optionalInteger(9)
+            id: id,
+            kind: row.text(1),
+            payload: try JSONValue(text: row.text(2)),
+            state: Job.State(rawValue: row.text(3)) ?? .failed,
+            attempts: row.integer(4),
+            progress: done,
+            total: total,
+            result: try JSONValue(text: row.optionalText(5) ?? "null"),
+            principal: PrincipalID(row.integer(6)),
+            resource: row.text(7),
+            createdAt: row.integer(8),
+            finishedAt: row.optionalInteger(9)
         )
     }
 
     /// Queues a job; it will be run even if the node stops now.
-    public func add(_ kind: String, _ payload: JSONValue, by principal: PrincipalID, resource: String) async throws -> Int64 {
-        let values: [SQLValue] = [.text(kind), .text(payload.text), .integer(principal.raw), .text(resource), .integer(clock.now())]
+    public func add(
+        _ kind: String,
+        _ payload: JSONValue,
+        by principal: PrincipalID,
+        resource: String
+    ) async throws -> Int64 {
+        let values: [SQLValue] = [
+            .text(kind), .text(payload.text), .integer(principal.raw), .text(resource), .integer(clock.now()),
+        ]
         return try await database.write { db in
-            try db.execute("INSERT INTO jobs (kind, payload, state, attempts, principal, resource, created_at) VALUES (?,?,'queued',0,?,?,?)", values)
+            try db.execute(
+                "INSERT INTO jobs (kind, payload, state, attempts, principal, resource, created_at) VALUES (?,?,'queued',0,?,?,?)",
+                values
+            )
             return db.lastInsertedID
         }
     }
@@ -75,7 +95,8 @@ public final class Jobs: Sendable {
         try await database.read { [self] db in
             let filter = principal == nil ? "" : "WHERE principal = ?"
             return try db.rows(
-                "SELECT \(Jobs.columns) FROM jobs \(filter) ORDER BY id DESC LIMIT \(limit)", principal.map { [.integer($0.raw)] } ?? []
+                "SELECT \(Jobs.columns) FROM jobs \(filter) ORDER BY id DESC LIMIT \(limit)",
+                principal.map { [.integer($0.raw)] } ?? []
             ).map(read)
         }
     }
@@ -87,7 +108,16 @@ public final class Jobs: Sendable {
                 "UPDATE jobs SET state = 'failed', finished_at = ?, result = ? WHERE state = 'running' AND attempts >= ?",
                 [
                     .integer(self.clock.now()),
-                    .text(Jobs.failure(Problem("job.interrupted", status: 500, zh: "任务多次中断,已停止。", en: "The job was interrupted too often and was given up.")).text),
+                    .text(
+                        Jobs.failure(
+                            Problem(
+                                "job.interrupted",
+                                status: 500,
+                                zh: "任务多次中断,已停止。",
+                                en: "The job was interrupted too often and was given up."
+                            )
+                        ).text
+                    ),
                     .integer(Jobs.maximumAttempts),
                 ]
             )
@@ -97,7 +127,8 @@ public final class Jobs: Sendable {
 
     static func failure(_ problem: Problem) -> JSONValue {
         .object([
-            .init("code", .string(problem.code)), .init("zh", .string(problem.text(.zh))), .init("en", .string(problem.text(.en))),
+            .init("code", .string(problem.code)), .init("zh", .string(problem.text(.zh))),
+            .init("en", .string(problem.text(.en))),
         ])
     }
 
@@ -122,13 +153,18 @@ public final class Jobs: Sendable {
     private func take() async throws -> Job? {
         let now = clock.now()
         return try await database.write { [self] db in
-            guard let row = try db.row(
-                """
-                SELECT \(Jobs.columns) FROM jobs j WHERE state = 'queued' AND NOT EXISTS
-                (SELECT 1 FROM jobs r WHERE r.state = 'running' AND r.resource = j.resource AND j.resource <> '') ORDER BY id LIMIT 1
-                """
-            ) else { return nil }
-            try db.execute("UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = ? WHERE id = ?", [.integer(now), row.values[0]])
+            guard
+                let row = try db.row(
+                    """
+                    SELECT \(Jobs.columns) FROM jobs j WHERE state = 'queued' AND NOT EXISTS
+                    (SELECT 1 FROM jobs r WHERE r.state = 'running' AND r.resource = j.resource AND j.resource <> '') ORDER BY id LIMIT 1
+                    """
+                )
+            else { return nil }
+            try db.execute(
+                "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = ? WHERE id = ?",
+                [.integer(now), row.values[0]]
+            )
             return try read(row)
         }
     }
@@ -145,7 +181,9 @@ public final class Jobs: Sendable {
             return
         } catch {
             state = .failed
-            result = Jobs.failure(error as? Problem ?? Problem("job.failed", status: 500, zh: "任务出错。", en: "The job failed."))
+            result = Jobs.failure(
+                error as? Problem ?? Problem("job.failed", status: 500, zh: "任务出错。", en: "The job failed.")
+            )
         }
         live.withLock { $0[job.id] = nil }
         let values: [SQLValue] = [.text(state.rawValue), .text(result.text), .integer(clock.now()), .integer(job.id)]

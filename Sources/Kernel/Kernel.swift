@@ -35,10 +35,15 @@ public final class Kernel: Sendable {
     private func begin() async throws {
         try await databases.control.write { db in
             guard try db.row("SELECT 1 FROM organisations LIMIT 1") == nil else { return }
-            try db.execute("INSERT INTO organisations (name, credit_code, division, level) VALUES ('本节点', '', '', 'province')")
+            try db.execute(
+                "INSERT INTO organisations (name, credit_code, division, level) VALUES ('本节点', '', '', 'province')"
+            )
             for grant in Grant.initial { try Kernel.insert(grant, by: nil, at: self.clock.now(), db) }
             for (day, isWorking) in WorkingCalendar.initialDays() {
-                try db.execute("INSERT INTO calendar_days (day, working) VALUES (?, ?)", [.integer(Int64(day)), .integer(isWorking ? 1 : 0)])
+                try db.execute(
+                    "INSERT INTO calendar_days (day, working) VALUES (?, ?)",
+                    [.integer(Int64(day)), .integer(isWorking ? 1 : 0)]
+                )
             }
             try db.execute(
                 "INSERT INTO principals (kind, login, name, organisation, roles, created_at) VALUES ('service', 'command-line', '命令行', 1, ?, ?)",
@@ -46,7 +51,9 @@ public final class Kernel: Sendable {
             )
             // Whoever may run the program on the node's own files owns them already; what is done that way leaves evidence all the same.
             let commandLine = Grant(
-                to: .principal(PrincipalID(db.lastInsertedID)), [.accountsManage, .grantsManage, .evidenceRead, .systemManage], on: .node,
+                to: .principal(PrincipalID(db.lastInsertedID)),
+                [.accountsManage, .grantsManage, .evidenceRead, .systemManage],
+                on: .node,
                 purpose: "本机命令行"
             )
             try Kernel.insert(commandLine, by: nil, at: self.clock.now(), db)
@@ -117,11 +124,16 @@ public final class Kernel: Sendable {
 
     static func read(_ row: SQLRow) throws -> Resource {
         Resource(
-            id: ResourceID(row.integer(0)), code: row.text(1), name: row.text(2), owner: OrganisationID(row.integer(3)),
-            state: Resource.State(rawValue: row.text(4)) ?? .draft, storage: Resource.Storage(rawValue: row.text(5)) ?? .none,
+            id: ResourceID(row.integer(0)),
+            code: row.text(1),
+            name: row.text(2),
+            owner: OrganisationID(row.integer(3)),
+            state: Resource.State(rawValue: row.text(4)) ?? .draft,
+            storage: Resource.Storage(rawValue: row.text(5)) ?? .none,
             schema: try TableSchema.read(JSONValue(text: row.text(6))),
             sharing: row.text(7).split(separator: ",").map { Sharing(rawValue: Int($0) ?? 3) ?? .none },
-            openness: row.text(8).split(separator: ",").map { Openness(rawValue: Int($0) ?? 0) ?? .none }, isOpen: row.flag(9)
+            openness: row.text(8).split(separator: ",").map { Openness(rawValue: Int($0) ?? 0) ?? .none },
+            isOpen: row.flag(9)
         )
     }
 
@@ -156,10 +168,14 @@ public final class Kernel: Sendable {
             .text(resource.code), .text(resource.name), .integer(resource.owner.raw), .text(resource.state.rawValue),
             .text(resource.storage.rawValue), .text(TableSchema.write(resource.schema).text),
             .text(resource.sharing.map { String($0.rawValue) }.joined(separator: ",")),
-            .text(resource.openness.map { String($0.rawValue) }.joined(separator: ",")), .integer(resource.isOpen ? 1 : 0),
+            .text(resource.openness.map { String($0.rawValue) }.joined(separator: ",")),
+            .integer(resource.isOpen ? 1 : 0),
         ]
         if resource.id.raw == 0 {
-            try db.execute("INSERT INTO resources (code, name, owner, state, storage, schema, sharing, openness, is_open) VALUES (?,?,?,?,?,?,?,?,?)", values)
+            try db.execute(
+                "INSERT INTO resources (code, name, owner, state, storage, schema, sharing, openness, is_open) VALUES (?,?,?,?,?,?,?,?,?)",
+                values
+            )
             return ResourceID(db.lastInsertedID)
         }
         try db.execute(
@@ -183,7 +199,9 @@ public final class Kernel: Sendable {
     }
 
     /// The working-day calendar as it stands.
-    public func calendar() async throws -> WorkingCalendar { try await databases.control.read { try WorkingCalendar.read($0) } }
+    public func calendar() async throws -> WorkingCalendar {
+        try await databases.control.read { try WorkingCalendar.read($0) }
+    }
 
     /// Flushes and seals the evidence; called when the node stops.
     public func close() async throws {

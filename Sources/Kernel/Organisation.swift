@@ -32,7 +32,14 @@ public struct Organisation: Sendable, Hashable {
     public var division: String
     public var level: Level
 
-    public init(id: OrganisationID, name: String, creditCode: String, parent: OrganisationID?, division: String, level: Level) {
+    public init(
+        id: OrganisationID,
+        name: String,
+        creditCode: String,
+        parent: OrganisationID?,
+        division: String,
+        level: Level
+    ) {
         self.id = id
         self.name = name
         self.creditCode = creditCode
@@ -75,8 +82,11 @@ extension Organisation {
 
     static func read(_ row: SQLRow) -> Organisation {
         Organisation(
-            id: OrganisationID(row.integer(0)), name: row.text(1), creditCode: row.text(2),
-            parent: row.optionalInteger(3).map { OrganisationID($0) }, division: row.text(4),
+            id: OrganisationID(row.integer(0)),
+            name: row.text(1),
+            creditCode: row.text(2),
+            parent: row.optionalInteger(3).map { OrganisationID($0) },
+            division: row.text(4),
             level: Level(rawValue: row.text(5)) ?? .province
         )
     }

@@ -71,8 +71,16 @@ public struct Resource: Sendable, Hashable {
     public var isOpen: Bool
 
     public init(
-        id: ResourceID = ResourceID(0), code: String, name: String, owner: OrganisationID, state: State = .draft, storage: Storage,
-        schema: Schema, sharing: [Sharing], openness: [Openness] = [], isOpen: Bool = false
+        id: ResourceID = ResourceID(0),
+        code: String,
+        name: String,
+        owner: OrganisationID,
+        state: State = .draft,
+        storage: Storage,
+        schema: Schema,
+        sharing: [Sharing],
+        openness: [Openness] = [],
+        isOpen: Bool = false
     ) {
         self.id = id
         self.code = code

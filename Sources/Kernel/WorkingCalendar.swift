@@ -48,7 +48,9 @@ public struct WorkingCalendar: Sendable {
             [(notice.off, false), (notice.worked, true)].flatMap { list, isWorking in
                 list.split(separator: " ").compactMap { text -> (day: Int32, isWorking: Bool)? in
                     let parts = text.split(separator: "-").compactMap { Int($0) }
-                    return CivilTime.checkedDays(year: notice.year, month: parts[0], day: parts[1]).map { ($0, isWorking) }
+                    return CivilTime.checkedDays(year: notice.year, month: parts[0], day: parts[1]).map {
+                        ($0, isWorking)
+                    }
                 }
             }
         }
@@ -57,7 +59,10 @@ public struct WorkingCalendar: Sendable {
     static func read(_ db: any SQLReading) throws -> WorkingCalendar {
         let rows = try db.rows("SELECT day, working FROM calendar_days")
         return WorkingCalendar(
-            exceptions: Dictionary(rows.map { (Int32($0.integer(0)), $0.flag(1)) }, uniquingKeysWith: { first, _ in first })
+            exceptions: Dictionary(
+                rows.map { (Int32($0.integer(0)), $0.flag(1)) },
+                uniquingKeysWith: { first, _ in first }
+            )
         )
     }
 }

@@ -16,7 +16,9 @@ final class BatchFileWriter {
     init(_ target: URL, fields: [Field]) throws {
         self.target = target
         temporary = target.appendingPathExtension("part")
-        guard FileManager.default.createFile(atPath: temporary.path, contents: nil) else { throw FileSource.unwritable() }
+        guard FileManager.default.createFile(atPath: temporary.path, contents: nil) else {
+            throw FileSource.unwritable()
+        }
         handle = try FileHandle(forWritingTo: temporary)
         try handle.write(contentsOf: Data("TQB1".utf8))
         try block(Array(TableSchema.write(Schema(fields: fields)).text.utf8))
@@ -60,8 +62,10 @@ final class BatchFileWriter {
         let count = out.withUnsafeMutableBytes { target in
             bytes.withUnsafeBytes { source in
                 LZ4_compress_default(
-                    source.baseAddress?.assumingMemoryBound(to: CChar.self), target.baseAddress.map { ($0 + 8).assumingMemoryBound(to: CChar.self) },
-                    Int32(bytes.count), Int32(bound)
+                    source.baseAddress?.assumingMemoryBound(to: CChar.self),
+                    target.baseAddress.map { ($0 + 8).assumingMemoryBound(to: CChar.self) },
+                    Int32(bytes.count),
+                    Int32(bound)
                 )
             }
         }
@@ -94,7 +98,9 @@ final class BatchFileReader {
     init(_ url: URL) throws {
         source = try FileSource(path: url.path)
         var magic = [UInt8](repeating: 0, count: 4)
-        guard try BatchFileReader.fill(&magic, source), magic == Array("TQB1".utf8), let head = try BatchFileReader.block(source) else {
+        guard try BatchFileReader.fill(&magic, source), magic == Array("TQB1".utf8),
+            let head = try BatchFileReader.block(source)
+        else {
             throw BatchFileReader.damaged()
         }
         fields = try TableSchema.read(JSONValue(head)).fields
@@ -103,7 +109,9 @@ final class BatchFileReader {
     static func fill(_ bytes: inout [UInt8], _ source: FileSource) throws -> Bool {
         var at = 0
         while at < bytes.count {
-            let got = try bytes.withUnsafeMutableBytes { try source.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[at...])) }
+            let got = try bytes.withUnsafeMutableBytes {
+                try source.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[at...]))
+            }
             if got == 0 { return false }
             at += got
         }
@@ -114,7 +122,10 @@ final class BatchFileReader {
         var head = [UInt8](repeating: 0, count: 8)
         guard try fill(&head, source) else { return nil }
         let (packed, plain) = head.withUnsafeBytes {
-            (Int(UInt32(littleEndian: $0.loadUnaligned(as: UInt32.self))), Int(UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: 4, as: UInt32.self))))
+            (
+                Int(UInt32(littleEndian: $0.loadUnaligned(as: UInt32.self))),
+                Int(UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
+            )
         }
         guard packed < 1 << 30, plain < 1 << 30 else { throw damaged() }
         var bytes = [UInt8](repeating: 0, count: packed)
@@ -123,7 +134,9 @@ final class BatchFileReader {
         let count = out.withUnsafeMutableBytes { target in
             bytes.withUnsafeBytes { source in
                 LZ4_decompress_safe(
-                    source.baseAddress?.assumingMemoryBound(to: CChar.self), target.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(packed),
+                    source.baseAddress?.assumingMemoryBound(to: CChar.self),
+                    target.baseAddress?.assumingMemoryBound(to: CChar.self),
+                    Int32(packed),
                     Int32(plain)
                 )
             }
@@ -142,7 +155,9 @@ final class BatchFileReader {
             defer { at += size }
             return bytes.withUnsafeBytes { raw in
                 [Number](unsafeUninitializedCapacity: count) { target, filled in
-                    UnsafeMutableRawBufferPointer(target).copyMemory(from: UnsafeRawBufferPointer(rebasing: raw[at..<(at + size)]))
+                    UnsafeMutableRawBufferPointer(target).copyMemory(
+                        from: UnsafeRawBufferPointer(rebasing: raw[at..<(at + size)])
+                    )
                     filled = count
                 }
             }

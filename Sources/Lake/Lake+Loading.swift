@@ -26,14 +26,22 @@ extension Lake {
     static let rowsPerCommit = 65_536
 
     /// Checks a file and takes its good rows, wholly or not at all.
-    func run(_ request: LoadRequest, into resource: Resource, progress: @escaping @Sendable (Int64, Int64) -> Void) async throws -> Load {
+    func run(
+        _ request: LoadRequest,
+        into resource: Resource,
+        progress: @escaping @Sendable (Int64, Int64) -> Void
+    ) async throws -> Load {
         let database = database(resource)
         if let job = request.job, let done = try await finishedLoad(job: job, resource, database) { return done }
         let file = try TabularFile(path: request.path, options: request.options)
         let digest = try Lake.digest(of: request.path)
         let table = try file.table(request.table)
         if request.mode == .upsert, resource.schema.key.isEmpty {
-            throw Problem("load.no_key", zh: "资源没有主键,不能按主键更新。", en: "The resource has no key, so rows cannot be replaced by key.")
+            throw Problem(
+                "load.no_key",
+                zh: "资源没有主键,不能按主键更新。",
+                en: "The resource has no key, so rows cannot be replaced by key."
+            )
         }
         let load = try await begin(request, digest, resource, database)
         do {
@@ -46,7 +54,9 @@ extension Lake {
 
     private func finishedLoad(job: Int64, _ resource: Resource, _ database: any Database) async throws -> Load? {
         try await database.read { db in
-            try db.row("SELECT \(Load.columns) FROM loads WHERE job = ? AND state = 'done'", [.integer(job)]).map(Load.read)
+            try db.row("SELECT \(Load.columns) FROM loads WHERE job = ? AND state = 'done'", [.integer(job)]).map(
+                Load.read
+            )
         }
     }
 
@@ -61,24 +71,38 @@ extension Lake {
         }
     }
 
-    private func begin(_ request: LoadRequest, _ digest: Digest, _ resource: Resource, _ database: any Database) async throws -> Int64 {
+    private func begin(
+        _ request: LoadRequest,
+        _ digest: Digest,
+        _ resource: Resource,
+        _ database: any Database
+    ) async throws -> Int64 {
         let values: [SQLValue] = [
-            .integer(resource.id.raw), SQLValue(request.job), .text(request.mode.rawValue), .text(request.source), .text(digest.description),
+            .integer(resource.id.raw), SQLValue(request.job), .text(request.mode.rawValue), .text(request.source),
+            .text(digest.description),
             .integer(request.principal.raw), .integer(kernel.clock.now()),
         ]
         let fields = resource.schema.fields
         return try await database.write { db in
-            if try db.row("SELECT 1 FROM loads WHERE resource = ? AND state = 'running'", [.integer(resource.id.raw)]) != nil {
+            if try db.row("SELECT 1 FROM loads WHERE resource = ? AND state = 'running'", [.integer(resource.id.raw)])
+                != nil
+            {
                 throw Problem(
-                    "load.busy", status: 409, zh: "该资源正在加载另一个文件。", en: "Another file is being loaded into this resource.",
+                    "load.busy",
+                    status: 409,
+                    zh: "该资源正在加载另一个文件。",
+                    en: "Another file is being loaded into this resource.",
                     hint: .init("请等它完成后再试。", "Try again when it is done.")
                 )
             }
             try db.execute(
-                "INSERT INTO loads (resource, job, mode, state, source, digest, principal, started_at) VALUES (?,?,?,'running',?,?,?,?)", values
+                "INSERT INTO loads (resource, job, mode, state, source, digest, principal, started_at) VALUES (?,?,?,'running',?,?,?,?)",
+                values
             )
             let load = db.lastInsertedID
-            try db.execute(PhysicalTable(name: "r\(resource.id.raw)_\(load)", fields: fields).createStatement(database.dialect))
+            try db.execute(
+                PhysicalTable(name: "r\(resource.id.raw)_\(load)", fields: fields).createStatement(database.dialect)
+            )
             return load
         }
     }
@@ -88,7 +112,10 @@ extension Lake {
         try await database.write { db in
             try db.execute("DROP TABLE IF EXISTS r\(resource.id.raw)_\(load)")
             try db.execute("DELETE FROM quarantine WHERE load = ?", [.integer(load)])
-            try db.execute("UPDATE loads SET state = 'failed', job = NULL, finished_at = ? WHERE id = ?", [.integer(now), .integer(load)])
+            try db.execute(
+                "UPDATE loads SET state = 'failed', job = NULL, finished_at = ? WHERE id = ?",
+                [.integer(now), .integer(load)]
+            )
         }
         try? FileManager.default.removeItem(at: versionFile(resource, load))
     }
@@ -100,21 +127,35 @@ extension Lake {
     // MARK: Building
 
     private func fill(
-        _ load: Int64, _ request: LoadRequest, _ file: TabularFile, _ table: TabularFile.Table, _ resource: Resource,
-        _ database: any Database, _ progress: @escaping @Sendable (Int64, Int64) -> Void
+        _ load: Int64,
+        _ request: LoadRequest,
+        _ file: TabularFile,
+        _ table: TabularFile.Table,
+        _ resource: Resource,
+        _ database: any Database,
+        _ progress: @escaping @Sendable (Int64, Int64) -> Void
     ) async throws -> Load {
         let state = try await self.state(resource)
         let reader = try file.reader(table)
         let references = try await ReferenceIndex(resource, self)
         let checker = try Checker(
-            schema: resource.schema, header: reader.header, keepsValues: true, lookup: { references.contains($0, $1) }
+            schema: resource.schema,
+            header: reader.header,
+            keepsValues: true,
+            lookup: { references.contains($0, $1) }
         )
         for note in table.layout.notes + file.notes { checker.note(note) }
         let staging = PhysicalTable(name: "r\(resource.id.raw)_\(load)", fields: resource.schema.fields)
-        let version = request.mode == .replace ? try BatchFileWriter(versionFile(resource, load), fields: resource.schema.fields) : nil
+        let version =
+            request.mode == .replace
+            ? try BatchFileWriter(versionFile(resource, load), fields: resource.schema.fields) : nil
         let quarantine = QuarantineCollector(checker, header: reader.header)
         var builder = LoadBuilder(
-            load: load, owner: resource.owner.raw, nextID: state?.nextID ?? 1, nextSequence: state?.nextSequence ?? 1, staging: staging
+            load: load,
+            owner: resource.owner.raw,
+            nextID: state?.nextID ?? 1,
+            nextSequence: state?.nextSequence ?? 1,
+            staging: staging
         )
         while let raw = try reader.next() {
             let checked = checker.check(raw)
@@ -130,14 +171,19 @@ extension Lake {
         }
         try await commit(&builder, quarantine, database)
         try version?.finish()
-        let statements = request.mode == .replace || state == nil ? staging.indexStatements(key: resource.schema.key) : []
+        let statements =
+            request.mode == .replace || state == nil ? staging.indexStatements(key: resource.schema.key) : []
         for statement in statements { try await database.write { db in try db.execute(statement) } }
         try faults.step("indexes")
         let report = checker.report()
         return try await publish(builder, request, report, quarantine, state, resource, database)
     }
 
-    private func commit(_ builder: inout LoadBuilder, _ quarantine: QuarantineCollector, _ database: any Database) async throws {
+    private func commit(
+        _ builder: inout LoadBuilder,
+        _ quarantine: QuarantineCollector,
+        _ database: any Database
+    ) async throws {
         let work = builder.next()
         let rows = quarantine.drain()
         let load = builder.load
@@ -152,15 +198,23 @@ extension Lake {
                 }
             }
             for row in rows {
-                try db.execute("INSERT INTO quarantine (load, row, cells, reasons) VALUES (?,?,?,?)", [.integer(load)] + row)
+                try db.execute(
+                    "INSERT INTO quarantine (load, row, cells, reasons) VALUES (?,?,?,?)",
+                    [.integer(load)] + row
+                )
             }
         }
     }
 
     /// Makes the built rows the resource's, in one transaction with the load's record and the event.
     private func publish(
-        _ builder: LoadBuilder, _ request: LoadRequest, _ report: CheckReport, _ quarantine: QuarantineCollector, _ state: TableState?,
-        _ resource: Resource, _ database: any Database
+        _ builder: LoadBuilder,
+        _ request: LoadRequest,
+        _ report: CheckReport,
+        _ quarantine: QuarantineCollector,
+        _ state: TableState?,
+        _ resource: Resource,
+        _ database: any Database
     ) async throws -> Load {
         let now = kernel.clock.now()
         let staging = builder.staging
@@ -183,11 +237,19 @@ extension Lake {
                     """,
                     [
                         .integer(resource.id.raw), .text(staging.name), .text(TableSchema.write(resource.schema).text),
-                        .integer(builder.nextID), .integer(builder.nextSequence), .integer(good), .integer(load), .integer(now),
+                        .integer(builder.nextID), .integer(builder.nextSequence), .integer(good), .integer(load),
+                        .integer(now),
                     ]
                 )
             } else if let state {
-                let refused = try Lake.merge(staging, into: state.table, key: resource.schema.key, mode: request.mode, load: load, db)
+                let refused = try Lake.merge(
+                    staging,
+                    into: state.table,
+                    key: resource.schema.key,
+                    mode: request.mode,
+                    load: load,
+                    db
+                )
                 good -= refused
                 bad += refused
                 let rows = try db.row("SELECT count(*) FROM \(state.physical)")?.integer(0) ?? 0
@@ -195,23 +257,34 @@ extension Lake {
                 try db.execute(
                     "UPDATE tables SET next_id = ?, next_seq = ?, rows = ?, load = ?, updated_at = ? WHERE resource = ?",
                     [
-                        .integer(builder.nextID), .integer(builder.nextSequence), .integer(rows), .integer(load), .integer(now),
+                        .integer(builder.nextID), .integer(builder.nextSequence), .integer(rows), .integer(load),
+                        .integer(now),
                         .integer(resource.id.raw),
                     ]
                 )
             }
-            let rows = try db.row("SELECT rows FROM tables WHERE resource = ?", [.integer(resource.id.raw)])?.integer(0) ?? 0
-            try db.execute("INSERT INTO quarantine_headers (load, cells) VALUES (?, ?)", [.integer(load), .text(header)])
+            let rows =
+                try db.row("SELECT rows FROM tables WHERE resource = ?", [.integer(resource.id.raw)])?.integer(0) ?? 0
+            try db.execute(
+                "INSERT INTO quarantine_headers (load, cells) VALUES (?, ?)",
+                [.integer(load), .text(header)]
+            )
             try db.execute(
                 "UPDATE loads SET state = 'done', finished_at = ?, good = ?, bad = ?, first_seq = ?, last_seq = ?, report = ? WHERE id = ?",
                 [
-                    .integer(now), .integer(good), .integer(bad), .integer(builder.firstSequence), .integer(builder.nextSequence - 1),
+                    .integer(now), .integer(good), .integer(bad), .integer(builder.firstSequence),
+                    .integer(builder.nextSequence - 1),
                     .text(json.text), .integer(load),
                 ]
             )
             try Lake.outbox(
                 LoadedEvent(
-                    load: load, resource: resource.id, at: now, rows: rows, good: good, bad: bad,
+                    load: load,
+                    resource: resource.id,
+                    at: now,
+                    rows: rows,
+                    good: good,
+                    bad: bad,
                     report: .object([.init("report", json), .init("filled", filled)])
                 ),
                 db
@@ -230,7 +303,12 @@ extension Lake {
 
     /// Moves staged rows into the current table; how many were refused for a key that is there.
     static func merge(
-        _ staging: PhysicalTable, into table: PhysicalTable, key: [String], mode: LoadMode, load: Int64, _ db: any SQLWriting
+        _ staging: PhysicalTable,
+        into table: PhysicalTable,
+        key: [String],
+        mode: LoadMode,
+        load: Int64,
+        _ db: any SQLWriting
     ) throws -> Int64 {
         let targets = table.fields.indices.flatMap(table.columns)
         let sources = table.fields.indices.flatMap { index -> [String] in
@@ -240,18 +318,25 @@ extension Lake {
             return staging.columns(at)
         }
         let system = "_id, _owner, _origin, _load, _seq"
-        let insert = "INTO \(table.name) (\(system), \(targets.joined(separator: ", "))) SELECT \(system), \(sources.joined(separator: ", ")) FROM \(staging.name)"
+        let insert =
+            "INTO \(table.name) (\(system), \(targets.joined(separator: ", "))) SELECT \(system), \(sources.joined(separator: ", ")) FROM \(staging.name)"
         let keyColumns = key.compactMap { name in table.fields.firstIndex { $0.name == name } }.flatMap(table.columns)
         if mode == .upsert, !keyColumns.isEmpty {
-            let updates = (["_load", "_seq", "_owner"] + targets).map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
-            try db.execute("INSERT \(insert) WHERE true ON CONFLICT (\(keyColumns.joined(separator: ", "))) DO UPDATE SET \(updates)")
+            let updates = (["_load", "_seq", "_owner"] + targets).map { "\($0) = excluded.\($0)" }.joined(
+                separator: ", "
+            )
+            try db.execute(
+                "INSERT \(insert) WHERE true ON CONFLICT (\(keyColumns.joined(separator: ", "))) DO UPDATE SET \(updates)"
+            )
             return 0
         }
         if keyColumns.isEmpty {
             try db.execute("INSERT \(insert)")
             return 0
         }
-        let join = keyColumns.map { column in "t.\(column) = s.\(stagingColumn(column, staging, table))" }.joined(separator: " AND ")
+        let join = keyColumns.map { column in "t.\(column) = s.\(stagingColumn(column, staging, table))" }.joined(
+            separator: " AND "
+        )
         let cells = staging.allColumns.map { "coalesce(CAST(s.\($0) AS TEXT), '')" }.joined(separator: ", ")
         try db.execute(
             """
@@ -328,8 +413,11 @@ final class QuarantineCollector {
     init(_ checker: Checker, header: [String]) {
         self.header = JSONValue.array(header.map { .string($0) }).text
         checker.onFinding = { [weak self] row, rule, _ in
-            guard rule.severity == .error, let self, self.total + self.reasons.count < Lake.quarantineLimit + 4096 else { return }
-            self.reasons[row, default: []].append("\(rule.field.isEmpty ? "" : rule.field + ": ")\(rule.message.zh) / \(rule.message.en)")
+            guard rule.severity == .error, let self, self.total + self.reasons.count < Lake.quarantineLimit + 4096
+            else { return }
+            self.reasons[row, default: []].append(
+                "\(rule.field.isEmpty ? "" : rule.field + ": ")\(rule.message.zh) / \(rule.message.en)"
+            )
         }
     }
 

@@ -9,10 +9,25 @@ extension Lake {
     /// A page of rows, as decided.
     func page(_ query: RecordQuery, _ decision: Decision) async throws -> RecordPage {
         guard let resource = decision.resource else { throw Problem.notFound(.init("资源", "the resource")) }
-        let masks = Dictionary(decision.fields.compactMap { access in access.mask.map { (access.field.name, $0) } }, uniquingKeysWith: { first, _ in first })
+        let masks = Dictionary(
+            decision.fields.compactMap { access in access.mask.map { (access.field.name, $0) } },
+            uniquingKeysWith: { first, _ in first }
+        )
         guard let state = try await state(resource) else {
             let fields = decision.fields.map(\.field)
-            return RecordPage(batch: Batch(fields: fields, columns: fields.map { var builder = ColumnBuilder($0); return builder.finish() }, count: 0), ids: [], next: nil, count: query.countsExactly ? 0 : nil, masked: masks)
+            return RecordPage(
+                batch: Batch(
+                    fields: fields,
+                    columns: fields.map {
+                        var builder = ColumnBuilder($0); return builder.finish()
+                    },
+                    count: 0
+                ),
+                ids: [],
+                next: nil,
+                count: query.countsExactly ? 0 : nil,
+                masked: masks
+            )
         }
         let decided = try DecidedQuery(query, decision, state)
         let limit = max(1, min(query.limit, 10_000))
@@ -24,31 +39,49 @@ extension Lake {
         if decided.sort != nil, cursor?.value != nil || cursor == nil, batch.count < limit {
             // The rows with a value are exhausted; those without one follow.
             let id: Int64 = decided.sort?.descending == true ? .max : 0
-            let (rest, end) = try await Lake.fetch(decided, DecidedQuery.Cursor(value: nil, id: id), limit - batch.count, database)
+            let (rest, end) = try await Lake.fetch(
+                decided,
+                DecidedQuery.Cursor(value: nil, id: id),
+                limit - batch.count,
+                database
+            )
             batch = Lake.joined(batch, rest)
             last = end ?? last
         }
-        let count: Int64? = if query.countsExactly {
-            try await database.read { db in try db.row(decided.countStatement.sql, decided.countStatement.values)?.integer(0) }
-        } else { nil }
+        let count: Int64? =
+            if query.countsExactly {
+                try await database.read { db in
+                    try db.row(decided.countStatement.sql, decided.countStatement.values)?.integer(0)
+                }
+            } else { nil }
         let (ids, output) = Lake.split(batch)
         return RecordPage(
-            batch: decided.masked(output), ids: ids, next: batch.count == limit ? last?.text : nil, count: count,
+            batch: decided.masked(output),
+            ids: ids,
+            next: batch.count == limit ? last?.text : nil,
+            count: count,
             masked: masks.filter { name, _ in output.fields.contains { $0.name == name } }
         )
     }
 
     /// Runs one statement; the rows with their ids, and where they end.
     private static func fetch(
-        _ decided: DecidedQuery, _ cursor: DecidedQuery.Cursor?, _ limit: Int, _ database: any Database
+        _ decided: DecidedQuery,
+        _ cursor: DecidedQuery.Cursor?,
+        _ limit: Int,
+        _ database: any Database
     ) async throws -> (Batch, DecidedQuery.Cursor?) {
         let (sql, values) = decided.statement(after: cursor, limit: limit)
         let isSorted = decided.sort != nil && sql.contains("IS NOT NULL")
-        let sortField = decided.sort.flatMap { sort in decided.table.fields.first { decided.table.column($0) == sort.column } }
+        let sortField = decided.sort.flatMap { sort in
+            decided.table.fields.first { decided.table.column($0) == sort.column }
+        }
         var fields = decided.fields
         if isSorted, let sortField { fields.append(sortField) }
         let wanted = fields
-        var batch = try await database.read { db in try db.batch(sql, values, fields: wanted, capacity: min(limit, 4096)) }
+        var batch = try await database.read { db in
+            try db.batch(sql, values, fields: wanted, capacity: min(limit, 4096))
+        }
         guard batch.count > 0, case .int64(let ids) = batch.columns[0].values else {
             if isSorted {
                 batch.fields.removeLast()
@@ -80,7 +113,14 @@ extension Lake {
 
     static func split(_ batch: Batch) -> ([Int64], Batch) {
         guard case .int64(let ids) = batch.columns[0].values else { return ([], batch) }
-        return (ids, Batch(fields: Array(batch.fields.dropFirst()), columns: Array(batch.columns.dropFirst()), count: batch.count))
+        return (
+            ids,
+            Batch(
+                fields: Array(batch.fields.dropFirst()),
+                columns: Array(batch.columns.dropFirst()),
+                count: batch.count
+            )
+        )
     }
 
     /// All rows that a query lets out, batch after batch, each by a short read of its own.
@@ -117,7 +157,9 @@ public actor RecordScan {
         if let physical { lake.retain(physical) }
         if let decided, let state, decided.isWhole {
             // The version's file holds the same rows where nothing was changed since it was written.
-            if let reader = try? BatchFileReader(lake.versionFile(resource, state.load)), state.physical == "r\(resource.id.raw)_\(state.load)" {
+            if let reader = try? BatchFileReader(lake.versionFile(resource, state.load)),
+                state.physical == "r\(resource.id.raw)_\(state.load)"
+            {
                 let positions = fields.compactMap { field in reader.fields.firstIndex { $0.name == field.name } }
                 if positions.count == fields.count {
                     file = reader
@@ -166,7 +208,9 @@ public actor RecordScan {
         let (sql, values) = decided.statement(after: cursor, limit: limit)
         let inValues = sql.contains("IS NOT NULL")
         var wanted = decided.fields
-        if inValues, let sort = decided.sort, let field = decided.table.fields.first(where: { decided.table.column($0) == sort.column }) {
+        if inValues, let sort = decided.sort,
+            let field = decided.table.fields.first(where: { decided.table.column($0) == sort.column })
+        {
             wanted.append(field)
         }
         let fields = wanted

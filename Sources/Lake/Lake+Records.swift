@@ -27,7 +27,10 @@ extension Lake {
     func save(_ change: RecordChange, _ resource: Resource, by principal: PrincipalID) async throws -> Int64 {
         guard resource.storage == .records else {
             throw Problem(
-                "record.storage", status: 409, zh: "该资源由文件加载维护,不能逐条填报。", en: "This resource is maintained by loads; single records cannot be written.",
+                "record.storage",
+                status: 409,
+                zh: "该资源由文件加载维护,不能逐条填报。",
+                en: "This resource is maintained by loads; single records cannot be written.",
                 hint: .init("请用加载文件的方式更新。", "Load a file instead.")
             )
         }
@@ -46,10 +49,18 @@ extension Lake {
                 for statement in table.indexStatements(key: schema.key) { try db.execute(statement) }
                 try db.execute(
                     "INSERT INTO tables (resource, physical, schema, next_id, next_seq, rows, load, updated_at) VALUES (?,?,?,1,1,0,0,?)",
-                    [.integer(resource.id.raw), .text(table.name), .text(TableSchema.write(schema).text), .integer(now)]
+                    [
+                        .integer(resource.id.raw), .text(table.name), .text(TableSchema.write(schema).text),
+                        .integer(now),
+                    ]
                 )
             }
-            guard let numbers = try db.row("SELECT next_id, next_seq FROM tables WHERE resource = ?", [.integer(resource.id.raw)]) else {
+            guard
+                let numbers = try db.row(
+                    "SELECT next_id, next_seq FROM tables WHERE resource = ?",
+                    [.integer(resource.id.raw)]
+                )
+            else {
                 throw Problem.notFound(.init("资源", "the resource"))
             }
             let sequence = numbers.integer(1)
@@ -61,7 +72,8 @@ extension Lake {
             try db.execute(
                 "UPDATE tables SET next_id = ?, next_seq = ?, rows = rows + ?, updated_at = ? WHERE resource = ?",
                 [
-                    .integer(max(numbers.integer(0), id + 1)), .integer(sequence + 1), .integer(change.id == nil ? 1 : 0), .integer(now),
+                    .integer(max(numbers.integer(0), id + 1)), .integer(sequence + 1),
+                    .integer(change.id == nil ? 1 : 0), .integer(now),
                     .integer(resource.id.raw),
                 ]
             )
@@ -74,11 +86,17 @@ extension Lake {
     /// Takes a record out, leaving a tombstone.
     func delete(_ id: Int64, _ resource: Resource, by principal: PrincipalID) async throws {
         let database = database(resource)
-        guard resource.storage == .records, let state = try await state(resource) else { throw Problem.notFound(.init("记录", "the record")) }
+        guard resource.storage == .records, let state = try await state(resource) else {
+            throw Problem.notFound(.init("记录", "the record"))
+        }
         let now = kernel.clock.now()
         let day = CivilTime.date(CivilTime.chinaDay(microseconds: now))
         try await database.write { db in
-            guard let sequence = try db.row("SELECT next_seq FROM tables WHERE resource = ?", [.integer(resource.id.raw)])?.integer(0),
+            guard
+                let sequence = try db.row(
+                    "SELECT next_seq FROM tables WHERE resource = ?",
+                    [.integer(resource.id.raw)]
+                )?.integer(0),
                 try db.execute("DELETE FROM \(state.physical) WHERE _id = ?", [.integer(id)]) == 1
             else { throw Problem.notFound(.init("记录", "the record")) }
             let load = try Lake.dayLoad(resource, day, sequence, principal, now, db)
@@ -94,17 +112,31 @@ extension Lake {
     }
 
     /// A day's forms of one resource are one load.
-    static func dayLoad(_ resource: Resource, _ day: String, _ sequence: Int64, _ principal: PrincipalID, _ now: Int64, _ db: any SQLWriting) throws -> Int64 {
+    static func dayLoad(
+        _ resource: Resource,
+        _ day: String,
+        _ sequence: Int64,
+        _ principal: PrincipalID,
+        _ now: Int64,
+        _ db: any SQLWriting
+    ) throws -> Int64 {
         let source = "form:\(day)"
         if let load = try db.row(
-            "SELECT id FROM loads WHERE resource = ? AND source = ? ORDER BY id DESC LIMIT 1", [.integer(resource.id.raw), .text(source)]
+            "SELECT id FROM loads WHERE resource = ? AND source = ? ORDER BY id DESC LIMIT 1",
+            [.integer(resource.id.raw), .text(source)]
         )?.integer(0) {
-            try db.execute("UPDATE loads SET good = good + 1, last_seq = ?, finished_at = ? WHERE id = ?", [.integer(sequence), .integer(now), .integer(load)])
+            try db.execute(
+                "UPDATE loads SET good = good + 1, last_seq = ?, finished_at = ? WHERE id = ?",
+                [.integer(sequence), .integer(now), .integer(load)]
+            )
             return load
         }
         try db.execute(
             "INSERT INTO loads (resource, mode, state, source, digest, principal, started_at, finished_at, good, first_seq, last_seq) VALUES (?,'upsert','done',?,'',?,?,?,1,?,?)",
-            [.integer(resource.id.raw), .text(source), .integer(principal.raw), .integer(now), .integer(now), .integer(sequence), .integer(sequence)]
+            [
+                .integer(resource.id.raw), .text(source), .integer(principal.raw), .integer(now), .integer(now),
+                .integer(sequence), .integer(sequence),
+            ]
         )
         return db.lastInsertedID
     }
@@ -113,15 +145,27 @@ extension Lake {
         guard let state = try await state(resource) else { throw Problem.notFound(.init("记录", "the record")) }
         let table = state.table
         let batch = try await database.read { db in
-            try db.batch("SELECT \(table.allColumns.joined(separator: ", ")) FROM \(table.name) WHERE _id = ?", [.integer(id)], fields: table.fields, capacity: 1)
+            try db.batch(
+                "SELECT \(table.allColumns.joined(separator: ", ")) FROM \(table.name) WHERE _id = ?",
+                [.integer(id)],
+                fields: table.fields,
+                capacity: 1
+            )
         }
         guard batch.count == 1 else { throw Problem.notFound(.init("记录", "the record")) }
-        return Dictionary(table.fields.indices.map { (table.fields[$0].name, batch.value(0, $0).text) }, uniquingKeysWith: { first, _ in first })
+        return Dictionary(
+            table.fields.indices.map { (table.fields[$0].name, batch.value(0, $0).text) },
+            uniquingKeysWith: { first, _ in first }
+        )
     }
 
     static func checked(_ values: [String: String], _ schema: Schema) throws -> Batch {
         for name in values.keys where schema.index(name) == nil {
-            throw Problem("query.field", zh: "没有字段“\(name)”,或无权查看。", en: "There is no field “\(name)”, or you may not see it.")
+            throw Problem(
+                "query.field",
+                zh: "没有字段“\(name)”,或无权查看。",
+                en: "There is no field “\(name)”, or you may not see it."
+            )
         }
         var raw = RawBatch(columns: schema.fields.count)
         for field in schema.fields {
@@ -136,7 +180,9 @@ extension Lake {
         guard checked.bad.isEmpty else {
             let errors = checker.report().samples.filter { $0.severity == .error }
             throw Problem(
-                "record.invalid", status: 422, zh: "填报内容有误:\(errors.map(\.message.zh).joined(separator: ";"))",
+                "record.invalid",
+                status: 422,
+                zh: "填报内容有误:\(errors.map(\.message.zh).joined(separator: ";"))",
                 en: "The form is not right: \(errors.map(\.message.en).joined(separator: "; "))",
                 details: Dictionary(errors.map { ($0.field, $0.rule) }, uniquingKeysWith: { first, _ in first })
             )

@@ -33,7 +33,10 @@ public final class Lake: Sendable {
         self.folder = folder
         self.faults = faults
         for name in ["uploads", "versions"] {
-            try FileManager.default.createDirectory(at: folder.appendingPathComponent(name), withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                at: folder.appendingPathComponent(name),
+                withIntermediateDirectories: true
+            )
         }
         for database in [kernel.databases.lake, kernel.databases.records] {
             try await Migration.apply(Lake.migrations, to: database, at: kernel.clock.now())
@@ -74,7 +77,10 @@ public final class Lake: Sendable {
             for load in unfinished {
                 try db.execute("DELETE FROM quarantine WHERE load = ?", [.integer(load)])
                 try db.execute("DELETE FROM quarantine_headers WHERE load = ?", [.integer(load)])
-                try db.execute("UPDATE loads SET state = 'failed', job = NULL, finished_at = ? WHERE id = ?", [.integer(now), .integer(load)])
+                try db.execute(
+                    "UPDATE loads SET state = 'failed', job = NULL, finished_at = ? WHERE id = ?",
+                    [.integer(now), .integer(load)]
+                )
             }
             return try db.rows(
                 "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB 'r[0-9]*_[0-9]*' AND name NOT IN (SELECT physical FROM tables)"
@@ -91,7 +97,9 @@ public final class Lake: Sendable {
     func state(_ resource: Resource) async throws -> TableState? {
         if let known = states.withLock({ $0[resource.id] }) { return known }
         let state = try await database(resource).read { db in
-            try db.row("SELECT \(TableState.columns) FROM tables WHERE resource = ?", [.integer(resource.id.raw)]).map(TableState.read)
+            try db.row("SELECT \(TableState.columns) FROM tables WHERE resource = ?", [.integer(resource.id.raw)]).map(
+                TableState.read
+            )
         }
         if let state {
             states.withLock { states in
@@ -105,20 +113,28 @@ public final class Lake: Sendable {
     // MARK: Events
 
     /// Registers who learns of loads. An event is given again until every subscriber took it.
-    public func subscribe(_ body: @escaping @Sendable (LoadedEvent) async throws -> Void) { subscribers.withLock { $0.append(body) } }
+    public func subscribe(_ body: @escaping @Sendable (LoadedEvent) async throws -> Void) {
+        subscribers.withLock { $0.append(body) }
+    }
 
     /// Hands events of the outbox on; called after loads and at the start.
     public func deliver() async throws {
         for database in [kernel.databases.lake, kernel.databases.records] {
             while true {
-                let rows = try await database.read { try $0.rows("SELECT id, payload FROM outbox ORDER BY id LIMIT 100") }
+                let rows = try await database.read {
+                    try $0.rows("SELECT id, payload FROM outbox ORDER BY id LIMIT 100")
+                }
                 if rows.isEmpty { break }
                 for row in rows {
                     let payload = try JSONValue(text: row.text(1))
                     let event = LoadedEvent(
-                        load: payload["load"]?.integer ?? 0, resource: ResourceID(payload["resource"]?.integer ?? 0),
-                        at: payload["at"]?.integer ?? 0, rows: payload["rows"]?.integer ?? 0, good: payload["good"]?.integer ?? 0,
-                        bad: payload["bad"]?.integer ?? 0, report: payload["report"] ?? .null
+                        load: payload["load"]?.integer ?? 0,
+                        resource: ResourceID(payload["resource"]?.integer ?? 0),
+                        at: payload["at"]?.integer ?? 0,
+                        rows: payload["rows"]?.integer ?? 0,
+                        good: payload["good"]?.integer ?? 0,
+                        bad: payload["bad"]?.integer ?? 0,
+                        report: payload["report"] ?? .null
                     )
                     for subscriber in subscribers.withLock({ $0 }) { try await subscriber(event) }
                     let id = row.values[0]
@@ -130,7 +146,8 @@ public final class Lake: Sendable {
 
     static func outbox(_ event: LoadedEvent, _ db: any SQLWriting) throws {
         let payload = JSONValue.object([
-            .init("load", .integer(event.load)), .init("resource", .integer(event.resource.raw)), .init("at", .integer(event.at)),
+            .init("load", .integer(event.load)), .init("resource", .integer(event.resource.raw)),
+            .init("at", .integer(event.at)),
             .init("rows", .integer(event.rows)), .init("good", .integer(event.good)), .init("bad", .integer(event.bad)),
             .init("report", event.report),
         ])
@@ -164,31 +181,46 @@ public final class Lake: Sendable {
     /// The loads of a resource, newest first.
     func loads(of resource: Resource, limit: Int) async throws -> [Load] {
         try await database(resource).read { db in
-            try db.rows("SELECT \(Load.columns) FROM loads WHERE resource = ? ORDER BY id DESC LIMIT \(limit)", [.integer(resource.id.raw)])
-                .map(Load.read)
+            try db.rows(
+                "SELECT \(Load.columns) FROM loads WHERE resource = ? ORDER BY id DESC LIMIT \(limit)",
+                [.integer(resource.id.raw)]
+            )
+            .map(Load.read)
         }
     }
 
     func load(_ id: Int64, of resource: Resource) async throws -> Load {
         let found = try await database(resource).read { db in
-            try db.row("SELECT \(Load.columns) FROM loads WHERE id = ? AND resource = ?", [.integer(id), .integer(resource.id.raw)]).map(Load.read)
+            try db.row(
+                "SELECT \(Load.columns) FROM loads WHERE id = ? AND resource = ?",
+                [.integer(id), .integer(resource.id.raw)]
+            ).map(Load.read)
         }
         guard let found else { throw Problem.notFound(.init("批次", "the load")) }
         return found
     }
 
-    func quarantine(_ load: Int64, of resource: Resource, after: Int64, limit: Int) async throws -> (header: [String], rows: [QuarantinedRow]) {
+    func quarantine(
+        _ load: Int64,
+        of resource: Resource,
+        after: Int64,
+        limit: Int
+    ) async throws -> (header: [String], rows: [QuarantinedRow]) {
         _ = try await self.load(load, of: resource)
         return try await database(resource).read { db in
-            let header = try db.row("SELECT cells FROM quarantine_headers WHERE load = ?", [.integer(load)]).map { try JSONValue(text: $0.text(0)) }
+            let header = try db.row("SELECT cells FROM quarantine_headers WHERE load = ?", [.integer(load)]).map {
+                try JSONValue(text: $0.text(0))
+            }
             let rows = try db.rows(
-                "SELECT row, cells, reasons FROM quarantine WHERE load = ? AND row > ? ORDER BY row LIMIT \(limit)", [.integer(load), .integer(after)]
+                "SELECT row, cells, reasons FROM quarantine WHERE load = ? AND row > ? ORDER BY row LIMIT \(limit)",
+                [.integer(load), .integer(after)]
             )
             return (
                 header?.array?.compactMap(\.string) ?? [],
                 try rows.map { row in
                     QuarantinedRow(
-                        row: row.integer(0), cells: try JSONValue(text: row.text(1)).array?.compactMap(\.string) ?? [],
+                        row: row.integer(0),
+                        cells: try JSONValue(text: row.text(1)).array?.compactMap(\.string) ?? [],
                         reasons: try JSONValue(text: row.text(2)).array?.compactMap(\.string) ?? []
                     )
                 }

@@ -14,19 +14,33 @@ public struct LakeActions: Sendable {
     static let loadDescriptor = ActionDescriptor("data.load", .dataLoad, .write, zh: "提交加载", en: "queue a load")
     static let runDescriptor = ActionDescriptor("data.run_load", .dataLoad, .write, zh: "执行加载", en: "run a load")
     static let saveDescriptor = ActionDescriptor("record.save", .dataWrite, .write, zh: "保存记录", en: "save a record")
-    static let deleteDescriptor = ActionDescriptor("record.delete", .dataWrite, .write, zh: "删除记录", en: "delete a record")
+    static let deleteDescriptor = ActionDescriptor(
+        "record.delete",
+        .dataWrite,
+        .write,
+        zh: "删除记录",
+        en: "delete a record"
+    )
     static let loadsDescriptor = ActionDescriptor("load.list", .quarantineRead, .view, zh: "批次列表", en: "list loads")
     static let showDescriptor = ActionDescriptor("load.show", .quarantineRead, .view, zh: "查看批次", en: "show a load")
-    static let quarantineDescriptor = ActionDescriptor("load.quarantine", .quarantineRead, .read, zh: "查看问题数据", en: "read quarantined rows")
+    static let quarantineDescriptor = ActionDescriptor(
+        "load.quarantine",
+        .quarantineRead,
+        .read,
+        zh: "查看问题数据",
+        en: "read quarantined rows"
+    )
 
     public static let descriptors = [
-        readDescriptor, exportDescriptor, loadDescriptor, runDescriptor, saveDescriptor, deleteDescriptor, loadsDescriptor, showDescriptor,
+        readDescriptor, exportDescriptor, loadDescriptor, runDescriptor, saveDescriptor, deleteDescriptor,
+        loadsDescriptor, showDescriptor,
         quarantineDescriptor,
     ]
 
     /// A page of rows.
     public var read: Action<RecordQuery, RecordPage> {
-        Action(Self.readDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) { [lake] query, decision in
+        Action(Self.readDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) {
+            [lake] query, decision in
             let page = try await lake.page(query, decision)
             decision.note("rows", String(page.batch.count))
             if let filter = query.filter, !filter.isEmpty { decision.note("filter_digest", Lake.digestText(filter)) }
@@ -36,7 +50,8 @@ public struct LakeActions: Sendable {
 
     /// All rows a query lets out, as a stream.
     public var export: Action<RecordQuery, RecordScan> {
-        Action(Self.exportDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) { [lake] query, decision in
+        Action(Self.exportDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) {
+            [lake] query, decision in
             if let filter = query.filter, !filter.isEmpty { decision.note("filter_digest", Lake.digestText(filter)) }
             decision.note("fields", String(decision.fields.count))
             return try await lake.scan(query, decision)
@@ -53,7 +68,12 @@ public struct LakeActions: Sendable {
         public var encoding: TextEncoding?
         public var header: SheetLayout.HeaderHint
         public init(
-            code: String, path: String, source: String, table: String? = nil, mode: LoadMode, encoding: TextEncoding? = nil,
+            code: String,
+            path: String,
+            source: String,
+            table: String? = nil,
+            mode: LoadMode,
+            encoding: TextEncoding? = nil,
             header: SheetLayout.HeaderHint = .detect
         ) {
             self.code = code
@@ -80,12 +100,18 @@ public struct LakeActions: Sendable {
         }
 
         init(_ json: JSONValue) throws(Problem) {
-            guard let code = json["code"]?.string, let path = json["path"]?.string, let mode = json["mode"]?.string.flatMap(LoadMode.init(rawValue:)) else {
+            guard let code = json["code"]?.string, let path = json["path"]?.string,
+                let mode = json["mode"]?.string.flatMap(LoadMode.init(rawValue:))
+            else {
                 throw Problem("job.unknown", status: 500, zh: "任务内容无法识别。", en: "The job's content cannot be read.")
             }
             let hint = json["header"]?.string ?? "detect"
             self.init(
-                code: code, path: path, source: json["source"]?.string ?? "", table: json["table"]?.string, mode: mode,
+                code: code,
+                path: path,
+                source: json["source"]?.string ?? "",
+                table: json["table"]?.string,
+                mode: mode,
                 encoding: json["encoding"]?.string.flatMap(TextEncoding.init(rawValue:)),
                 header: hint == "none" ? .none : Int(hint).map { .line($0) } ?? .detect
             )
@@ -94,7 +120,8 @@ public struct LakeActions: Sendable {
 
     /// Queues a load; the job's id.
     public var load: Action<LoadInput, Int64> {
-        Action(Self.loadDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) { [lake] input, decision in
+        Action(Self.loadDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) {
+            [lake] input, decision in
             guard let principal = decision.caller.principal else { throw Problem.notFound(.init("账号", "the account")) }
             var kept = input
             // Paths inside the data directory are kept relative to it, so that a restored node finds its files.
@@ -108,12 +135,22 @@ public struct LakeActions: Sendable {
 
     /// Runs a load now: what the job does, and the command line.
     public var run: Action<(input: LoadInput, job: Int64?, progress: @Sendable (Int64, Int64) -> Void), Load> {
-        Action(Self.runDescriptor, target: { [lake] in try await lake.kernel.resource($0.input.code) }) { [lake] input, decision in
-            guard let resource = decision.resource, let principal = decision.caller.principal else { throw Problem.notFound(.init("资源", "the resource")) }
-            let path = input.input.path.hasPrefix("/") ? input.input.path : lake.folder.appendingPathComponent(input.input.path).path
+        Action(Self.runDescriptor, target: { [lake] in try await lake.kernel.resource($0.input.code) }) {
+            [lake] input, decision in
+            guard let resource = decision.resource, let principal = decision.caller.principal else {
+                throw Problem.notFound(.init("资源", "the resource"))
+            }
+            let path =
+                input.input.path.hasPrefix("/")
+                ? input.input.path : lake.folder.appendingPathComponent(input.input.path).path
             let request = LoadRequest(
-                path: path, source: input.input.source, table: input.input.table, mode: input.input.mode,
-                options: ReadOptions(encoding: input.input.encoding, header: input.input.header), job: input.job, principal: principal.id
+                path: path,
+                source: input.input.source,
+                table: input.input.table,
+                mode: input.input.mode,
+                options: ReadOptions(encoding: input.input.encoding, header: input.input.header),
+                job: input.job,
+                principal: principal.id
             )
             let load = try await lake.run(request, into: resource, progress: input.progress)
             decision.note("load", String(load.id))
@@ -125,8 +162,11 @@ public struct LakeActions: Sendable {
     }
 
     public var save: Action<RecordChange, Int64> {
-        Action(Self.saveDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) { [lake] change, decision in
-            guard let resource = decision.resource, let principal = decision.caller.principal else { throw Problem.notFound(.init("资源", "the resource")) }
+        Action(Self.saveDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) {
+            [lake] change, decision in
+            guard let resource = decision.resource, let principal = decision.caller.principal else {
+                throw Problem.notFound(.init("资源", "the resource"))
+            }
             let id = try await lake.save(change, resource, by: principal.id)
             decision.note("record", String(id))
             return id
@@ -134,32 +174,45 @@ public struct LakeActions: Sendable {
     }
 
     public var delete: Action<(code: String, id: Int64), Void> {
-        Action(Self.deleteDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) { [lake] input, decision in
-            guard let resource = decision.resource, let principal = decision.caller.principal else { throw Problem.notFound(.init("资源", "the resource")) }
+        Action(Self.deleteDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) {
+            [lake] input, decision in
+            guard let resource = decision.resource, let principal = decision.caller.principal else {
+                throw Problem.notFound(.init("资源", "the resource"))
+            }
             decision.note("record", String(input.id))
             try await lake.delete(input.id, resource, by: principal.id)
         }
     }
 
     public var loads: Action<(code: String, limit: Int), [Load]> {
-        Action(Self.loadsDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) { [lake] input, decision in
+        Action(Self.loadsDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) {
+            [lake] input, decision in
             guard let resource = decision.resource else { return [] }
             return try await lake.loads(of: resource, limit: max(1, min(input.limit, 500)))
         }
     }
 
     public var show: Action<(code: String, load: Int64), Load> {
-        Action(Self.showDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) { [lake] input, decision in
+        Action(Self.showDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) {
+            [lake] input, decision in
             guard let resource = decision.resource else { throw Problem.notFound(.init("批次", "the load")) }
             return try await lake.load(input.load, of: resource)
         }
     }
 
-    public var quarantine: Action<(code: String, load: Int64, after: Int64, limit: Int), (header: [String], rows: [QuarantinedRow])> {
-        Action(Self.quarantineDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) { [lake] input, decision in
+    public var quarantine:
+        Action<(code: String, load: Int64, after: Int64, limit: Int), (header: [String], rows: [QuarantinedRow])>
+    {
+        Action(Self.quarantineDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) {
+            [lake] input, decision in
             guard let resource = decision.resource else { throw Problem.notFound(.init("批次", "the load")) }
             decision.note("load", String(input.load))
-            return try await lake.quarantine(input.load, of: resource, after: input.after, limit: max(1, min(input.limit, 10_000)))
+            return try await lake.quarantine(
+                input.load,
+                of: resource,
+                after: input.after,
+                limit: max(1, min(input.limit, 10_000))
+            )
         }
     }
 
@@ -167,7 +220,12 @@ public struct LakeActions: Sendable {
     public func registerJobs() {
         lake.kernel.jobs.register("load") { [self] job, progress in
             guard let principal = try await lake.kernel.accounts.find(job.principal), principal.isActive else {
-                throw Problem("access.denied", status: 403, zh: "提交任务的账号已停用。", en: "The account that queued the job is disabled.")
+                throw Problem(
+                    "access.denied",
+                    status: 403,
+                    zh: "提交任务的账号已停用。",
+                    en: "The account that queued the job is disabled."
+                )
             }
             let input = try LoadInput(job.payload)
             let caller = Caller(principal: principal, trace: "job-\(job.id)")

@@ -37,14 +37,24 @@ public struct Load: Sendable {
     /// The check's report as JSON; null while it runs.
     public var report: JSONValue
 
-    static let columns = "id, resource, mode, state, source, digest, principal, started_at, finished_at, good, bad, first_seq, last_seq, report"
+    static let columns =
+        "id, resource, mode, state, source, digest, principal, started_at, finished_at, good, bad, first_seq, last_seq, report"
 
     static func read(_ row: SQLRow) throws -> Load {
         Load(
-            id: row.integer(0), resource: ResourceID(row.integer(1)), mode: LoadMode(rawValue: row.text(2)) ?? .replace,
-            state: State(rawValue: row.text(3)) ?? .failed, source: row.text(4), digest: row.text(5),
-            principal: PrincipalID(row.integer(6)), startedAt: row.integer(7), finishedAt: row.optionalInteger(8), good: row.integer(9),
-            bad: row.integer(10), firstSequence: row.integer(11), lastSequence: row.integer(12),
+            id: row.integer(0),
+            resource: ResourceID(row.integer(1)),
+            mode: LoadMode(rawValue: row.text(2)) ?? .replace,
+            state: State(rawValue: row.text(3)) ?? .failed,
+            source: row.text(4),
+            digest: row.text(5),
+            principal: PrincipalID(row.integer(6)),
+            startedAt: row.integer(7),
+            finishedAt: row.optionalInteger(8),
+            good: row.integer(9),
+            bad: row.integer(10),
+            firstSequence: row.integer(11),
+            lastSequence: row.integer(12),
             report: try JSONValue(text: row.optionalText(13) ?? "null")
         )
     }

@@ -31,7 +31,9 @@ struct PhysicalTable: Sendable, Hashable {
     var allColumns: [String] { fields.indices.flatMap(columns) }
 
     func createStatement(_ dialect: Dialect) -> String {
-        let columns = fields.indices.flatMap { index in self.columns(index).map { "\($0) \(dialect.columnType(fields[index].type))" } }
+        let columns = fields.indices.flatMap { index in
+            self.columns(index).map { "\($0) \(dialect.columnType(fields[index].type))" }
+        }
         return """
             CREATE TABLE \(name) (_id INTEGER PRIMARY KEY, _owner BIGINT NOT NULL, _origin BIGINT NOT NULL, _load BIGINT NOT NULL, \
             _seq BIGINT NOT NULL, \(columns.joined(separator: ", ")))
@@ -57,7 +59,8 @@ struct PhysicalTable: Sendable, Hashable {
     func insertStatement(conflict: String = "") -> String {
         let columns = allColumns
         let marks = Array(repeating: "?", count: columns.count + 5).joined(separator: ",")
-        return "INSERT\(conflict) INTO \(name) (_id, _owner, _origin, _load, _seq, \(columns.joined(separator: ", "))) VALUES (\(marks))"
+        return
+            "INSERT\(conflict) INTO \(name) (_id, _owner, _origin, _load, _seq, \(columns.joined(separator: ", "))) VALUES (\(marks))"
     }
 }
 
@@ -76,8 +79,14 @@ struct TableState: Sendable {
 
     static func read(_ row: SQLRow) throws -> TableState {
         TableState(
-            resource: ResourceID(row.integer(0)), physical: row.text(1), schema: try TableSchema.read(JSONValue(text: row.text(2))),
-            nextID: row.integer(3), nextSequence: row.integer(4), rows: row.integer(5), load: row.integer(6), updatedAt: row.integer(7)
+            resource: ResourceID(row.integer(0)),
+            physical: row.text(1),
+            schema: try TableSchema.read(JSONValue(text: row.text(2))),
+            nextID: row.integer(3),
+            nextSequence: row.integer(4),
+            rows: row.integer(5),
+            load: row.integer(6),
+            updatedAt: row.integer(7)
         )
     }
 

@@ -20,7 +20,12 @@ public struct RecordQuery: Sendable {
     public var countsExactly: Bool
 
     public init(
-        _ code: String, fields: [String]? = nil, filter: String? = nil, sort: String? = nil, cursor: String? = nil, limit: Int = 100,
+        _ code: String,
+        fields: [String]? = nil,
+        filter: String? = nil,
+        sort: String? = nil,
+        cursor: String? = nil,
+        limit: Int = 100,
         countsExactly: Bool = false
     ) {
         self.code = code
@@ -99,7 +104,9 @@ struct DecidedQuery: Sendable {
         let isIndexed = field.indexed || field.unique
         guard isIndexed || state.rows <= 200_000 else {
             throw Problem(
-                "query.sort_unindexed", zh: "“\(name)”没有索引,数据量大时不能按它排序。", en: "“\(name)” has no index; a table this large cannot be sorted by it.",
+                "query.sort_unindexed",
+                zh: "“\(name)”没有索引,数据量大时不能按它排序。",
+                en: "“\(name)” has no index; a table this large cannot be sorted by it.",
                 hint: .init("请在信息项中标记为常用查询字段。", "Mark the field as often asked for.")
             )
         }
@@ -112,7 +119,9 @@ struct DecidedQuery: Sendable {
 
     static func masked(_ name: String) -> Problem {
         Problem(
-            "query.masked", status: 403, zh: "字段“\(name)”已脱敏,不能作为条件或排序。",
+            "query.masked",
+            status: 403,
+            zh: "字段“\(name)”已脱敏,不能作为条件或排序。",
             en: "The field “\(name)” is masked and cannot be filtered or sorted by."
         )
     }
@@ -132,14 +141,20 @@ struct DecidedQuery: Sendable {
                 parts.append("_id > ?")
                 values.append(.integer(cursor.id))
             }
-            return ("SELECT \(selection) FROM \(table.name)\(DecidedQuery.joined(parts)) ORDER BY _id LIMIT \(limit)", values)
+            return (
+                "SELECT \(selection) FROM \(table.name)\(DecidedQuery.joined(parts)) ORDER BY _id LIMIT \(limit)",
+                values
+            )
         }
         let direction = sort.descending ? "DESC" : "ASC"
         let sign = sort.descending ? "<" : ">"
         if let cursor, cursor.value == nil {
             parts.append("\(sort.column) IS NULL AND _id \(sign) ?")
             values.append(.integer(cursor.id))
-            return ("SELECT \(selection) FROM \(table.name)\(DecidedQuery.joined(parts)) ORDER BY _id \(direction) LIMIT \(limit)", values)
+            return (
+                "SELECT \(selection) FROM \(table.name)\(DecidedQuery.joined(parts)) ORDER BY _id \(direction) LIMIT \(limit)",
+                values
+            )
         }
         parts.append("\(sort.column) IS NOT NULL")
         if let cursor, let value = cursor.value {
@@ -152,10 +167,15 @@ struct DecidedQuery: Sendable {
         )
     }
 
-    static func joined(_ parts: [String]) -> String { parts.isEmpty ? "" : " WHERE " + parts.joined(separator: " AND ") }
+    static func joined(_ parts: [String]) -> String {
+        parts.isEmpty ? "" : " WHERE " + parts.joined(separator: " AND ")
+    }
 
     var countStatement: (sql: String, values: [SQLValue]) {
-        ("SELECT count(*) FROM \(table.name)\(DecidedQuery.joined(conditions.map(\.text)))", conditions.flatMap(\.values).map { SQLValue($0) })
+        (
+            "SELECT count(*) FROM \(table.name)\(DecidedQuery.joined(conditions.map(\.text)))",
+            conditions.flatMap(\.values).map { SQLValue($0) }
+        )
     }
 
     /// Masks the columns of a batch of the outputs.
@@ -190,14 +210,20 @@ struct DecidedQuery: Sendable {
         }
 
         init(text: String) throws(Problem) {
-            guard let bytes = Hexadecimal.bytes(text), let json = try? JSONValue(bytes), let list = json.array, let id = list.first?.integer else {
+            guard let bytes = Hexadecimal.bytes(text), let json = try? JSONValue(bytes), let list = json.array,
+                let id = list.first?.integer
+            else {
                 throw Problem("query.cursor", zh: "翻页标记无效。", en: "The cursor is not valid.")
             }
             self.id = id
             guard list.count > 1 else { return }
-            if list.count == 3 { value = list[1].real.map { .real($0) } }
-            else if let number = list[1].integer { value = .integer(number) }
-            else { value = list[1].string.map { .text($0) } }
+            if list.count == 3 {
+                value = list[1].real.map { .real($0) }
+            } else if let number = list[1].integer {
+                value = .integer(number)
+            } else {
+                value = list[1].string.map { .text($0) }
+            }
         }
     }
 }

@@ -20,16 +20,31 @@ final class ReferenceIndex: Sendable {
             let table = state.table
             let fields = reference.referenced.compactMap { name in table.fields.first { $0.name == name } }
             guard fields.count == reference.fields.count else {
-                throw Problem("schema.reference", zh: "引用的字段不存在:\(reference.resource)。", en: "A reference names fields that \(reference.resource) does not have.")
+                throw Problem(
+                    "schema.reference",
+                    zh: "引用的字段不存在:\(reference.resource)。",
+                    en: "A reference names fields that \(reference.resource) does not have."
+                )
             }
             let columns = fields.map { table.column($0) }.joined(separator: ", ")
             let batch = try await lake.database(target).read { db in
-                try db.batch("SELECT \(columns) FROM \(table.name) LIMIT \(ReferenceIndex.limit)", [], fields: fields, capacity: 1024)
+                try db.batch(
+                    "SELECT \(columns) FROM \(table.name) LIMIT \(ReferenceIndex.limit)",
+                    [],
+                    fields: fields,
+                    capacity: 1024
+                )
             }
-            keys[reference] = Set((0..<batch.count).map { row in fields.indices.map { batch.value(row, $0).text }.joined(separator: "\u{1F}") })
+            keys[reference] = Set(
+                (0..<batch.count).map { row in
+                    fields.indices.map { batch.value(row, $0).text }.joined(separator: "\u{1F}")
+                }
+            )
         }
         self.keys = keys
     }
 
-    func contains(_ key: ForeignKey, _ values: [String]) -> Bool { keys[key]?.contains(values.joined(separator: "\u{1F}")) ?? false }
+    func contains(_ key: ForeignKey, _ values: [String]) -> Bool {
+        keys[key]?.contains(values.joined(separator: "\u{1F}")) ?? false
+    }
 }

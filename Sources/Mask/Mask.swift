@@ -71,7 +71,8 @@ public enum Mask: Sendable, Hashable {
             return Column(.real(values.map { Mask.round($0, grid) }), validity: column.validity)
         case (.roundPosition(let grid), .points(let x, let y)):
             return Column(
-                .points(x: x.map { Mask.round($0, grid) }, y: y.map { Mask.round($0, grid) }), validity: column.validity
+                .points(x: x.map { Mask.round($0, grid) }, y: y.map { Mask.round($0, grid) }),
+                validity: column.validity
             )
         case (.generaliseTime(let step), .int32(let days)):
             return Column(.int32(days.map { Mask.generalise(days: $0, step) }), validity: column.validity)
@@ -157,7 +158,8 @@ public enum Mask: Sendable, Hashable {
 
     public var title: LocalizedText {
         switch self {
-        case .keep(let prefix, let suffix): .init("保留前 \(prefix) 后 \(suffix) 位", "first \(prefix) and last \(suffix) characters kept")
+        case .keep(let prefix, let suffix):
+            .init("保留前 \(prefix) 后 \(suffix) 位", "first \(prefix) and last \(suffix) characters kept")
         case .suppress: .init("不提供", "suppressed")
         case .roundPosition(let grid): .init("坐标取整到 \(grid)°", "coordinates rounded to \(grid)°")
         case .generaliseTime(let step): .init("时间概化(\(step.rawValue))", "time generalised (\(step.rawValue))")

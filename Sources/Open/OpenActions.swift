@@ -7,17 +7,52 @@ public struct OpenActions: Sendable {
 
     public init(_ opening: Opening) { self.opening = opening }
 
-    public static let applyDescriptor = ActionDescriptor("open.apply", .openApply, .write, zh: "申请开放", en: "apply for opening")
-    public static let secrecyDescriptor = ActionDescriptor("open.review_secrecy", .openReviewSecrecy, .write, zh: "保密审查及个人信息检查", en: "secrecy review and personal information check")
-    public static let authorityDescriptor = ActionDescriptor("open.review_authority", .openReviewAuthority, .write, zh: "开放审核", en: "review opening for the authority")
-    public static let closeDescriptor = ActionDescriptor("open.close", .openReviewAuthority, .write, zh: "停止开放", en: "close")
-    static let listDescriptor = ActionDescriptor("open.list", .catalogueRead, .view, zh: "开放申请列表", en: "list opening applications")
+    public static let applyDescriptor = ActionDescriptor(
+        "open.apply",
+        .openApply,
+        .write,
+        zh: "申请开放",
+        en: "apply for opening"
+    )
+    public static let secrecyDescriptor = ActionDescriptor(
+        "open.review_secrecy",
+        .openReviewSecrecy,
+        .write,
+        zh: "保密审查及个人信息检查",
+        en: "secrecy review and personal information check"
+    )
+    public static let authorityDescriptor = ActionDescriptor(
+        "open.review_authority",
+        .openReviewAuthority,
+        .write,
+        zh: "开放审核",
+        en: "review opening for the authority"
+    )
+    public static let closeDescriptor = ActionDescriptor(
+        "open.close",
+        .openReviewAuthority,
+        .write,
+        zh: "停止开放",
+        en: "close"
+    )
+    static let listDescriptor = ActionDescriptor(
+        "open.list",
+        .catalogueRead,
+        .view,
+        zh: "开放申请列表",
+        en: "list opening applications"
+    )
 
-    public static let descriptors = [applyDescriptor, secrecyDescriptor, authorityDescriptor, closeDescriptor, listDescriptor]
+    public static let descriptors = [
+        applyDescriptor, secrecyDescriptor, authorityDescriptor, closeDescriptor, listDescriptor,
+    ]
 
     public var apply: Action<(code: String, items: [OpeningRequest.Item], reason: String), OpeningRequest> {
-        Action(Self.applyDescriptor, target: { [opening] in try await opening.kernel.resource($0.code) }) { [opening] input, decision in
-            guard let resource = decision.resource, let principal = decision.caller.principal else { throw Problem.notFound(.init("资源", "the resource")) }
+        Action(Self.applyDescriptor, target: { [opening] in try await opening.kernel.resource($0.code) }) {
+            [opening] input, decision in
+            guard let resource = decision.resource, let principal = decision.caller.principal else {
+                throw Problem.notFound(.init("资源", "the resource"))
+            }
             let request = try await opening.apply(resource, items: input.items, reason: input.reason, by: principal.id)
             decision.note("application", String(request.id))
             decision.note("items", String(request.items.count))
@@ -57,7 +92,13 @@ public struct OpenActions: Sendable {
             guard let principal = decision.caller.principal else { throw Problem.notFound(.init("账号", "the account")) }
             decision.note("application", String(input.id))
             decision.note("answer", input.approve ? "approved" : "refused")
-            return try await opening.reviewAuthority(input.id, approve: input.approve, note: input.note, nextReview: input.nextReview, by: principal.id)
+            return try await opening.reviewAuthority(
+                input.id,
+                approve: input.approve,
+                note: input.note,
+                nextReview: input.nextReview,
+                by: principal.id
+            )
         }
     }
 
@@ -79,7 +120,12 @@ public struct OpenActions: Sendable {
             }
         ) { [opening] input, decision in
             let owners = opening.kernel.gate.ownersReached(by: decision.caller, with: .catalogueRead)
-            return try await opening.list(owners: owners, stage: input.stage, resource: decision.resource?.id, limit: 200)
+            return try await opening.list(
+                owners: owners,
+                stage: input.stage,
+                resource: decision.resource?.id,
+                limit: 200
+            )
         }
     }
 }

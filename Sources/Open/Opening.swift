@@ -55,21 +55,32 @@ public struct OpeningRequest: Sendable {
     /// The day by which the opening is looked at again.
     public var nextReview: Int32?
 
-    static let columns = "o.id, o.resource, r.code, r.name, o.stage, o.items, o.reason, o.applicant, o.secrecy_reviewer, o.secrecy_note, o.authority_reviewer, o.authority_note, o.at, o.next_review"
+    static let columns =
+        "o.id, o.resource, r.code, r.name, o.stage, o.items, o.reason, o.applicant, o.secrecy_reviewer, o.secrecy_note, o.authority_reviewer, o.authority_note, o.at, o.next_review"
 
     static func read(_ row: SQLRow) throws -> OpeningRequest {
         let items = try JSONValue(text: row.text(5)).array ?? []
         return OpeningRequest(
-            id: row.integer(0), resource: ResourceID(row.integer(1)), code: row.text(2), name: row.text(3), stage: Stage(rawValue: row.text(4)) ?? .refused,
+            id: row.integer(0),
+            resource: ResourceID(row.integer(1)),
+            code: row.text(2),
+            name: row.text(3),
+            stage: Stage(rawValue: row.text(4)) ?? .refused,
             items: items.map { item in
                 Item(
-                    field: item["field"]?.string ?? "", openness: item["openness"]?.integer.flatMap { Openness(rawValue: Int($0)) } ?? .none,
+                    field: item["field"]?.string ?? "",
+                    openness: item["openness"]?.integer.flatMap { Openness(rawValue: Int($0)) } ?? .none,
                     mask: item["mask"]?.string.map { Mask(code: $0) ?? .suppress }
                 )
             },
-            reason: row.text(6), applicant: PrincipalID(row.integer(7)), secrecyReviewer: row.optionalInteger(8).map { PrincipalID($0) },
-            secrecyNote: row.text(9), authorityReviewer: row.optionalInteger(10).map { PrincipalID($0) }, authorityNote: row.text(11),
-            at: row.integer(12), nextReview: row.optionalInteger(13).map { Int32($0) }
+            reason: row.text(6),
+            applicant: PrincipalID(row.integer(7)),
+            secrecyReviewer: row.optionalInteger(8).map { PrincipalID($0) },
+            secrecyNote: row.text(9),
+            authorityReviewer: row.optionalInteger(10).map { PrincipalID($0) },
+            authorityNote: row.text(11),
+            at: row.integer(12),
+            nextReview: row.optionalInteger(13).map { Int32($0) }
         )
     }
 }
@@ -113,16 +124,31 @@ public final class Opening: Sendable {
         }
     }
 
-    func apply(_ resource: Resource, items: [OpeningRequest.Item], reason: String, by applicant: PrincipalID) async throws -> OpeningRequest {
+    func apply(
+        _ resource: Resource,
+        items: [OpeningRequest.Item],
+        reason: String,
+        by applicant: PrincipalID
+    ) async throws -> OpeningRequest {
         guard resource.state == .published else {
-            throw Problem("open.not_published", status: 409, zh: "先发布目录,再申请开放。", en: "Publish the entry before you apply for opening.")
+            throw Problem(
+                "open.not_published",
+                status: 409,
+                zh: "先发布目录,再申请开放。",
+                en: "Publish the entry before you apply for opening."
+            )
         }
-        guard !TextForms.trimmed(reason).isEmpty else { throw Problem("open.reason", status: 422, zh: "请写明开放理由。", en: "Give a reason for the opening.") }
+        guard !TextForms.trimmed(reason).isEmpty else {
+            throw Problem("open.reason", status: 422, zh: "请写明开放理由。", en: "Give a reason for the opening.")
+        }
         let checked = try Opening.check(items, resource)
         let now = kernel.clock.now()
         let json = Opening.json(checked)
         let id = try await kernel.databases.control.write { db in
-            if try db.row("SELECT 1 FROM openings WHERE resource = ? AND stage IN ('secrecy', 'authority')", [.integer(resource.id.raw)]) != nil {
+            if try db.row(
+                "SELECT 1 FROM openings WHERE resource = ? AND stage IN ('secrecy', 'authority')",
+                [.integer(resource.id.raw)]
+            ) != nil {
                 throw Problem("open.pending", status: 409, zh: "已有一份申请在办理。", en: "An application is under way already.")
             }
             try db.execute(
@@ -153,28 +179,49 @@ public final class Opening: Sendable {
                 throw Problem("open.field", zh: "没有字段“\(item.field)”。", en: "There is no field “\(item.field)”.")
             }
             guard field.grade < .important else {
-                throw Problem("open.grade", status: 403, zh: "“\(field.display)”属于\(field.grade.title.zh),不得开放。", en: "“\(field.name)” is \(field.grade.title.en) and must not be opened.")
+                throw Problem(
+                    "open.grade",
+                    status: 403,
+                    zh: "“\(field.display)”属于\(field.grade.title.zh),不得开放。",
+                    en: "“\(field.name)” is \(field.grade.title.en) and must not be opened."
+                )
             }
-            if let kind = field.kind, kind.isPersonal, item.mask == nil { item.mask = Mask.standard(for: kind) ?? .suppress }
+            if let kind = field.kind, kind.isPersonal, item.mask == nil {
+                item.mask = Mask.standard(for: kind) ?? .suppress
+            }
             checked.append(item)
         }
-        guard !checked.isEmpty else { throw Problem("open.empty", status: 422, zh: "没有选择要开放的信息项。", en: "No item was chosen to be opened.") }
+        guard !checked.isEmpty else {
+            throw Problem("open.empty", status: 422, zh: "没有选择要开放的信息项。", en: "No item was chosen to be opened.")
+        }
         return checked
     }
 
     func find(_ id: Int64) async throws -> OpeningRequest {
         let found = try await kernel.databases.control.read { db in
-            try db.row("SELECT \(OpeningRequest.columns) FROM openings o JOIN resources r ON r.id = o.resource WHERE o.id = ?", [.integer(id)])
-                .map(OpeningRequest.read)
+            try db.row(
+                "SELECT \(OpeningRequest.columns) FROM openings o JOIN resources r ON r.id = o.resource WHERE o.id = ?",
+                [.integer(id)]
+            )
+            .map(OpeningRequest.read)
         }
         guard let found else { throw Problem.notFound(.init("开放申请", "the application")) }
         return found
     }
 
-    func list(owners: Set<OrganisationID>?, stage: OpeningRequest.Stage?, resource: ResourceID? = nil, limit: Int) async throws -> [OpeningRequest] {
+    func list(
+        owners: Set<OrganisationID>?,
+        stage: OpeningRequest.Stage?,
+        resource: ResourceID? = nil,
+        limit: Int
+    ) async throws -> [OpeningRequest] {
         var conditions = ["1 = 1"]
         var values: [SQLValue] = []
-        if let owners { conditions.append("r.owner IN (\((owners.isEmpty ? [-1] : owners.map(\.raw)).map { String($0) }.joined(separator: ",")))") }
+        if let owners {
+            conditions.append(
+                "r.owner IN (\((owners.isEmpty ? [-1] : owners.map(\.raw)).map { String($0) }.joined(separator: ",")))"
+            )
+        }
         if let stage {
             conditions.append("o.stage = ?")
             values.append(.text(stage.rawValue))
@@ -183,24 +230,47 @@ public final class Opening: Sendable {
             conditions.append("o.resource = ?")
             values.append(.integer(resource.raw))
         }
-        let sql = "SELECT \(OpeningRequest.columns) FROM openings o JOIN resources r ON r.id = o.resource WHERE \(conditions.joined(separator: " AND ")) ORDER BY o.id DESC LIMIT \(limit)"
+        let sql =
+            "SELECT \(OpeningRequest.columns) FROM openings o JOIN resources r ON r.id = o.resource WHERE \(conditions.joined(separator: " AND ")) ORDER BY o.id DESC LIMIT \(limit)"
         let bound = values
         return try await kernel.databases.control.read { db in try db.rows(sql, bound).map(OpeningRequest.read) }
     }
 
     /// The secrecy reviewer's answer.
-    func reviewSecrecy(_ id: Int64, approve: Bool, note: String, by reviewer: PrincipalID) async throws -> OpeningRequest {
+    func reviewSecrecy(
+        _ id: Int64,
+        approve: Bool,
+        note: String,
+        by reviewer: PrincipalID
+    ) async throws -> OpeningRequest {
         let request = try await find(id)
         try Opening.guardReview(request, stage: .secrecy, note: note, others: [request.applicant], reviewer)
-        let values: [SQLValue] = [.text(approve ? "authority" : "refused"), .integer(reviewer.raw), .text(note), .integer(id)]
-        try await move("UPDATE openings SET stage = ?, secrecy_reviewer = ?, secrecy_note = ? WHERE id = ? AND stage = 'secrecy'", values)
+        let values: [SQLValue] = [
+            .text(approve ? "authority" : "refused"), .integer(reviewer.raw), .text(note), .integer(id),
+        ]
+        try await move(
+            "UPDATE openings SET stage = ?, secrecy_reviewer = ?, secrecy_note = ? WHERE id = ? AND stage = 'secrecy'",
+            values
+        )
         return try await find(id)
     }
 
     /// The authority's answer. With a yes the grants to the public come into force.
-    func reviewAuthority(_ id: Int64, approve: Bool, note: String, nextReview: Int32, by reviewer: PrincipalID) async throws -> OpeningRequest {
+    func reviewAuthority(
+        _ id: Int64,
+        approve: Bool,
+        note: String,
+        nextReview: Int32,
+        by reviewer: PrincipalID
+    ) async throws -> OpeningRequest {
         let request = try await find(id)
-        try Opening.guardReview(request, stage: .authority, note: note, others: [request.applicant, request.secrecyReviewer].compactMap { $0 }, reviewer)
+        try Opening.guardReview(
+            request,
+            stage: .authority,
+            note: note,
+            others: [request.applicant, request.secrecyReviewer].compactMap { $0 },
+            reviewer
+        )
         guard approve else {
             try await move(
                 "UPDATE openings SET stage = 'refused', authority_reviewer = ?, authority_note = ? WHERE id = ? AND stage = 'authority'",
@@ -210,19 +280,34 @@ public final class Opening: Sendable {
         }
         let now = kernel.clock.now()
         guard nextReview > CivilTime.chinaDay(microseconds: now) else {
-            throw Problem("open.next_review", status: 422, zh: "下次复审日期应在今天之后。", en: "The next review should be after today.")
+            throw Problem(
+                "open.next_review",
+                status: 422,
+                zh: "下次复审日期应在今天之后。",
+                en: "The next review should be after today."
+            )
         }
         var resource = try await kernel.resource(request.resource)
-        guard resource.state == .published else { throw Problem("open.not_published", status: 409, zh: "目录已下线。", en: "The entry was withdrawn.") }
+        guard resource.state == .published else {
+            throw Problem("open.not_published", status: 409, zh: "目录已下线。", en: "The entry was withdrawn.")
+        }
         // The schema may have changed since the application: a field that is gone or became personal is not opened unseen.
         let items = try Opening.check(request.items, resource)
         resource.isOpen = true
-        resource.openness = resource.schema.fields.map { field in items.first { $0.field == field.name }?.openness ?? .none }
+        resource.openness = resource.schema.fields.map { field in
+            items.first { $0.field == field.name }?.openness ?? .none
+        }
         let opened = resource
         let unconditional = items.filter { $0.openness == .unconditional && $0.mask != .suppress }
         let grant = Grant(
-            to: .anyone, [.dataRead, .catalogueRead], on: .resource(opened.id), fields: Set(unconditional.map(\.field)),
-            masks: Dictionary(unconditional.compactMap { item in item.mask.map { (item.field, $0) } }, uniquingKeysWith: { first, _ in first }),
+            to: .anyone,
+            [.dataRead, .catalogueRead],
+            on: .resource(opened.id),
+            fields: Set(unconditional.map(\.field)),
+            masks: Dictionary(
+                unconditional.compactMap { item in item.mask.map { (item.field, $0) } },
+                uniquingKeysWith: { first, _ in first }
+            ),
             purpose: "开放清单 \(id)"
         )
         try await kernel.databases.control.write { db in
@@ -231,7 +316,10 @@ public final class Opening: Sendable {
                 [.integer(reviewer.raw), .text(note), .integer(Int64(nextReview)), .integer(id)]
             )
             guard changed == 1 else { throw Opening.taken() }
-            try db.execute("UPDATE openings SET stage = 'closed' WHERE resource = ? AND stage = 'open' AND id <> ?", [.integer(opened.id.raw), .integer(id)])
+            try db.execute(
+                "UPDATE openings SET stage = 'closed' WHERE resource = ? AND stage = 'open' AND id <> ?",
+                [.integer(opened.id.raw), .integer(id)]
+            )
             _ = try Kernel.save(opened, db)
             try Kernel.removePublicGrants(of: opened.id, db)
             try Kernel.add(grant, by: reviewer, at: now, db)
@@ -245,13 +333,18 @@ public final class Opening: Sendable {
     /// Takes a resource off the open list.
     func close(_ id: Int64, note: String, by reviewer: PrincipalID) async throws -> OpeningRequest {
         let request = try await find(id)
-        guard request.stage == .open else { throw Problem("open.stage", status: 409, zh: "该资源不在开放清单上。", en: "It is not on the open list.") }
+        guard request.stage == .open else {
+            throw Problem("open.stage", status: 409, zh: "该资源不在开放清单上。", en: "It is not on the open list.")
+        }
         var resource = try await kernel.resource(request.resource)
         resource.isOpen = false
         resource.openness = resource.openness.map { _ in .none }
         let closed = resource
         try await kernel.databases.control.write { db in
-            try db.execute("UPDATE openings SET stage = 'closed', authority_note = ? WHERE id = ?", [.text(note), .integer(id)])
+            try db.execute(
+                "UPDATE openings SET stage = 'closed', authority_note = ? WHERE id = ?",
+                [.text(note), .integer(id)]
+            )
             _ = try Kernel.save(closed, db)
             try Kernel.removePublicGrants(of: closed.id, db)
         }
@@ -267,16 +360,32 @@ public final class Opening: Sendable {
         }
     }
 
-    static func taken() -> Problem { Problem("open.stage", status: 409, zh: "申请刚被他人处理。", en: "Somebody else has just dealt with the application.") }
+    static func taken() -> Problem {
+        Problem("open.stage", status: 409, zh: "申请刚被他人处理。", en: "Somebody else has just dealt with the application.")
+    }
 
     static func guardReview(
-        _ request: OpeningRequest, stage: OpeningRequest.Stage, note: String, others: [PrincipalID], _ reviewer: PrincipalID
+        _ request: OpeningRequest,
+        stage: OpeningRequest.Stage,
+        note: String,
+        others: [PrincipalID],
+        _ reviewer: PrincipalID
     ) throws(Problem) {
         guard request.stage == stage else {
-            throw Problem("open.stage", status: 409, zh: "申请处于“\(request.stage.title.zh)”。", en: "The application is at “\(request.stage.title.en)”.")
+            throw Problem(
+                "open.stage",
+                status: 409,
+                zh: "申请处于“\(request.stage.title.zh)”。",
+                en: "The application is at “\(request.stage.title.en)”."
+            )
         }
         guard !others.contains(reviewer) else {
-            throw Problem("open.own_review", status: 403, zh: "申请、保密审查、主管部门审核须由不同的人办理。", en: "Application, secrecy review and authority review are done by different people.")
+            throw Problem(
+                "open.own_review",
+                status: 403,
+                zh: "申请、保密审查、主管部门审核须由不同的人办理。",
+                en: "Application, secrecy review and authority review are done by different people."
+            )
         }
         guard !TextForms.trimmed(note).isEmpty else {
             throw Problem("open.note", status: 422, zh: "审查须写明意见。", en: "A review needs a statement.")

@@ -55,7 +55,13 @@ public struct Scorecard: Sendable {
             lost[dimension, default: 0] += share
             let points = min(1, share) * 100 * (Scorecard.weights[dimension] ?? 0)
             losses.append(
-                Loss(rule: item["rule"]?.string ?? "", field: item["field"]?.string ?? "", severity: severity, count: count, points: points)
+                Loss(
+                    rule: item["rule"]?.string ?? "",
+                    field: item["field"]?.string ?? "",
+                    severity: severity,
+                    count: count,
+                    points: points
+                )
             )
         }
         let filled = (event.report["filled"]?.members ?? []).compactMap { $0.value.integer }
@@ -90,14 +96,21 @@ public struct Scorecard: Sendable {
         .object([
             .init("load", .integer(load)), .init("at", .string(CivilTime.timestamp(at))), .init("rows", .integer(rows)),
             .init("total", .real((total * 10).rounded() / 10)),
-            .init("marks", .object(QualityDimension.allCases.map { .init($0.rawValue, .real(((marks[$0] ?? 0) * 10).rounded() / 10)) })),
+            .init(
+                "marks",
+                .object(
+                    QualityDimension.allCases.map { .init($0.rawValue, .real(((marks[$0] ?? 0) * 10).rounded() / 10)) }
+                )
+            ),
             .init(
                 "losses",
                 .array(
                     losses.map {
                         .object([
-                            .init("rule", .string($0.rule)), .init("field", .string($0.field)), .init("severity", .string($0.severity)),
-                            .init("count", .integer($0.count)), .init("points", .real(($0.points * 1000).rounded() / 1000)),
+                            .init("rule", .string($0.rule)), .init("field", .string($0.field)),
+                            .init("severity", .string($0.severity)),
+                            .init("count", .integer($0.count)),
+                            .init("points", .real(($0.points * 1000).rounded() / 1000)),
                         ])
                     }
                 )
@@ -115,8 +128,11 @@ public struct Scorecard: Sendable {
         total = json["total"]?.real ?? 0
         losses = (json["losses"]?.array ?? []).map {
             Loss(
-                rule: $0["rule"]?.string ?? "", field: $0["field"]?.string ?? "", severity: $0["severity"]?.string ?? "",
-                count: $0["count"]?.integer ?? 0, points: $0["points"]?.real ?? 0
+                rule: $0["rule"]?.string ?? "",
+                field: $0["field"]?.string ?? "",
+                severity: $0["severity"]?.string ?? "",
+                count: $0["count"]?.integer ?? 0,
+                points: $0["points"]?.real ?? 0
             )
         }
     }
@@ -141,10 +157,14 @@ public final class QualityStore: Sendable {
     public func take(_ event: LoadedEvent) async throws -> Scorecard {
         let card = Scorecard(event)
         let values: [SQLValue] = [
-            .integer(event.resource.raw), .integer(event.load), .integer(event.at), .integer(event.rows), .real(card.total), .text(card.json.text),
+            .integer(event.resource.raw), .integer(event.load), .integer(event.at), .integer(event.rows),
+            .real(card.total), .text(card.json.text),
         ]
         try await kernel.databases.control.write { db in
-            try db.execute("INSERT INTO scorecards (resource, load, at, rows, total, card) VALUES (?,?,?,?,?,?) ON CONFLICT (resource, load) DO NOTHING", values)
+            try db.execute(
+                "INSERT INTO scorecards (resource, load, at, rows, total, card) VALUES (?,?,?,?,?,?) ON CONFLICT (resource, load) DO NOTHING",
+                values
+            )
         }
         return card
     }
@@ -155,13 +175,21 @@ public final class QualityStore: Sendable {
 
     /// The latest scorecards of a resource, newest first.
     public var show: Action<(code: String, limit: Int), [Scorecard]> {
-        Action(Self.showDescriptor, target: { [kernel] in try await kernel.resource($0.code) }) { [kernel] input, decision in
+        Action(Self.showDescriptor, target: { [kernel] in try await kernel.resource($0.code) }) {
+            [kernel] input, decision in
             guard let resource = decision.resource else { return [] }
             return try await kernel.databases.control.read { db in
                 try db.rows(
                     "SELECT load, at, rows, card FROM scorecards WHERE resource = ? ORDER BY load DESC LIMIT \(max(1, min(input.limit, 100)))",
                     [.integer(resource.id.raw)]
-                ).map { Scorecard(load: $0.integer(0), at: $0.integer(1), rows: $0.integer(2), try JSONValue(text: $0.text(3))) }
+                ).map {
+                    Scorecard(
+                        load: $0.integer(0),
+                        at: $0.integer(1),
+                        rows: $0.integer(2),
+                        try JSONValue(text: $0.text(3))
+                    )
+                }
             }
         }
     }

@@ -28,7 +28,17 @@ public enum Secrets {
         var length = 0
         var out = [UInt8](repeating: 0, count: 32)
         EVP_Q_mac(
-            nil, "HMAC", nil, algorithm == .sm3 ? "SM3" : "SHA256", nil, key, key.count, message, message.count, &out, out.count,
+            nil,
+            "HMAC",
+            nil,
+            algorithm == .sm3 ? "SM3" : "SHA256",
+            nil,
+            key,
+            key.count,
+            message,
+            message.count,
+            &out,
+            out.count,
             &length
         )
         return Array(out.prefix(length))
@@ -49,14 +59,21 @@ public enum Secrets {
     /// Whether a password fits a kept hash.
     public static func verifyPassword(_ password: String, _ kept: String) -> Bool {
         let parts = kept.split(separator: "$").map(String.init)
-        guard parts.count == 6, parts[0] == "scrypt", let n = UInt64(parts[1]), let r = UInt64(parts[2]), let p = UInt64(parts[3]),
+        guard parts.count == 6, parts[0] == "scrypt", let n = UInt64(parts[1]), let r = UInt64(parts[2]),
+            let p = UInt64(parts[3]),
             let salt = Hexadecimal.bytes(parts[4]), let hash = Hexadecimal.bytes(parts[5]),
             let found = try? scrypt(password, salt: salt, n: n, r: r, p: p)
         else { return false }
         return equal(found, hash)
     }
 
-    private static func scrypt(_ password: String, salt: [UInt8], n: UInt64, r: UInt64, p: UInt64) throws(Problem) -> [UInt8] {
+    private static func scrypt(
+        _ password: String,
+        salt: [UInt8],
+        n: UInt64,
+        r: UInt64,
+        p: UInt64
+    ) throws(Problem) -> [UInt8] {
         var out = [UInt8](repeating: 0, count: 32)
         let text = Array(password.utf8CString)
         guard EVP_PBE_scrypt(text, text.count - 1, salt, salt.count, n, r, p, 256 << 20, &out, out.count) == 1 else {

@@ -54,9 +54,15 @@ public final class SigningKey {
     }
 
     private func encoded(selection: Int32, structure: StaticString) throws(Problem) -> [UInt8] {
-        guard let context = OSSL_ENCODER_CTX_new_for_pkey(
-                handle, selection, SigningKey.lasting("DER"), SigningKey.lasting(structure), nil
-            ) else {
+        guard
+            let context = OSSL_ENCODER_CTX_new_for_pkey(
+                handle,
+                selection,
+                SigningKey.lasting("DER"),
+                SigningKey.lasting(structure),
+                nil
+            )
+        else {
             throw SigningKey.failed()
         }
         defer { OSSL_ENCODER_CTX_free(context) }
@@ -77,9 +83,17 @@ public final class SigningKey {
         let place = UnsafeMutablePointer<OpaquePointer?>.allocate(capacity: 1)
         place.initialize(to: nil)
         defer { place.deallocate() }
-        guard let context = OSSL_DECODER_CTX_new_for_pkey(
-                place, SigningKey.lasting("DER"), SigningKey.lasting(structure), SigningKey.lasting(name), selection, nil, nil
-            ) else {
+        guard
+            let context = OSSL_DECODER_CTX_new_for_pkey(
+                place,
+                SigningKey.lasting("DER"),
+                SigningKey.lasting(structure),
+                SigningKey.lasting(name),
+                selection,
+                nil,
+                nil
+            )
+        else {
             throw SigningKey.failed()
         }
         defer { OSSL_DECODER_CTX_free(context) }
@@ -97,7 +111,8 @@ public final class SigningKey {
     public static func sm2(publicX x: [UInt8], y: [UInt8]) throws(Problem) -> SigningKey {
         // SubjectPublicKeyInfo: id-ecPublicKey, sm2p256v1 (1.2.156.10197.1.301), uncompressed point.
         let head: [UInt8] = [
-            0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01, 0x06, 0x08, 0x2A, 0x81, 0x1C, 0xCF,
+            0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01, 0x06, 0x08, 0x2A, 0x81, 0x1C,
+            0xCF,
             0x55, 0x01, 0x82, 0x2D, 0x03, 0x42, 0x00, 0x04,
         ]
         return try SigningKey(.sm2, der: head + x + y, isPrivate: false)
@@ -115,7 +130,9 @@ public final class SigningKey {
         var length = 0
         guard EVP_DigestSign(context, nil, &length, message, message.count) == 1 else { throw SigningKey.failed() }
         var signature = [UInt8](repeating: 0, count: length)
-        guard EVP_DigestSign(context, &signature, &length, message, message.count) == 1 else { throw SigningKey.failed() }
+        guard EVP_DigestSign(context, &signature, &length, message, message.count) == 1 else {
+            throw SigningKey.failed()
+        }
         return Array(signature.prefix(length))
     }
 
@@ -135,12 +152,17 @@ public final class SigningKey {
     private func prepare(_ context: OpaquePointer?, _ keyContext: inout OpaquePointer?, signing: Bool) -> Bool {
         if algorithm == .sm2 {
             keyContext = EVP_PKEY_CTX_new(handle, nil)
-            guard EVP_PKEY_CTX_set1_id(keyContext, SigningKey.distinguishedID, Int32(SigningKey.distinguishedID.count)) == 1 else { return false }
+            guard
+                EVP_PKEY_CTX_set1_id(keyContext, SigningKey.distinguishedID, Int32(SigningKey.distinguishedID.count))
+                    == 1
+            else { return false }
             EVP_MD_CTX_set_pkey_ctx(context, keyContext)
         }
         let method = algorithm == .sm2 ? EVP_sm3() : nil
-        let status = signing
-            ? EVP_DigestSignInit(context, nil, method, nil, handle) : EVP_DigestVerifyInit(context, nil, method, nil, handle)
+        let status =
+            signing
+            ? EVP_DigestSignInit(context, nil, method, nil, handle)
+            : EVP_DigestVerifyInit(context, nil, method, nil, handle)
         return status == 1
     }
 }

@@ -20,12 +20,14 @@ public protocol SQLWriting: SQLReading {
     var lastInsertedID: Int64 { get }
     /// Inserts rows of a batch. The statement's parameters are the lead values, then one (a point: two) for each column.
     ///
-    /// - Parameters:
-    ///   - statement: an INSERT.
-    ///   - lead: values before the batch's columns, for the n-th row taken.
-    ///   - rows: the rows to take.
-    /// - Returns: the rows refused by a unique index, where the statement says `OR IGNORE`.
-    func insert(_ statement: String, _ batch: Batch, rows: [Int32], lead: (_ taken: Int, _ into: inout [Int64]) -> Void) throws -> [Int32]
+    /// `statement` is an INSERT, `rows` are the rows to take, `lead` gives the values before the batch's columns for the
+    /// n-th row taken. The answer holds the rows refused by a unique index, where the statement says `OR IGNORE`.
+    func insert(
+        _ statement: String,
+        _ batch: Batch,
+        rows: [Int32],
+        lead: (_ taken: Int, _ into: inout [Int64]) -> Void
+    ) throws -> [Int32]
 }
 
 extension SQLReading {
@@ -102,9 +104,12 @@ public struct Migration: Sendable {
     /// Applies the steps a database does not have yet, each in a transaction of its own.
     ///
     /// - Throws: `store.newer` where the database knows steps that this program does not: it was written by a later one.
-    public static func apply(_ migrations: [Migration], to database: any Database, at microseconds: Int64) async throws {
+    public static func apply(_ migrations: [Migration], to database: any Database, at microseconds: Int64) async throws
+    {
         let done = try await database.write { db in
-            try db.execute("CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY, applied_at BIGINT NOT NULL)")
+            try db.execute(
+                "CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY, applied_at BIGINT NOT NULL)"
+            )
             return Set(try db.rows("SELECT name FROM schema_migrations").map { $0.text(0) })
         }
         let unknown = done.subtracting(migrations.map(\.name))
@@ -122,7 +127,8 @@ public struct Migration: Sendable {
             try await database.write { db in
                 for statement in migration.statements { try db.execute(statement) }
                 try db.execute(
-                    "INSERT INTO schema_migrations (name, applied_at) VALUES (?, ?)", [.text(migration.name), .integer(microseconds)]
+                    "INSERT INTO schema_migrations (name, applied_at) VALUES (?, ?)",
+                    [.text(migration.name), .integer(microseconds)]
                 )
             }
         }

@@ -17,10 +17,9 @@ public final class SQLiteDatabase: Store.Database {
         }
     }
 
-    /// Opens or creates a file.
+    /// Opens or creates a file. `spills` says whether sorting may use temporary files, so that memory stays bounded while
+    /// large indexes are built.
     ///
-    /// - Parameters:
-    ///   - spills: whether sorting may use temporary files, so that memory stays bounded while large indexes are built.
     /// - Throws: `store.unavailable`.
     public init(path: String, readers: Int = 4, cacheMegabytes: Int = 16, spills: Bool = false) throws(Problem) {
         var configuration = Configuration()
@@ -87,22 +86,44 @@ public final class SQLiteDatabase: Store.Database {
         switch error.resultCode {
         case .SQLITE_FULL, .SQLITE_IOERR:
             return Problem(
-                "store.disk", status: 507, zh: "磁盘已满或写入出错,本次更改未保存。",
-                en: "The disk is full or failed; this change was not saved.", details: details,
+                "store.disk",
+                status: 507,
+                zh: "磁盘已满或写入出错,本次更改未保存。",
+                en: "The disk is full or failed; this change was not saved.",
+                details: details,
                 hint: .init("清理磁盘后重试;此前已确认的数据没有丢失。", "Free space and try again; nothing acknowledged before was lost.")
             )
         case .SQLITE_BUSY, .SQLITE_LOCKED:
-            return Problem("store.busy", status: 503, zh: "数据库正忙,请稍后重试。", en: "The database is busy; try again shortly.", details: details)
+            return Problem(
+                "store.busy",
+                status: 503,
+                zh: "数据库正忙,请稍后重试。",
+                en: "The database is busy; try again shortly.",
+                details: details
+            )
         case .SQLITE_CONSTRAINT:
-            return Problem("store.conflict", status: 409, zh: "与已有数据冲突。", en: "It conflicts with data that is there.", details: details)
+            return Problem(
+                "store.conflict",
+                status: 409,
+                zh: "与已有数据冲突。",
+                en: "It conflicts with data that is there.",
+                details: details
+            )
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             return Problem(
-                "store.corrupt", status: 500, zh: "数据库文件已损坏。", en: "The database file is damaged.", details: details,
+                "store.corrupt",
+                status: 500,
+                zh: "数据库文件已损坏。",
+                en: "The database file is damaged.",
+                details: details,
                 hint: .init("请从备份恢复:tongqu backup restore。", "Restore from a backup: tongqu backup restore.")
             )
         default:
             return Problem(
-                "store.failed", status: 500, zh: "数据库操作失败。", en: "A database operation failed.",
+                "store.failed",
+                status: 500,
+                zh: "数据库操作失败。",
+                en: "A database operation failed.",
                 details: details.merging(["message": error.message ?? ""]) { first, _ in first }
             )
         }

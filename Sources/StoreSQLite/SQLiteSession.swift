@@ -58,7 +58,12 @@ final class SQLiteSession: SQLWriting {
         case SQLITE_FLOAT: return .real(sqlite3_column_double(handle, index))
         case SQLITE_TEXT:
             let count = Int(sqlite3_column_bytes(handle, index))
-            return .text(String(decoding: UnsafeBufferPointer(start: sqlite3_column_text(handle, index), count: count), as: UTF8.self))
+            return .text(
+                String(
+                    decoding: UnsafeBufferPointer(start: sqlite3_column_text(handle, index), count: count),
+                    as: UTF8.self
+                )
+            )
         case SQLITE_BLOB:
             guard let bytes = sqlite3_column_blob(handle, index) else { return .blob([]) }
             return .blob(Array(UnsafeRawBufferPointer(start: bytes, count: Int(sqlite3_column_bytes(handle, index)))))
@@ -104,7 +109,10 @@ final class SQLiteSession: SQLWriting {
     }
 
     func insert(
-        _ statement: String, _ batch: Batch, rows: [Int32], lead: (_ taken: Int, _ into: inout [Int64]) -> Void
+        _ statement: String,
+        _ batch: Batch,
+        rows: [Int32],
+        lead: (_ taken: Int, _ into: inout [Int64]) -> Void
     ) throws -> [Int32] {
         let handle = try prepared(statement, [])
         defer { sqlite3_reset(handle) }
@@ -149,7 +157,13 @@ final class SQLiteSession: SQLWriting {
             // The batch outlives the step, so SQLite need not copy.
             texts.withBytes(row) { bytes in
                 bytes.withMemoryRebound(to: CChar.self) { text in
-                    _ = sqlite3_bind_text(handle, at, text.baseAddress ?? SQLiteSession.emptyText, Int32(text.count), nil)
+                    _ = sqlite3_bind_text(
+                        handle,
+                        at,
+                        text.baseAddress ?? SQLiteSession.emptyText,
+                        Int32(text.count),
+                        nil
+                    )
                 }
             }
         case .points(let x, let y):

@@ -182,7 +182,8 @@ extension Column {
             var taken = Bitmap(repeating: false, count: rows.count)
             for (index, row) in rows.enumerated() where bits[Int(row)] { taken[index] = true }
             return Column(.bits(taken), validity: kept)
-        case .points(let x, let y): return Column(.points(x: rows.map { x[Int($0)] }, y: rows.map { y[Int($0)] }), validity: kept)
+        case .points(let x, let y):
+            return Column(.points(x: rows.map { x[Int($0)] }, y: rows.map { y[Int($0)] }), validity: kept)
         case .text(let texts):
             var taken = TextBuffer(capacity: rows.count)
             taken.bytes.reserveCapacity(texts.bytes.count)

@@ -28,9 +28,8 @@ public struct CSVBatchWriter: BatchWriter {
     let mark: Bool
     let neutralise: Bool
 
-    /// - Parameters:
-    ///   - mark: begin with a byte order mark, which Excel needs to see UTF-8.
-    ///   - neutralise: put `'` before text that begins with `=`, `+`, `-`, `@`, tab or CR.
+    /// `mark`: begin with a byte order mark, which Excel needs to see UTF-8. `neutralise`: put `'` before text that begins
+    /// with `=`, `+`, `-`, `@`, tab or CR.
     public init(fields: [Field], mark: Bool = false, neutralise: Bool = true) {
         self.fields = fields
         self.mark = mark
@@ -41,7 +40,9 @@ public struct CSVBatchWriter: BatchWriter {
         if mark { out.append(contentsOf: [0xEF, 0xBB, 0xBF]) }
         for (index, field) in fields.enumerated() {
             if index > 0 { out.append(0x2C) }
-            Array(field.name.utf8).withUnsafeBufferPointer { CSVBatchWriter.appendText($0, neutralise: neutralise, to: &out) }
+            Array(field.name.utf8).withUnsafeBufferPointer {
+                CSVBatchWriter.appendText($0, neutralise: neutralise, to: &out)
+            }
         }
         out.append(0x0A)
     }
@@ -63,7 +64,8 @@ public struct CSVBatchWriter: BatchWriter {
                 case .int32(let values): CivilTime.appendDate(values[row], to: &out)
                 case .real(let values): Numbers.append(values[row], to: &out)
                 case .bits(let bits): out.append(contentsOf: (bits[row] ? "true" : "false").utf8)
-                case .text(let texts): texts.withBytes(row) { CSVBatchWriter.appendText($0, neutralise: neutralise, to: &out) }
+                case .text(let texts):
+                    texts.withBytes(row) { CSVBatchWriter.appendText($0, neutralise: neutralise, to: &out) }
                 case .points(let x, let y):
                     Numbers.append(x[row], to: &out)
                     out.append(0x20)
@@ -79,7 +81,9 @@ public struct CSVBatchWriter: BatchWriter {
     @inlinable
     static func appendText(_ text: UnsafeBufferPointer<UInt8>, neutralise: Bool, to out: inout [UInt8]) {
         guard let first = text.first else { return }
-        let isFormula = neutralise && (first == 0x3D || first == 0x2B || first == 0x2D || first == 0x40 || first == 0x09 || first == 0x0D)
+        let isFormula =
+            neutralise
+            && (first == 0x3D || first == 0x2B || first == 0x2D || first == 0x40 || first == 0x09 || first == 0x0D)
         var quotes = isFormula || first == 0x20
         if !quotes {
             for byte in text where byte == 0x2C || byte == 0x22 || byte == 0x0A || byte == 0x0D {
@@ -206,7 +210,8 @@ public struct GeoJSONBatchWriter: BatchWriter {
             appendGeometry(batch, row, to: &out)
             out.append(contentsOf: #","properties":{"#.utf8)
             var comma = false
-            for column in batch.columns.indices where column != geometry && !(position?.x == column && position?.y == column) {
+            for column in batch.columns.indices
+            where column != geometry && !(position?.x == column && position?.y == column) {
                 if comma { out.append(0x2C) }
                 comma = true
                 out.append(contentsOf: keys[column])

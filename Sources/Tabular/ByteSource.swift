@@ -81,7 +81,10 @@ public final class FileSource: ByteSource {
     /// What is said where a file cannot be written.
     public static func unwritable() -> Problem {
         Problem(
-            "store.disk", status: 507, zh: "磁盘已满或写入出错,本次更改未保存。", en: "The disk is full or failed; this change was not saved.",
+            "store.disk",
+            status: 507,
+            zh: "磁盘已满或写入出错,本次更改未保存。",
+            en: "The disk is full or failed; this change was not saved.",
             hint: .init("清理磁盘后重试。", "Free space and try again.")
         )
     }
@@ -205,9 +208,16 @@ public final class ZipArchive {
         var entries: [Entry] = []
         for index in 0..<UInt64(max(0, zip_get_num_entries(archive, 0))) {
             var stat = zip_stat_t()
-            guard zip_stat_index(archive, index, UInt32(ZIP_FL_ENC_GUESS), &stat) == 0, let name = stat.name else { continue }
+            guard zip_stat_index(archive, index, UInt32(ZIP_FL_ENC_GUESS), &stat) == 0, let name = stat.name else {
+                continue
+            }
             entries.append(
-                Entry(name: String(cString: name), size: Int64(stat.size), compressedSize: Int64(stat.comp_size), index: index)
+                Entry(
+                    name: String(cString: name),
+                    size: Int64(stat.size),
+                    compressedSize: Int64(stat.comp_size),
+                    index: index
+                )
             )
         }
         self.entries = entries

@@ -118,13 +118,12 @@ final class CSVReader: RowReader {
         var quoted = true
         while read < end {
             if bytes[read] == quote, quoted {
-                if read + 1 < end, bytes[read + 1] == quote {
-                    read += 1
-                } else {
+                guard read + 1 < end, bytes[read + 1] == quote else {
                     quoted = false
                     read += 1
                     continue
                 }
+                read += 1
             }
             bytes[write] = bytes[read]
             write += 1

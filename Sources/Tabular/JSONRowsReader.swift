@@ -53,7 +53,8 @@ final class JSONElements {
                 continue
             }
             if byte == 0x5D, inside { return nil }
-            if byte == 0x22 || byte == 0x5B || (byte >= 0x30 && byte <= 0x39) || byte == 0x2D || byte == 0x74 || byte == 0x66
+            if byte == 0x22 || byte == 0x5B || (byte >= 0x30 && byte <= 0x39) || byte == 0x2D || byte == 0x74
+                || byte == 0x66
                 || byte == 0x6E
             {
                 return try scalar()
@@ -86,7 +87,9 @@ final class JSONElements {
         let rest = buffer[close...].prefix { $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }
         let after = close + rest.count
         let isLine = after >= buffer.count || buffer[after] == 0x0A
-        guard isLine, !buffer[start..<close].contains(0x0A) || after < buffer.count, !JSONElements.hasRows(buffer[start..<close]) else { return nil }
+        guard isLine, !buffer[start..<close].contains(0x0A) || after < buffer.count,
+            !JSONElements.hasRows(buffer[start..<close])
+        else { return nil }
         at = close
         return Array(buffer[start..<close])
     }
@@ -122,7 +125,10 @@ final class JSONElements {
             }
             guard buffer.count - at <= limit else {
                 throw Problem(
-                    "file.row_too_large", status: 413, zh: "JSON 中有一行超过 \(limit >> 20) MB。", en: "A JSON row is larger than \(limit >> 20) MB."
+                    "file.row_too_large",
+                    status: 413,
+                    zh: "JSON 中有一行超过 \(limit >> 20) MB。",
+                    en: "A JSON row is larger than \(limit >> 20) MB."
                 )
             }
             if try !more() { throw Problem("json.malformed", zh: "JSON 内容不完整。", en: "The JSON ends too early.") }
@@ -219,7 +225,9 @@ final class JSONRowsReader: RowReader {
                 }
                 batch.cells[first + position] = .init(start: start, end: batch.bytes.count)
             }
-            if unknown > 0 { batch.oddities.append(.init(row: batch.rows, kind: .tooMany, found: header.count + unknown)) }
+            if unknown > 0 {
+                batch.oddities.append(.init(row: batch.rows, kind: .tooMany, found: header.count + unknown))
+            }
             batch.numbers.append(line)
             batch.rows += 1
         }

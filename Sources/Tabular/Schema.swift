@@ -29,7 +29,8 @@ public struct RuleDeclaration: Sendable, Hashable {
     public var field: String
     public var message: LocalizedText
 
-    public init(id: String, severity: Severity = .error, expression: String, field: String = "", message: LocalizedText) {
+    public init(id: String, severity: Severity = .error, expression: String, field: String = "", message: LocalizedText)
+    {
         self.id = id
         self.severity = severity
         self.expression = expression
@@ -98,8 +99,12 @@ public struct Schema: Sendable, Hashable {
         guard !fields.isEmpty else { throw Schema.invalid("没有字段", "there are no fields") }
         guard fields.count <= 1000 else { throw Schema.invalid("字段超过 1000 个", "more than 1000 fields") }
         for field in fields {
-            guard !field.name.isEmpty, field.name.utf8.count <= 200, !field.name.utf8.contains(where: { $0 < 0x20 }) else {
-                throw Schema.invalid("字段名为空、超过 200 字节或含控制字符", "a field name is empty, too long or has control characters")
+            guard !field.name.isEmpty, field.name.utf8.count <= 200, !field.name.utf8.contains(where: { $0 < 0x20 })
+            else {
+                throw Schema.invalid(
+                    "字段名为空、超过 200 字节或含控制字符",
+                    "a field name is empty, too long or has control characters"
+                )
             }
             guard seen.insert(field.name.lowercased()).inserted else {
                 throw Schema.invalid("字段“\(field.name)”重复", "the field “\(field.name)” occurs twice")

@@ -130,15 +130,21 @@ public struct SheetLayout: Sendable, Hashable {
         if repeated > 0, typed == 0 { return false }
         if typed > 0 { return true }
         let identifiers = cells.filter { !$0.isEmpty }.allSatisfy { cell in
-            cell.utf8.allSatisfy { ($0 | 0x20) >= 0x61 && ($0 | 0x20) <= 0x7A || $0 == 0x5F || $0 == 0x20 || $0 == 0x2E || (0x30...0x39).contains($0) }
+            cell.utf8.allSatisfy {
+                ($0 | 0x20) >= 0x61 && ($0 | 0x20) <= 0x7A || $0 == 0x5F || $0 == 0x20 || $0 == 0x2E
+                    || (0x30...0x39).contains($0)
+            }
                 && cell.utf8.count <= 40
         }
-        let valuesDiffer = below.contains { row in row.contains { $0.utf8.contains { $0 >= 0x80 } || $0.utf8.count > 40 } }
+        let valuesDiffer = below.contains { row in
+            row.contains { $0.utf8.contains { $0 >= 0x80 } || $0.utf8.count > 40 }
+        }
         let common = cells.count { cell in
             let lower = cell.lowercased()
             return cell.unicodeScalars.count <= 16 && commonNames.contains { lower.contains($0) }
         }
-        return common * 2 >= min(width, cells.count) || fresh * 2 > width || (identifiers && (valuesDiffer || common > 0))
+        return common * 2 >= min(width, cells.count) || fresh * 2 > width
+            || (identifiers && (valuesDiffer || common > 0))
     }
 
     // MARK: Naming the columns
@@ -216,7 +222,9 @@ public struct SheetLayout: Sendable, Hashable {
     // MARK: Lines below the table
 
     static let totals = ["合计", "总计", "小计", "共计", "total", "sum", "grand total"]
-    static let notePrefixes = ["注:", "注:", "注", "备注", "说明", "资料来源", "数据来源", "来源", "填表", "制表", "审核", "填报", "*", "note", "source"]
+    static let notePrefixes = [
+        "注:", "注:", "注", "备注", "说明", "资料来源", "数据来源", "来源", "填表", "制表", "审核", "填报", "*", "note", "source",
+    ]
 
     /// Takes totals and notes out of a batch and reports them.
     func dropFooters(_ batch: inout RawBatch) {
@@ -230,9 +238,12 @@ public struct SheetLayout: Sendable, Hashable {
             }
             let cell = cells[first]
             guard cell.end - cell.start <= 300, let lead = batch.bytes[Int(cell.start)..<Int(cell.end)].first,
-                lead >= 0x80 || lead == 0x2A || lead | 0x20 == 0x74 || lead | 0x20 == 0x73 || lead | 0x20 == 0x6E || lead | 0x20 == 0x67
+                lead >= 0x80 || lead == 0x2A || lead | 0x20 == 0x74 || lead | 0x20 == 0x73 || lead | 0x20 == 0x6E
+                    || lead | 0x20 == 0x67
             else { continue }
-            if batch.columns > 2, cells.count(where: { $0.end > $0.start }) == 1, isNote(batch, cell) || isTotal(batch, cell) {
+            if batch.columns > 2, cells.count(where: { $0.end > $0.start }) == 1,
+                isNote(batch, cell) || isTotal(batch, cell)
+            {
                 dropped.append(row)
             } else if first - cells.startIndex < 2, isTotal(batch, cell), hasEmptyNeighbour(cells, first) {
                 dropped.append(row)
@@ -256,7 +267,8 @@ public struct SheetLayout: Sendable, Hashable {
     }
 
     func isNote(_ batch: RawBatch, _ cell: RawBatch.Cell) -> Bool {
-        let text = TextForms.trimmed(String(decoding: batch.bytes[Int(cell.start)..<Int(cell.end)], as: UTF8.self)).lowercased()
+        let text = TextForms.trimmed(String(decoding: batch.bytes[Int(cell.start)..<Int(cell.end)], as: UTF8.self))
+            .lowercased()
         return SheetLayout.notePrefixes.contains { text.hasPrefix($0) }
     }
 }
@@ -284,11 +296,12 @@ extension RawBatch {
             newCells.append(contentsOf: cells[range])
             newNumbers.append(numbers[row])
         }
-        oddities = oddities.compactMap { oddity in
-            if oddity.row < 0 { return oddity }
-            guard let row = moved[oddity.row] else { return nil }
-            return .init(row: row, kind: oddity.kind, found: oddity.found)
-        } + reported
+        oddities =
+            oddities.compactMap { oddity in
+                if oddity.row < 0 { return oddity }
+                guard let row = moved[oddity.row] else { return nil }
+                return .init(row: row, kind: oddity.kind, found: oddity.found)
+            } + reported
         cells = newCells
         numbers = newNumbers
         rows = kept

@@ -7,7 +7,9 @@ public enum TableSchema {
     ///
     /// - Throws: `schema.invalid`.
     public static func read(_ json: JSONValue) throws(Problem) -> Schema {
-        guard let list = json["fields"]?.array else { throw Schema.invalid("缺少 fields 数组", "the array `fields` is missing") }
+        guard let list = json["fields"]?.array else {
+            throw Schema.invalid("缺少 fields 数组", "the array `fields` is missing")
+        }
         var fields: [Field] = []
         for item in list { fields.append(try field(item)) }
         var schema = Schema(fields: fields)
@@ -107,7 +109,10 @@ public enum TableSchema {
             severity: json["severity"]?.string.flatMap(Severity.init(rawValue:)) ?? .error,
             expression: expression,
             field: json["field"]?.string ?? "",
-            message: LocalizedText(json["message"]?.string ?? "不符合规则 \(id)", json["message_en"]?.string ?? "breaks the rule \(id)")
+            message: LocalizedText(
+                json["message"]?.string ?? "不符合规则 \(id)",
+                json["message_en"]?.string ?? "breaks the rule \(id)"
+            )
         )
     }
 
@@ -179,7 +184,11 @@ public enum TableSchema {
             members.append(
                 .init(
                     "tongqu:codes",
-                    .array(field.codes.map { .object([.init("value", .string($0.value)), .init("label", .string($0.label))]) })
+                    .array(
+                        field.codes.map {
+                            .object([.init("value", .string($0.value)), .init("label", .string($0.label))])
+                        }
+                    )
                 )
             )
         }
@@ -197,7 +206,13 @@ public enum TableSchema {
             switch field.type {
             case .date: members.append(.init(name, .string(CivilTime.date(Int32(value)))))
             case .timestamp: members.append(.init(name, .string(CivilTime.timestamp(Int64(value)))))
-            default: members.append(.init(name, value.rounded() == value && value.magnitude < 9e15 ? .integer(Int64(value)) : .real(value)))
+            default:
+                members.append(
+                    .init(
+                        name,
+                        value.rounded() == value && value.magnitude < 9e15 ? .integer(Int64(value)) : .real(value)
+                    )
+                )
             }
         }
         for (name, value) in [("minLength", field.minimumLength), ("maxLength", field.maximumLength)] {

@@ -68,7 +68,13 @@ public final class TabularFile {
     }
 
     static func unsupported(_ zh: String, _ en: String, hint: LocalizedText) -> Problem {
-        Problem("file.unsupported", status: 415, zh: "不支持的文件:\(zh)。", en: "The file is not supported: \(en).", hint: hint)
+        Problem(
+            "file.unsupported",
+            status: 415,
+            zh: "不支持的文件:\(zh)。",
+            en: "The file is not supported: \(en).",
+            hint: hint
+        )
     }
 
     private func open(_ path: String, name: String) throws {
@@ -116,13 +122,26 @@ public final class TabularFile {
         for (magic, name, hint) in known where head.starts(with: magic) {
             throw unsupported("内容是 \(name)", "its content is \(name)", hint: hint)
         }
-        let isText = TextEncoding.unmarkedUTF16(head) != nil || head.starts(with: [0xFF, 0xFE]) || head.starts(with: [0xFE, 0xFF])
+        let isText =
+            TextEncoding.unmarkedUTF16(head) != nil || head.starts(with: [0xFF, 0xFE])
+            || head.starts(with: [0xFE, 0xFF])
         if !isText, head.contains(0) {
-            throw unsupported("内容是二进制数据", "its content is binary", hint: .init("请提供 CSV、XLSX 或 JSON。", "Send CSV, XLSX or JSON."))
+            throw unsupported(
+                "内容是二进制数据",
+                "its content is binary",
+                hint: .init("请提供 CSV、XLSX 或 JSON。", "Send CSV, XLSX or JSON.")
+            )
         }
         let start = String(decoding: head.prefix(512), as: UTF8.self).lowercased()
         if start.contains("<!doctype html") || start.contains("<html") {
-            throw unsupported("内容是网页", "its content is a web page", hint: .init("请下载真正的数据文件:网页可能是登录页或错误页。", "Download the data itself: this may be a sign-in or error page."))
+            throw unsupported(
+                "内容是网页",
+                "its content is a web page",
+                hint: .init(
+                    "请下载真正的数据文件:网页可能是登录页或错误页。",
+                    "Download the data itself: this may be a sign-in or error page."
+                )
+            )
         }
     }
 
@@ -131,16 +150,24 @@ public final class TabularFile {
     private func openArchive(_ path: String, name: String) throws {
         let archive = try ZipArchive(path: path)
         self.archive = archive
-        if archive.entries.contains(where: { $0.name == "xl/workbook.xml" }) { return try openWorkbook(archive, name: name) }
+        if archive.entries.contains(where: { $0.name == "xl/workbook.xml" }) {
+            return try openWorkbook(archive, name: name)
+        }
         let known = ["csv", "tsv", "txt", "tab", "json", "jsonl", "ndjson", "geojson", "dat"]
-        for entry in archive.entries.sorted(by: { $0.name < $1.name }) where entry.size > 0 && !entry.name.hasSuffix("/") {
-            let isHidden = entry.name.contains("__MACOSX") || entry.name.split(separator: "/").last?.hasPrefix(".") == true
+        for entry in archive.entries.sorted(by: { $0.name < $1.name })
+        where entry.size > 0 && !entry.name.hasSuffix("/") {
+            let isHidden =
+                entry.name.contains("__MACOSX") || entry.name.split(separator: "/").last?.hasPrefix(".") == true
             guard !isHidden else { continue }
             guard known.contains(URL(fileURLWithPath: entry.name).pathExtension.lowercased()) else {
-                notes.append(.init("压缩包中的 \(entry.name) 不是可读的表格", "\(entry.name) in the archive is no table that can be read"))
+                notes.append(
+                    .init("压缩包中的 \(entry.name) 不是可读的表格", "\(entry.name) in the archive is no table that can be read")
+                )
                 continue
             }
-            try addText(name: entry.name, entry: entry.name) { [options] in try archive.source(entry, limits: options.limits) }
+            try addText(name: entry.name, entry: entry.name) { [options] in
+                try archive.source(entry, limits: options.limits)
+            }
             if tables.count >= 100 { break }
         }
     }
@@ -155,13 +182,24 @@ public final class TabularFile {
                 continue
             }
             tables.append(
-                Table(name: sheet.name, format: .workbook, layout: SheetLayout.detect(rows, hint: options.header), sheet: sheet)
+                Table(
+                    name: sheet.name,
+                    format: .workbook,
+                    layout: SheetLayout.detect(rows, hint: options.header),
+                    sheet: sheet
+                )
             )
         }
     }
 
     private func sample(_ book: Workbook, _ sheet: Workbook.Sheet) throws -> [SheetLayout.SampleRow] {
-        let wide = SheetLayout(names: (0..<512).map { "c\($0)" }, skippedLines: 0, hasHeader: false, units: [], notes: [])
+        let wide = SheetLayout(
+            names: (0..<512).map { "c\($0)" },
+            skippedLines: 0,
+            hasHeader: false,
+            units: [],
+            notes: []
+        )
         let reader = try XLSXReader(book, sheet: sheet, layout: wide, limits: options.limits, rowsPerBatch: 120)
         guard let batch = try reader.next() else { return [] }
         return (0..<batch.rows).map { row in
@@ -176,7 +214,10 @@ public final class TabularFile {
             throw TabularFile.unsupported(
                 "这是旧版 Excel(.xls)或 WPS(.et)工作簿",
                 "this is an old Excel (.xls) or WPS (.et) workbook",
-                hint: .init("请另存为 .xlsx 后再上传,或在本机安装 LibreOffice。", "Save it as .xlsx, or install LibreOffice on this machine.")
+                hint: .init(
+                    "请另存为 .xlsx 后再上传,或在本机安装 LibreOffice。",
+                    "Save it as .xlsx, or install LibreOffice on this machine."
+                )
             )
         }
         let copy = try OfficeConverter.convert(path, with: office)
@@ -199,7 +240,11 @@ public final class TabularFile {
             let names = try JSONRowsReader.names(try textSource(try open(), encoding), limits: options.limits)
             if !names.isEmpty {
                 let layout = SheetLayout(
-                    names: names, skippedLines: 0, hasHeader: true, units: names.map { _ in "" }, notes: []
+                    names: names,
+                    skippedLines: 0,
+                    hasHeader: true,
+                    units: names.map { _ in "" },
+                    notes: []
                 )
                 tables.append(Table(name: name, format: .json, encoding: encoding, layout: layout, entry: entry))
                 return
@@ -222,15 +267,29 @@ public final class TabularFile {
         )
     }
 
-    static func sampleRows(_ text: [UInt8], _ dialect: CSVDialect, _ limits: SourceLimits) throws -> [SheetLayout.SampleRow] {
-        let wide = SheetLayout(names: (0..<1024).map { "c\($0)" }, skippedLines: 0, hasHeader: false, units: [], notes: [])
+    static func sampleRows(
+        _ text: [UInt8],
+        _ dialect: CSVDialect,
+        _ limits: SourceLimits
+    ) throws -> [SheetLayout.SampleRow] {
+        let wide = SheetLayout(
+            names: (0..<1024).map { "c\($0)" },
+            skippedLines: 0,
+            hasHeader: false,
+            units: [],
+            notes: []
+        )
         let reader = CSVReader(MemorySource(text), dialect: dialect, layout: wide, limits: limits, rowsPerBatch: 200)
         guard let batch = try reader.next() else { return [] }
         let widths = Dictionary(
-            batch.oddities.filter { $0.kind == .tooFew }.map { ($0.row, $0.found) }, uniquingKeysWith: { first, _ in first }
+            batch.oddities.filter { $0.kind == .tooFew }.map { ($0.row, $0.found) },
+            uniquingKeysWith: { first, _ in first }
         )
         return (0..<batch.rows).map { row in
-            SheetLayout.SampleRow(line: batch.numbers[row], cells: (0..<(widths[row] ?? 1024)).map { batch.text(row, $0) })
+            SheetLayout.SampleRow(
+                line: batch.numbers[row],
+                cells: (0..<(widths[row] ?? 1024)).map { batch.text(row, $0) }
+            )
         }
     }
 
@@ -304,7 +363,9 @@ final class MarkSkippingSource: ByteSource {
 /// Old workbooks go through LibreOffice where it is installed.
 enum OfficeConverter {
     static var program: String? {
-        ["/usr/bin/soffice", "/usr/bin/libreoffice", "/usr/local/bin/soffice"].first { FileManager.default.isExecutableFile(atPath: $0) }
+        ["/usr/bin/soffice", "/usr/bin/libreoffice", "/usr/local/bin/soffice"].first {
+            FileManager.default.isExecutableFile(atPath: $0)
+        }
     }
 
     /// Converts to .xlsx in a fresh folder, within two minutes.
@@ -314,7 +375,8 @@ enum OfficeConverter {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = [
-            "-env:UserInstallation=file://\(folder.path)/profile", "--headless", "--convert-to", "xlsx", "--outdir", folder.path, path,
+            "-env:UserInstallation=file://\(folder.path)/profile", "--headless", "--convert-to", "xlsx", "--outdir",
+            folder.path, path,
         ]
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice

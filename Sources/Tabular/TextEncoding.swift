@@ -57,14 +57,22 @@ public enum TextEncoding: String, Sendable, CaseIterable, Hashable {
                     index += 4
                     continue
                 }
-                if (0xB0...0xD7).contains(lead), trail >= 0xA1 { good += 1 }
-                else if (0xA1...0xA9).contains(lead) || (0xD8...0xF7).contains(lead), trail >= 0xA1 { good += 0.8 }
-                else if (0x81...0xFE).contains(lead), trail >= 0x40, trail != 0x7F { good += 0.3 }
+                if (0xB0...0xD7).contains(lead), trail >= 0xA1 {
+                    good += 1
+                } else if (0xA1...0xA9).contains(lead) || (0xD8...0xF7).contains(lead), trail >= 0xA1 {
+                    good += 0.8
+                } else if (0x81...0xFE).contains(lead), trail >= 0x40, trail != 0x7F {
+                    good += 0.3
+                }
             } else {
                 let trailFits = (0x40...0x7E).contains(trail) || (0xA1...0xFE).contains(trail)
-                if (0xA4...0xC6).contains(lead), trailFits { good += 1 }
-                else if (0xA1...0xA3).contains(lead), trailFits { good += 0.8 }
-                else if (0xC9...0xF9).contains(lead), trailFits { good += 0.5 }
+                if (0xA4...0xC6).contains(lead), trailFits {
+                    good += 1
+                } else if (0xA1...0xA3).contains(lead), trailFits {
+                    good += 0.8
+                } else if (0xC9...0xF9).contains(lead), trailFits {
+                    good += 0.5
+                }
             }
             index += 2
         }
@@ -155,7 +163,11 @@ public final class TranscodingSource: ByteSource {
     public init(_ source: any ByteSource, from encoding: TextEncoding) throws {
         self.source = source
         guard let handle = iconv_open("UTF-8", encoding.rawValue), Int(bitPattern: handle) != -1 else {
-            throw Problem("file.encoding", zh: "不支持编码 \(encoding.rawValue)。", en: "The encoding \(encoding.rawValue) is not supported.")
+            throw Problem(
+                "file.encoding",
+                zh: "不支持编码 \(encoding.rawValue)。",
+                en: "The encoding \(encoding.rawValue) is not supported."
+            )
         }
         self.handle = handle
     }
@@ -173,7 +185,9 @@ public final class TranscodingSource: ByteSource {
                 }
                 end -= start
                 start = 0
-                let got = try input.withUnsafeMutableBytes { try source.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[end...])) }
+                let got = try input.withUnsafeMutableBytes {
+                    try source.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[end...]))
+                }
                 ended = got == 0
                 end += got
             }
@@ -187,7 +201,9 @@ public final class TranscodingSource: ByteSource {
                 var outPointer: UnsafeMutablePointer<CChar>? = base
                 let status = iconv(handle, &inPointer, &inLeft, &outPointer, &outLeft)
                 start = end - inLeft
-                failed = Int(bitPattern: UInt(bitPattern: Int(status))) == -1 && (errno == EILSEQ || (errno == EINVAL && ended))
+                failed =
+                    Int(bitPattern: UInt(bitPattern: Int(status))) == -1
+                    && (errno == EILSEQ || (errno == EINVAL && ended))
             }
             produced = buffer.count - outLeft
             if failed, produced < buffer.count {

@@ -27,24 +27,28 @@ public struct XLSXBatchWriter: BatchWriter {
         let main = "application/vnd.openxmlformats-officedocument.spreadsheetml"
         zip.add(
             "[Content_Types].xml",
-            head + "<Types xmlns=\"\(package)/content-types\"><Default Extension=\"rels\" ContentType=\"application/vnd.openxmlformats-package.relationships+xml\"/><Override PartName=\"/xl/workbook.xml\" ContentType=\"\(main).sheet.main+xml\"/><Override PartName=\"/xl/worksheets/sheet1.xml\" ContentType=\"\(main).worksheet+xml\"/></Types>",
+            head
+                + "<Types xmlns=\"\(package)/content-types\"><Default Extension=\"rels\" ContentType=\"application/vnd.openxmlformats-package.relationships+xml\"/><Override PartName=\"/xl/workbook.xml\" ContentType=\"\(main).sheet.main+xml\"/><Override PartName=\"/xl/worksheets/sheet1.xml\" ContentType=\"\(main).worksheet+xml\"/></Types>",
             into: &out
         )
         zip.add(
             "_rels/.rels",
-            head + "<Relationships xmlns=\"\(package)/relationships\"><Relationship Id=\"rId1\" Type=\"\(relationships)/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>",
+            head
+                + "<Relationships xmlns=\"\(package)/relationships\"><Relationship Id=\"rId1\" Type=\"\(relationships)/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>",
             into: &out
         )
         var name: [UInt8] = []
         XLSXBatchWriter.escape(Array(sheetName.utf8), to: &name)
         zip.add(
             "xl/workbook.xml",
-            head + "<workbook xmlns=\"\(spreadsheet)\" xmlns:r=\"\(relationships)\"><sheets><sheet name=\"\(String(decoding: name, as: UTF8.self))\" sheetId=\"1\" r:id=\"rId1\"/></sheets></workbook>",
+            head
+                + "<workbook xmlns=\"\(spreadsheet)\" xmlns:r=\"\(relationships)\"><sheets><sheet name=\"\(String(decoding: name, as: UTF8.self))\" sheetId=\"1\" r:id=\"rId1\"/></sheets></workbook>",
             into: &out
         )
         zip.add(
             "xl/_rels/workbook.xml.rels",
-            head + "<Relationships xmlns=\"\(package)/relationships\"><Relationship Id=\"rId1\" Type=\"\(relationships)/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>",
+            head
+                + "<Relationships xmlns=\"\(package)/relationships\"><Relationship Id=\"rId1\" Type=\"\(relationships)/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>",
             into: &out
         )
         zip.open("xl/worksheets/sheet1.xml", into: &out)
@@ -90,7 +94,8 @@ public struct XLSXBatchWriter: BatchWriter {
                     continue
                 }
                 switch batch.value(index, column) {
-                case .integer(let value) where value.magnitude < 1_000_000_000_000_000: number(.integer(value), to: &text)
+                case .integer(let value) where value.magnitude < 1_000_000_000_000_000:
+                    number(.integer(value), to: &text)
                 case .decimal(let value, let scale): number(.decimal(value, scale: scale), to: &text)
                 case .real(let value): number(.real(value), to: &text)
                 case .boolean(let value): text.append(contentsOf: "<c t=\"b\"><v>\(value ? 1 : 0)</v></c>".utf8)
@@ -140,7 +145,13 @@ public struct ZipStream: Sendable {
 
     /// Begins an entry.
     public mutating func open(_ name: String, into out: inout [UInt8]) {
-        current = Entry(name: Array(name.utf8), crc: UInt32(crc32(0, nil, 0)), compressed: 0, size: 0, offset: UInt32(truncatingIfNeeded: offset))
+        current = Entry(
+            name: Array(name.utf8),
+            crc: UInt32(crc32(0, nil, 0)),
+            compressed: 0,
+            size: 0,
+            offset: UInt32(truncatingIfNeeded: offset)
+        )
         var head: [UInt8] = []
         ZipStream.put(0x0403_4B50, 4, &head)
         ZipStream.put(20, 2, &head)
@@ -166,7 +177,17 @@ public struct ZipStream: Sendable {
 
     static func deflated(_ bytes: [UInt8], finish: Bool) -> [UInt8] {
         var stream = z_stream()
-        guard deflateInit2_(&stream, 4, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK
+        guard
+            deflateInit2_(
+                &stream,
+                4,
+                Z_DEFLATED,
+                -15,
+                8,
+                Z_DEFAULT_STRATEGY,
+                ZLIB_VERSION,
+                Int32(MemoryLayout<z_stream>.size)
+            ) == Z_OK
         else { return [] }
         defer { deflateEnd(&stream) }
         var input = bytes

@@ -236,7 +236,13 @@ final class XLSXReader: RowReader {
     private var text: [UInt8] = []
     private var collecting = false
 
-    init(_ workbook: Workbook, sheet: Workbook.Sheet, layout: SheetLayout, limits: SourceLimits, rowsPerBatch: Int = 2048) throws {
+    init(
+        _ workbook: Workbook,
+        sheet: Workbook.Sheet,
+        layout: SheetLayout,
+        limits: SourceLimits,
+        rowsPerBatch: Int = 2048
+    ) throws {
         self.workbook = workbook
         guard let stream = try workbook.stream(sheet.path, limits: limits) else { throw GzipSource.damaged() }
         self.stream = stream
@@ -293,7 +299,8 @@ final class XLSXReader: RowReader {
     private func cellText() -> [UInt8] {
         switch type {
         case "s":
-            guard let index = Int(String(decoding: text, as: UTF8.self)), workbook.strings.count > index, index >= 0 else { return [] }
+            guard let index = Int(String(decoding: text, as: UTF8.self)), workbook.strings.count > index, index >= 0
+            else { return [] }
             return workbook.strings.withBytes(index) { Array($0) }
         case "str", "inlineStr": return text
         case "b": return Array((text == [0x31] ? "true" : "false").utf8)
@@ -383,7 +390,10 @@ enum SerialDate {
             return out
         }
         // 1900 is no leap year, though Excel thinks so: serials up to 59 count from one day later.
-        let epoch = epoch1904 ? CivilTime.days(year: 1904, month: 1, day: 1) : CivilTime.days(year: 1899, month: 12, day: day < 60 ? 31 : 30)
+        let epoch =
+            epoch1904
+            ? CivilTime.days(year: 1904, month: 1, day: 1)
+            : CivilTime.days(year: 1899, month: 12, day: day < 60 ? 31 : 30)
         CivilTime.appendDate(epoch + day, to: &out)
         if shape == .timestamp || micros != 0 {
             out.append(0x54)

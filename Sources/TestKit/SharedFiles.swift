@@ -3,7 +3,8 @@ public import Foundation
 /// Files of the developers' shared folder, beside the checkout. Tests that need one skip where it is absent.
 public enum SharedFiles {
     static let root: URL? = {
-        let beside = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let beside = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
             .deletingLastPathComponent().appending(path: "shared")
         return FileManager.default.fileExists(atPath: beside.path) ? beside : nil
     }()

@@ -17,17 +17,27 @@ struct MultipartReceiver {
     }
 
     init(contentType: String, folder: String, maximum: Int64) throws {
-        guard contentType.lowercased().hasPrefix("multipart/form-data"), let range = contentType.range(of: "boundary=") else {
-            throw Problem("request.content_type", status: 415, zh: "请以 multipart/form-data 上传。", en: "Send the file as multipart/form-data.")
+        guard contentType.lowercased().hasPrefix("multipart/form-data"), let range = contentType.range(of: "boundary=")
+        else {
+            throw Problem(
+                "request.content_type",
+                status: 415,
+                zh: "请以 multipart/form-data 上传。",
+                en: "Send the file as multipart/form-data."
+            )
         }
-        let name = contentType[range.upperBound...].prefix { $0 != ";" }.trimmingCharacters(in: CharacterSet(charactersIn: "\" "))
+        let name = contentType[range.upperBound...].prefix { $0 != ";" }.trimmingCharacters(
+            in: CharacterSet(charactersIn: "\" ")
+        )
         guard !name.isEmpty, name.utf8.count <= 100 else { throw MultipartReceiver.malformed() }
         boundary = Array("\r\n--\(name)".utf8)
         self.folder = folder
         self.maximum = maximum
     }
 
-    static func malformed() -> Problem { Problem("request.malformed", zh: "上传内容不完整。", en: "The upload is not complete.") }
+    static func malformed() -> Problem {
+        Problem("request.malformed", zh: "上传内容不完整。", en: "The upload is not complete.")
+    }
 
     /// Reads the parts. On failure nothing stays on the disk.
     func receive<Body: AsyncSequence>(_ body: Body) async throws -> Result where Body.Element == ByteBuffer {
@@ -140,11 +150,18 @@ struct MultipartReceiver {
             if descriptor >= 0 {
                 written += Int64(bytes.count)
                 guard written <= maximum else {
-                    throw Problem("request.too_large", status: 413, zh: "文件超过 \(maximum >> 20) MB 的上限。", en: "The file is larger than \(maximum >> 20) MB.")
+                    throw Problem(
+                        "request.too_large",
+                        status: 413,
+                        zh: "文件超过 \(maximum >> 20) MB 的上限。",
+                        en: "The file is larger than \(maximum >> 20) MB."
+                    )
                 }
                 var at = 0
                 while at < bytes.count {
-                    let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress.map { $0 + at }, bytes.count - at) }
+                    let count = bytes.withUnsafeBytes {
+                        write(descriptor, $0.baseAddress.map { $0 + at }, bytes.count - at)
+                    }
                     guard count > 0 else { throw MultipartReceiver.diskFull() }
                     at += count
                 }
@@ -177,6 +194,11 @@ struct MultipartReceiver {
     }
 
     static func diskFull() -> Problem {
-        Problem("store.disk", status: 507, zh: "磁盘已满或写入出错,文件未保存。", en: "The disk is full or failed; the file was not saved.")
+        Problem(
+            "store.disk",
+            status: 507,
+            zh: "磁盘已满或写入出错,文件未保存。",
+            en: "The disk is full or failed; the file was not saved."
+        )
     }
 }

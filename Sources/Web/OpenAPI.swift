@@ -7,11 +7,22 @@ enum OpenAPI {
         var paths: [(String, [JSONValue.Member])] = []
         for route in routes where route.isAPI {
             let operation = JSONValue.Member(route.method.rawValue.lowercased(), operation(route, web.language))
-            if let index = paths.firstIndex(where: { $0.0 == route.path }) { paths[index].1.append(operation) } else { paths.append((route.path, [operation])) }
+            if let index = paths.firstIndex(where: { $0.0 == route.path }) {
+                paths[index].1.append(operation)
+            } else {
+                paths.append((route.path, [operation]))
+            }
         }
         return .object([
             .init("openapi", "3.1.0"),
-            .init("info", .object([.init("title", .string(web.services.settings.title[web.language])), .init("version", .string("1.0.0")), .init("license", .object([.init("name", "Apache-2.0"), .init("identifier", "Apache-2.0")]))])),
+            .init(
+                "info",
+                .object([
+                    .init("title", .string(web.services.settings.title[web.language])),
+                    .init("version", .string("1.0.0")),
+                    .init("license", .object([.init("name", "Apache-2.0"), .init("identifier", "Apache-2.0")])),
+                ])
+            ),
             .init("paths", .object(paths.map { .init($0.0, .object($0.1)) })),
             .init(
                 "components",
@@ -26,45 +37,74 @@ enum OpenAPI {
                                     .init(
                                         "properties",
                                         .object([
-                                            .init("code", .object([.init("type", "string")])), .init("title", .object([.init("type", "string")])),
-                                            .init("status", .object([.init("type", "integer")])), .init("hint", .object([.init("type", "string")])),
+                                            .init("code", .object([.init("type", "string")])),
+                                            .init("title", .object([.init("type", "string")])),
+                                            .init("status", .object([.init("type", "integer")])),
+                                            .init("hint", .object([.init("type", "string")])),
                                         ])
                                     ),
                                 ])
                             )
                         ])
                     ),
-                    .init("securitySchemes", .object([.init("key", .object([.init("type", "http"), .init("scheme", "bearer")]))])),
+                    .init(
+                        "securitySchemes",
+                        .object([.init("key", .object([.init("type", "http"), .init("scheme", "bearer")]))])
+                    ),
                 ])
             ),
         ])
     }
 
     static func operation(_ route: Route, _ language: Language) -> JSONValue {
-        let names = route.path.split(separator: "/").filter { $0.hasPrefix("{") }.map { String($0.dropFirst().dropLast()) }
+        let names = route.path.split(separator: "/").filter { $0.hasPrefix("{") }.map {
+            String($0.dropFirst().dropLast())
+        }
         var parameters = names.map { parameter($0, "path") }
         if route.method == .get, route.path.contains("/records") {
             parameters += ["fields", "filter", "sort", "cursor", "limit", "count"].map { parameter($0, "query") }
         }
         if route.path == "/api/v1/resources", route.method == .get {
-            parameters += ["q", "category", "provider", "frequency", "format", "open", "offset", "limit"].map { parameter($0, "query") }
+            parameters += ["q", "category", "provider", "frequency", "format", "open", "offset", "limit"].map {
+                parameter($0, "query")
+            }
         }
-        let id = (route.method.rawValue.lowercased() + route.path.replacing("/api/v1", with: "")).map { $0.isLetter || $0.isNumber ? String($0) : "_" }.joined()
+        let id = (route.method.rawValue.lowercased() + route.path.replacing("/api/v1", with: "")).map {
+            $0.isLetter || $0.isNumber ? String($0) : "_"
+        }.joined()
         let failure = JSONValue.object([
             .init("description", .string(language == .zh ? "出错" : "a problem")),
-            .init("content", .object([.init("application/problem+json", .object([.init("schema", .object([.init("$ref", "#/components/schemas/Problem")]))]))])),
+            .init(
+                "content",
+                .object([
+                    .init(
+                        "application/problem+json",
+                        .object([.init("schema", .object([.init("$ref", "#/components/schemas/Problem")]))])
+                    )
+                ])
+            ),
         ])
         return .object([
-            .init("operationId", .string(id)), .init("summary", .string(route.summary[language])), .init("parameters", .array(parameters)),
+            .init("operationId", .string(id)), .init("summary", .string(route.summary[language])),
+            .init("parameters", .array(parameters)),
             .init("security", .array([.object([]), .object([.init("key", .array([]))])])),
-            .init("responses", .object([.init("2XX", .object([.init("description", .string(language == .zh ? "成功" : "success"))])), .init("default", failure)])),
+            .init(
+                "responses",
+                .object([
+                    .init("2XX", .object([.init("description", .string(language == .zh ? "成功" : "success"))])),
+                    .init("default", failure),
+                ])
+            ),
         ])
     }
 
     static func parameter(_ name: String, _ place: String) -> JSONValue {
         .object([
             .init("name", .string(name)), .init("in", .string(place)), .init("required", .boolean(place == "path")),
-            .init("schema", .object([.init("type", .string(name == "limit" || name == "offset" ? "integer" : "string"))])),
+            .init(
+                "schema",
+                .object([.init("type", .string(name == "limit" || name == "offset" ? "integer" : "string"))])
+            ),
         ])
     }
 }

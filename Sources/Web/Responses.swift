@@ -13,13 +13,18 @@ extension Response {
 
     /// Bytes of a type.
     static func bytes(_ bytes: [UInt8], type: String, status: HTTPResponse.Status = .ok) -> Response {
-        Response(status: status, headers: [.contentType: type], body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+        Response(
+            status: status,
+            headers: [.contentType: type],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes))
+        )
     }
 
     /// A page.
     static func page(_ html: HTML, status: HTTPResponse.Status = .ok) -> Response {
         Response(
-            status: status, headers: [.contentType: "text/html; charset=utf-8", .cacheControl: "no-store"],
+            status: status,
+            headers: [.contentType: "text/html; charset=utf-8", .cacheControl: "no-store"],
             body: ResponseBody(byteBuffer: ByteBuffer(string: html.text))
         )
     }
@@ -37,10 +42,17 @@ extension Response {
         ]
         if let hint = problem.hint { members.append(.init("hint", .string(hint[language]))) }
         if !problem.details.isEmpty {
-            members.append(.init("details", .object(problem.details.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) })))
+            members.append(
+                .init(
+                    "details",
+                    .object(problem.details.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) })
+                )
+            )
         }
         return bytes(
-            Array(JSONValue.object(members).text.utf8), type: "application/problem+json", status: .init(code: problem.status)
+            Array(JSONValue.object(members).text.utf8),
+            type: "application/problem+json",
+            status: .init(code: problem.status)
         )
     }
 }

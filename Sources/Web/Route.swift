@@ -28,7 +28,12 @@ struct Route: Sendable {
     var handle: @Sendable (WebRequest) async throws -> Response
 
     init(
-        _ method: HTTPRequest.Method, _ path: String, _ reach: Reach, _ side: Side = .open, zh: String, en: String,
+        _ method: HTTPRequest.Method,
+        _ path: String,
+        _ reach: Reach,
+        _ side: Side = .open,
+        zh: String,
+        en: String,
         handle: @escaping @Sendable (WebRequest) async throws -> Response
     ) {
         self.method = method

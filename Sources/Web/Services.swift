@@ -17,7 +17,12 @@ public struct Services: Sendable {
     public let settings: WebSettings
 
     public init(
-        kernel: Kernel, catalogue: CatalogueActions, lake: LakeActions, opening: OpenActions, quality: QualityStore, uploads: Uploads,
+        kernel: Kernel,
+        catalogue: CatalogueActions,
+        lake: LakeActions,
+        opening: OpenActions,
+        quality: QualityStore,
+        uploads: Uploads,
         settings: WebSettings
     ) {
         self.kernel = kernel
@@ -53,7 +58,11 @@ public struct WebSettings: Sendable {
     public var title: LocalizedText
 
     public init(
-        isPublicOnly: Bool = false, isSecure: Bool = false, vendorFolder: String, maximumUpload: Int64 = 8 << 30, temporaryFolder: String,
+        isPublicOnly: Bool = false,
+        isSecure: Bool = false,
+        vendorFolder: String,
+        maximumUpload: Int64 = 8 << 30,
+        temporaryFolder: String,
         title: LocalizedText = LocalizedText("交通运输数据中心", "Transport Data Centre")
     ) {
         self.isPublicOnly = isPublicOnly

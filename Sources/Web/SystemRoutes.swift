@@ -11,15 +11,25 @@ enum SystemRoutes {
     static func routes(_ application: WebApplication) -> [Route] {
         [
             Route(.get, "/healthz", .nothing, zh: "健康检查", en: "Health") { web in
-                let answers = try await web.services.kernel.databases.control.read { try $0.rows("SELECT 1").count == 1 }
+                let answers = try await web.services.kernel.databases.control.read {
+                    try $0.rows("SELECT 1").count == 1
+                }
                 return .json(.object([.init("status", .string(answers ? "ok" : "failing"))]))
             },
             Route(.get, "/metrics", .nothing, zh: "运行指标", en: "Metrics") { web in metrics(application, web) },
-            Route(.get, "/openapi.json", .nothing, zh: "接口说明", en: "API description") { web in .json(OpenAPI.document(application.routes, web)) },
+            Route(.get, "/openapi.json", .nothing, zh: "接口说明", en: "API description") { web in
+                .json(OpenAPI.document(application.routes, web))
+            },
             Route(.get, "/assets/{name}", .nothing, zh: "样式与脚本", en: "Styles and scripts", handle: asset),
             Route(.get, "/vendor/{name}", .nothing, zh: "第三方脚本", en: "Third-party scripts", handle: vendor),
             Route(.get, "/.well-known/security.txt", .nothing, zh: "安全联系", en: "Security contact") { _ in
-                .bytes(Array("Contact: mailto:security@localhost\nPreferred-Languages: zh, en\nExpires: 2030-01-01T00:00:00Z\n".utf8), type: "text/plain; charset=utf-8")
+                .bytes(
+                    Array(
+                        "Contact: mailto:security@localhost\nPreferred-Languages: zh, en\nExpires: 2030-01-01T00:00:00Z\n"
+                            .utf8
+                    ),
+                    type: "text/plain; charset=utf-8"
+                )
             },
         ]
     }
@@ -35,7 +45,8 @@ enum SystemRoutes {
         }
         out += "# TYPE tongqu_http_request_seconds_total counter\ntongqu_http_request_seconds_total \(seconds)\n"
         out += "# TYPE tongqu_gate_decisions_total counter\n"
-        out += "tongqu_gate_decisions_total{outcome=\"allowed\"} \(allowed)\ntongqu_gate_decisions_total{outcome=\"denied\"} \(denied)\n"
+        out +=
+            "tongqu_gate_decisions_total{outcome=\"allowed\"} \(allowed)\ntongqu_gate_decisions_total{outcome=\"denied\"} \(denied)\n"
         return .bytes(Array(out.utf8), type: "text/plain; version=0.0.4; charset=utf-8")
     }
 
@@ -56,12 +67,15 @@ enum SystemRoutes {
     }
 
     static let vendorFiles = [
-        "maplibre-gl.js": "text/javascript; charset=utf-8", "maplibre-gl.css": "text/css; charset=utf-8", "chart.js": "text/javascript; charset=utf-8",
+        "maplibre-gl.js": "text/javascript; charset=utf-8", "maplibre-gl.css": "text/css; charset=utf-8",
+        "chart.js": "text/javascript; charset=utf-8",
     ]
 
     static func vendor(_ web: WebRequest) async throws -> Response {
         let name = try web.parameter("name")
-        guard let type = vendorFiles[name], let data = FileManager.default.contents(atPath: "\(web.services.settings.vendorFolder)/\(name)") else {
+        guard let type = vendorFiles[name],
+            let data = FileManager.default.contents(atPath: "\(web.services.settings.vendorFolder)/\(name)")
+        else {
             throw Problem.notFound(.init("文件", "the file"))
         }
         var response = Response.bytes(Array(data), type: type)

@@ -59,11 +59,15 @@ struct WebRequest {
 
     /// A query parameter; nil where it is absent or empty.
     func query(_ name: String) -> String? {
-        guard let value = request.uri.queryParameters[Substring(name)].map(String.init), !value.isEmpty else { return nil }
+        guard let value = request.uri.queryParameters[Substring(name)].map(String.init), !value.isEmpty else {
+            return nil
+        }
         return value
     }
 
-    func limit(_ standard: Int, _ maximum: Int) -> Int { max(1, min(query("limit").flatMap { Int($0) } ?? standard, maximum)) }
+    func limit(_ standard: Int, _ maximum: Int) -> Int {
+        max(1, min(query("limit").flatMap { Int($0) } ?? standard, maximum))
+    }
 
     // MARK: Bodies
 
@@ -97,7 +101,9 @@ struct WebRequest {
 
     func checkHeader() throws {
         guard token != nil else { return }
-        guard let name = HTTPField.Name("X-CSRF-Token"), request.headers[name] == csrf else { throw WebApplication.foreign() }
+        guard let name = HTTPField.Name("X-CSRF-Token"), request.headers[name] == csrf else {
+            throw WebApplication.foreign()
+        }
     }
 }
 

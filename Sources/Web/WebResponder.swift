@@ -38,8 +38,11 @@ public struct WebApplication: Sendable {
 
     /// Every route of the node, in order.
     var routes: [Route] {
-        let all = PublicPages.routes + ResourcePages.routes + SessionPages.routes + ConsolePages.routes + UploadPages.routes + EntryPages.routes
-            + OpeningPages.routes + AdministrationPages.routes + CatalogueAPI.routes + DataAPI.routes + OpeningAPI.routes
+        let all =
+            PublicPages.routes + ResourcePages.routes + SessionPages.routes + ConsolePages.routes + UploadPages.routes
+            + EntryPages.routes
+            + OpeningPages.routes + AdministrationPages.routes + CatalogueAPI.routes + DataAPI.routes
+            + OpeningAPI.routes
             + AdministrationAPI.routes + SystemRoutes.routes(self)
         return all.filter { $0.side == .open || !services.settings.isPublicOnly }
     }
@@ -63,16 +66,27 @@ public struct WebApplication: Sendable {
         do {
             let (caller, token, csrf) = try await caller(request, context, trace)
             let web = WebRequest(
-                request: request, context: context, services: services, caller: caller, token: token, csrf: csrf, language: language
+                request: request,
+                context: context,
+                services: services,
+                caller: caller,
+                token: token,
+                csrf: csrf,
+                language: language
             )
             response = try await route.handle(web)
             if let token, let fresh = try await services.kernel.accounts.rotate(token) {
-                response.headers[values: .setCookie].append(WebApplication.cookie(fresh, isSecure: services.settings.isSecure))
+                response.headers[values: .setCookie].append(
+                    WebApplication.cookie(fresh, isSecure: services.settings.isSecure)
+                )
             }
         } catch {
             let problem = WebApplication.problem(error, logger, trace)
             if !route.isAPI, route.method == .get, problem.code == "access.sign_in" {
-                response = .redirect("/signin?next=" + (request.uri.string.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "/"))
+                response = .redirect(
+                    "/signin?next="
+                        + (request.uri.string.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "/")
+                )
             } else if route.isAPI || WebApplication.wantsJSON(request) {
                 response = .problem(problem, language)
             } else {
@@ -80,7 +94,9 @@ public struct WebApplication: Sendable {
             }
         }
         if request.uri.queryParameters["lang"] != nil {
-            response.headers[values: .setCookie].append("lang=\(language.rawValue); Path=/; Max-Age=31536000; SameSite=Lax")
+            response.headers[values: .setCookie].append(
+                "lang=\(language.rawValue); Path=/; Max-Age=31536000; SameSite=Lax"
+            )
         }
         WebApplication.protect(&response, trace)
         let elapsed = ContinuousClock.now - started
@@ -101,12 +117,21 @@ public struct WebApplication: Sendable {
     func caller(_ request: Request, _ context: WebContext, _ trace: String) async throws -> (Caller, String?, String) {
         let address = context.remoteAddress?.ipAddress ?? ""
         if let header = request.headers[.authorization] {
-            guard header.hasPrefix("Bearer "), let principal = try await services.kernel.accounts.principal(key: String(header.dropFirst(7))) else {
-                throw Problem("access.key", status: 401, zh: "接口密钥无效或已过期。", en: "The API key is not valid or has ended.")
+            guard header.hasPrefix("Bearer "),
+                let principal = try await services.kernel.accounts.principal(key: String(header.dropFirst(7)))
+            else {
+                throw Problem(
+                    "access.key",
+                    status: 401,
+                    zh: "接口密钥无效或已过期。",
+                    en: "The API key is not valid or has ended."
+                )
             }
             return (Caller(principal: principal, address: address, trace: trace), nil, "")
         }
-        guard let token = request.cookies["tongqu_session"]?.value, let session = try await services.kernel.accounts.session(token) else {
+        guard let token = request.cookies["tongqu_session"]?.value,
+            let session = try await services.kernel.accounts.session(token)
+        else {
             try checkOrigin(request)
             return (Caller.anonymous(address: address, trace: trace), nil, "")
         }
@@ -117,7 +142,9 @@ public struct WebApplication: Sendable {
     /// Forms come from our own pages: a browser says where a request began, and it must be here.
     func checkOrigin(_ request: Request) throws {
         guard request.method != .get, request.method != .head else { return }
-        if let site = request.headers[.init("Sec-Fetch-Site") ?? .origin], site == "cross-site" { throw WebApplication.foreign() }
+        if let site = request.headers[.init("Sec-Fetch-Site") ?? .origin], site == "cross-site" {
+            throw WebApplication.foreign()
+        }
         if let origin = request.headers[.origin], let host = request.head.authority, origin != "null" {
             let name = origin.split(separator: "/").last.map(String.init) ?? ""
             guard name == host else { throw WebApplication.foreign() }
@@ -125,7 +152,13 @@ public struct WebApplication: Sendable {
     }
 
     static func foreign() -> Problem {
-        Problem("access.csrf", status: 403, zh: "请求不是从本站页面发出的。", en: "The request did not come from this site's pages.", hint: .init("请刷新页面后重试。", "Reload the page and try again."))
+        Problem(
+            "access.csrf",
+            status: 403,
+            zh: "请求不是从本站页面发出的。",
+            en: "The request did not come from this site's pages.",
+            hint: .init("请刷新页面后重试。", "Reload the page and try again.")
+        )
     }
 
     static func cookie(_ token: String, isSecure: Bool) -> String {
@@ -135,7 +168,9 @@ public struct WebApplication: Sendable {
     // MARK: Details of requests
 
     static func language(_ request: Request) -> Language {
-        if let chosen = request.uri.queryParameters["lang"].flatMap({ Language(rawValue: String($0)) }) { return chosen }
+        if let chosen = request.uri.queryParameters["lang"].flatMap({ Language(rawValue: String($0)) }) {
+            return chosen
+        }
         if let kept = request.cookies["lang"].flatMap({ Language(rawValue: $0.value) }) { return kept }
         let accepted = request.headers[.acceptLanguage]?.lowercased() ?? ""
         return accepted.hasPrefix("en") ? .en : .zh
@@ -145,7 +180,9 @@ public struct WebApplication: Sendable {
     static func trace(_ request: Request) -> String {
         if let header = HTTPField.Name("traceparent").flatMap({ request.headers[$0] }) {
             let parts = header.split(separator: "-")
-            if parts.count == 4, parts[1].count == 32, Hexadecimal.bytes(String(parts[1])) != nil { return String(parts[1]) }
+            if parts.count == 4, parts[1].count == 32, Hexadecimal.bytes(String(parts[1])) != nil {
+                return String(parts[1])
+            }
         }
         var generator = SystemRandomNumberGenerator()
         return Hexadecimal.text((0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
@@ -162,7 +199,13 @@ public struct WebApplication: Sendable {
             return Problem("request.malformed", status: error.status.code, zh: "请求有误。", en: "The request is not right.")
         }
         logger.error("unexpected", metadata: ["type": "\(type(of: error))", "trace": "\(trace)"])
-        return Problem("internal", status: 500, zh: "服务器内部出错。", en: "Something failed inside the server.", hint: .init("请把追踪编号 \(trace) 告诉管理员。", "Give the trace id \(trace) to the administrator."))
+        return Problem(
+            "internal",
+            status: 500,
+            zh: "服务器内部出错。",
+            en: "Something failed inside the server.",
+            hint: .init("请把追踪编号 \(trace) 告诉管理员。", "Give the trace id \(trace) to the administrator.")
+        )
     }
 
     static let policy =
@@ -170,7 +213,8 @@ public struct WebApplication: Sendable {
 
     static let extraHeaders: [(HTTPField.Name, String)] = [
         ("Content-Security-Policy", policy), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "same-origin"),
-        ("Cross-Origin-Opener-Policy", "same-origin"), ("Permissions-Policy", "camera=(), microphone=(), geolocation=()"),
+        ("Cross-Origin-Opener-Policy", "same-origin"),
+        ("Permissions-Policy", "camera=(), microphone=(), geolocation=()"),
     ].compactMap { name, value in HTTPField.Name(name).map { ($0, value) } }
 
     static func protect(_ response: inout Response, _ trace: String) {
@@ -191,8 +235,11 @@ struct Fallback<Inner: HTTPResponder>: HTTPResponder where Inner.Context == WebC
             let trace = WebApplication.trace(request)
             let language = WebApplication.language(request)
             let isMissing = (error as? HTTPError)?.status == .notFound
-            let problem = isMissing ? Problem.notFound(.init("页面", "the page")) : WebApplication.problem(error, application.logger, trace)
-            var response: Response = request.uri.path.hasPrefix("/api/") || WebApplication.wantsJSON(request)
+            let problem =
+                isMissing
+                ? Problem.notFound(.init("页面", "the page")) : WebApplication.problem(error, application.logger, trace)
+            var response: Response =
+                request.uri.path.hasPrefix("/api/") || WebApplication.wantsJSON(request)
                 ? .problem(problem, language)
                 : .page(ErrorPage.view(problem, language, application.services), status: .init(code: problem.status))
             WebApplication.protect(&response, trace)

@@ -13,14 +13,27 @@ struct Configuration {
     var demonstrationPassword: String?
 
     /// Reads the settings; what a command was told goes before everything else.
-    static func read(data: String? = nil, port: Int? = nil, host: String? = nil, isPublicOnly: Bool = false) async throws -> Configuration {
+    static func read(
+        data: String? = nil,
+        port: Int? = nil,
+        host: String? = nil,
+        isPublicOnly: Bool = false
+    ) async throws -> Configuration {
         let environment = ProcessInfo.processInfo.environment
         let file = environment["TONGQU_CONFIG"] ?? "tongqu.yaml"
         let yaml: FileProvider<YAMLSnapshot>
         do {
-            yaml = try await FileProvider<YAMLSnapshot>(filePath: FilePath(file), allowMissing: environment["TONGQU_CONFIG"] == nil)
+            yaml = try await FileProvider<YAMLSnapshot>(
+                filePath: FilePath(file),
+                allowMissing: environment["TONGQU_CONFIG"] == nil
+            )
         } catch {
-            throw Problem("configuration.unreadable", zh: "配置文件无法读取。", en: "The configuration file cannot be read.", details: ["file": file])
+            throw Problem(
+                "configuration.unreadable",
+                zh: "配置文件无法读取。",
+                en: "The configuration file cannot be read.",
+                details: ["file": file]
+            )
         }
         let reader = ConfigReader(providers: [EnvironmentVariablesProvider(), yaml]).scoped(to: "tongqu")
         let folder = data ?? reader.string(forKey: "data", default: "data")
@@ -32,12 +45,16 @@ struct Configuration {
         }
         return Configuration(
             settings: NodeSettings(
-                folder: URL(fileURLWithPath: folder).standardizedFileURL, vendorFolder: URL(fileURLWithPath: vendor).standardizedFileURL,
-                isPublicOnly: isPublicOnly || reader.bool(forKey: "public.only", default: false), isSecure: reader.bool(forKey: "secure", default: false),
+                folder: URL(fileURLWithPath: folder).standardizedFileURL,
+                vendorFolder: URL(fileURLWithPath: vendor).standardizedFileURL,
+                isPublicOnly: isPublicOnly || reader.bool(forKey: "public.only", default: false),
+                isSecure: reader.bool(forKey: "secure", default: false),
                 title: title.isEmpty ? nil : LocalizedText(title, reader.string(forKey: "title.en", default: title))
             ),
-            host: host ?? reader.string(forKey: "host", default: "127.0.0.1"), port: chosenPort,
-            logLevel: reader.string(forKey: "log.level"), demonstrationPassword: reader.string(forKey: "demo.password", isSecret: true)
+            host: host ?? reader.string(forKey: "host", default: "127.0.0.1"),
+            port: chosenPort,
+            logLevel: reader.string(forKey: "log.level"),
+            demonstrationPassword: reader.string(forKey: "demo.password", isSecret: true)
         )
     }
 }

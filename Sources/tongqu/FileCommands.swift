@@ -10,7 +10,14 @@ struct ReadingOptions: ParsableArguments {
     @Option(help: ArgumentHelp(say("工作表或压缩包内文件的名称", "the sheet or the entry of an archive")))
     var table: String?
 
-    @Option(help: ArgumentHelp(say("编码:UTF-8 UTF-16LE UTF-16BE GB18030 BIG5 ISO-8859-1", "encoding: UTF-8 UTF-16LE UTF-16BE GB18030 BIG5 ISO-8859-1")))
+    @Option(
+        help: ArgumentHelp(
+            say(
+                "编码:UTF-8 UTF-16LE UTF-16BE GB18030 BIG5 ISO-8859-1",
+                "encoding: UTF-8 UTF-16LE UTF-16BE GB18030 BIG5 ISO-8859-1"
+            )
+        )
+    )
     var encoding: String?
 
     @Option(help: ArgumentHelp(say("分隔符", "the delimiter")))
@@ -22,8 +29,15 @@ struct ReadingOptions: ParsableArguments {
     func options() throws -> ReadOptions {
         var options = ReadOptions()
         if let encoding {
-            guard let known = TextEncoding(rawValue: encoding.uppercased()) ?? (encoding.uppercased() == "GBK" ? .gb18030 : nil) else {
-                throw Problem("file.encoding", zh: "不支持编码 \(encoding)。", en: "The encoding \(encoding) is not supported.")
+            guard
+                let known = TextEncoding(rawValue: encoding.uppercased())
+                    ?? (encoding.uppercased() == "GBK" ? .gb18030 : nil)
+            else {
+                throw Problem(
+                    "file.encoding",
+                    zh: "不支持编码 \(encoding)。",
+                    en: "The encoding \(encoding) is not supported."
+                )
             }
             options.encoding = known
         }
@@ -41,7 +55,10 @@ struct ReadingOptions: ParsableArguments {
 struct Describe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: say("推断文件的数据结构:类型、主键、代码表、含义。", "Infer a file's schema: types, key, code lists, meanings."),
-        discussion: say("示例:tongqu describe 卡口.csv --format schema > schema.json", "Example: tongqu describe checkpoints.csv --format schema > schema.json")
+        discussion: say(
+            "示例:tongqu describe 卡口.csv --format schema > schema.json",
+            "Example: tongqu describe checkpoints.csv --format schema > schema.json"
+        )
     )
 
     @Argument(help: ArgumentHelp(say("文件", "the file")))
@@ -49,7 +66,9 @@ struct Describe: AsyncParsableCommand {
 
     @OptionGroup var reading: ReadingOptions
 
-    @Option(help: ArgumentHelp(say("输出:text、json 或 schema(Table Schema)", "output: text, json or schema (Table Schema)")))
+    @Option(
+        help: ArgumentHelp(say("输出:text、json 或 schema(Table Schema)", "output: text, json or schema (Table Schema)"))
+    )
     var format = "text"
 
     func run() async throws {
@@ -68,14 +87,16 @@ struct Describe: AsyncParsableCommand {
     func json(_ file: TabularFile, _ table: TabularFile.Table, _ proposal: SchemaProposal) -> JSONValue {
         .object([
             .init("table", .string(table.name)), .init("tables", .array(file.tables.map { .string($0.name) })),
-            .init("encoding", table.encoding.map { .string($0.rawValue) } ?? .null), .init("header", .boolean(table.layout.hasHeader)),
+            .init("encoding", table.encoding.map { .string($0.rawValue) } ?? .null),
+            .init("header", .boolean(table.layout.hasHeader)),
             .init("rows_seen", .integer(Int64(proposal.rows))), .init("schema", TableSchema.write(proposal.schema)),
             .init(
                 "fields",
                 .array(
                     proposal.fields.map { field in
                         .object([
-                            .init("name", .string(field.field.name)), .init("confidence", .real((field.confidence * 100).rounded() / 100)),
+                            .init("name", .string(field.field.name)),
+                            .init("confidence", .real((field.confidence * 100).rounded() / 100)),
                             .init("filled", .real((field.filled * 1000).rounded() / 1000)),
                             .init("reasons", .array(field.reasons.map { .string($0[language]) })),
                             .init("examples", .array(field.examples.map { .string($0) })),
@@ -88,8 +109,12 @@ struct Describe: AsyncParsableCommand {
     }
 
     func text(_ file: TabularFile, _ table: TabularFile.Table, _ proposal: SchemaProposal) {
-        emit("\(table.name) · \(table.encoding?.rawValue ?? "XLSX") · \(say("查看了 \(proposal.rows) 行", "\(proposal.rows) rows looked at"))")
-        if file.tables.count > 1 { emit(say("其他表:", "other tables: ") + file.tables.map(\.name).joined(separator: ", ")) }
+        emit(
+            "\(table.name) · \(table.encoding?.rawValue ?? "XLSX") · \(say("查看了 \(proposal.rows) 行", "\(proposal.rows) rows looked at"))"
+        )
+        if file.tables.count > 1 {
+            emit(say("其他表:", "other tables: ") + file.tables.map(\.name).joined(separator: ", "))
+        }
         for note in proposal.notes + file.notes { emit("· \(note[language])") }
         for proposal in proposal.fields {
             let field = proposal.field
@@ -98,7 +123,9 @@ struct Describe: AsyncParsableCommand {
             if field.unique { words.append(say("主键", "key")) }
             if !field.codes.isEmpty { words.append(say("\(field.codes.count) 种取值", "\(field.codes.count) values")) }
             if !field.unit.isEmpty { words.append(field.unit) }
-            emit("  \(field.name): \(words.joined(separator: ", "))  \(Int(proposal.confidence * 100))%  \(proposal.reasons.map { $0[language] }.joined(separator: "; "))")
+            emit(
+                "  \(field.name): \(words.joined(separator: ", "))  \(Int(proposal.confidence * 100))%  \(proposal.reasons.map { $0[language] }.joined(separator: "; "))"
+            )
             if !proposal.examples.isEmpty { emit("      \(proposal.examples.joined(separator: " | "))") }
         }
     }
@@ -124,7 +151,14 @@ struct Check: AsyncParsableCommand {
     @Option(help: ArgumentHelp(say("输出:text 或 json", "output: text or json")))
     var format = "text"
 
-    @Option(help: ArgumentHelp(say("写出 findings.csv(全部问题)、valid.csv、invalid.csv 的目录", "a folder for findings.csv (all of them), valid.csv and invalid.csv")))
+    @Option(
+        help: ArgumentHelp(
+            say(
+                "写出 findings.csv(全部问题)、valid.csv、invalid.csv 的目录",
+                "a folder for findings.csv (all of them), valid.csv and invalid.csv"
+            )
+        )
+    )
     var out: String?
 
     func run() async throws {
@@ -139,7 +173,12 @@ struct Check: AsyncParsableCommand {
 
     func report() throws -> CheckReport {
         guard let data = FileManager.default.contents(atPath: schema) else {
-            throw Problem("file.unreadable", zh: "无法读取数据结构文件。", en: "The schema cannot be read.", details: ["file": schema])
+            throw Problem(
+                "file.unreadable",
+                zh: "无法读取数据结构文件。",
+                en: "The schema cannot be read.",
+                details: ["file": schema]
+            )
         }
         let tableSchema = try TableSchema.read(JSONValue(Array(data)))
         let file = try TabularFile(path: file, options: try reading.options())
@@ -170,11 +209,16 @@ struct Check: AsyncParsableCommand {
         )
         for note in report.notes { emit("· \(note[language])") }
         for item in report.counts.sorted(by: { $0.count > $1.count }) {
-            emit("  \(item.count)  \(item.rule.severity.title[language])  \(item.rule.message[language])  [\(item.rule.id)]")
+            emit(
+                "  \(item.count)  \(item.rule.severity.title[language])  \(item.rule.message[language])  [\(item.rule.id)]"
+            )
         }
         for finding in report.samples.filter({ $0.severity != .information }).prefix(20) {
             let suggestion = finding.suggestion.map { " → \($0[language])" } ?? ""
-            emit(say("第 \(finding.row) 行", "row \(finding.row)") + " \(finding.field): \(finding.maskedValue) — \(finding.message[language])\(suggestion)")
+            emit(
+                say("第 \(finding.row) 行", "row \(finding.row)")
+                    + " \(finding.field): \(finding.maskedValue) — \(finding.message[language])\(suggestion)"
+            )
         }
     }
 }
@@ -193,7 +237,9 @@ final class CheckOutput {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         func open(_ name: String) throws -> FileHandle {
             let path = "\(folder)/\(name)"
-            guard FileManager.default.createFile(atPath: path, contents: nil), let handle = FileHandle(forWritingAtPath: path) else {
+            guard FileManager.default.createFile(atPath: path, contents: nil),
+                let handle = FileHandle(forWritingAtPath: path)
+            else {
                 throw FileSource.unwritable()
             }
             return handle
@@ -236,7 +282,8 @@ final class CheckOutput {
         let isWhole = checked.bad.isEmpty
         writer.write(
             Batch(
-                fields: checked.batch.fields, columns: isWhole ? checked.batch.columns : checked.batch.columns.map { $0.taking(checked.good) },
+                fields: checked.batch.fields,
+                columns: isWhole ? checked.batch.columns : checked.batch.columns.map { $0.taking(checked.good) },
                 count: checked.good.count
             ),
             into: &bytes
@@ -249,7 +296,10 @@ final class CheckOutput {
             builders[raw.columns].append(.integer(raw.numbers[Int(row)]))
         }
         bytes = []
-        rawWriter.write(Batch(fields: rawFields, columns: builders.indices.map { builders[$0].finish() }, count: checked.bad.count), into: &bytes)
+        rawWriter.write(
+            Batch(fields: rawFields, columns: builders.indices.map { builders[$0].finish() }, count: checked.bad.count),
+            into: &bytes
+        )
         try invalid.write(contentsOf: Data(bytes))
     }
 

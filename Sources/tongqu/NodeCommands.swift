@@ -43,7 +43,10 @@ struct NodeOptions: ParsableArguments {
 struct Load: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: say("检查文件并把合格行加载到资源。", "Check a file and load its valid rows into a resource."),
-        discussion: say("示例:tongqu load 车辆.csv --into 301003/000001 --mode replace", "Example: tongqu load vehicles.csv --into 301003/000001 --mode replace")
+        discussion: say(
+            "示例:tongqu load 车辆.csv --into 301003/000001 --mode replace",
+            "Example: tongqu load vehicles.csv --into 301003/000001 --mode replace"
+        )
     )
 
     @Argument(help: ArgumentHelp(say("文件", "the file")))
@@ -68,15 +71,25 @@ struct Load: AsyncParsableCommand {
                 node.services.lake.run,
                 (
                     .init(
-                        code: Entry.code(slug: into), path: path, source: URL(fileURLWithPath: file).lastPathComponent, table: reading.table, mode: loadMode,
-                        encoding: options.encoding, header: reading.hint
+                        code: Entry.code(slug: into),
+                        path: path,
+                        source: URL(fileURLWithPath: file).lastPathComponent,
+                        table: reading.table,
+                        mode: loadMode,
+                        encoding: options.encoding,
+                        header: reading.hint
                     ), nil,
                     { done, _ in if isShown { FileHandle.standardError.write(Data("\r\(done)".utf8)) } }
                 ),
                 as: caller
             )
             Progress().end()
-            emit(say("批次 \(load.id):入库 \(load.good) 行,问题 \(load.bad) 行;\(load.digest)", "load \(load.id): \(load.good) rows in, \(load.bad) quarantined; \(load.digest)"))
+            emit(
+                say(
+                    "批次 \(load.id):入库 \(load.good) 行,问题 \(load.bad) 行;\(load.digest)",
+                    "load \(load.id): \(load.good) rows in, \(load.bad) quarantined; \(load.digest)"
+                )
+            )
         }
     }
 }
@@ -84,7 +97,10 @@ struct Load: AsyncParsableCommand {
 struct Export: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: say("导出资源的数据。", "Export the rows of a resource."),
-        discussion: say("示例:tongqu export 301003/000001 --format csv --filter \"plate_color = '2'\" --out 车辆.csv", "Example: tongqu export 301003/000001 --format csv --filter \"plate_color = '2'\" --out vehicles.csv")
+        discussion: say(
+            "示例:tongqu export 301003/000001 --format csv --filter \"plate_color = '2'\" --out 车辆.csv",
+            "Example: tongqu export 301003/000001 --format csv --filter \"plate_color = '2'\" --out vehicles.csv"
+        )
     )
 
     @Argument(help: ArgumentHelp(say("资源代码", "the resource's code")))
@@ -105,9 +121,16 @@ struct Export: AsyncParsableCommand {
     @OptionGroup var node: NodeOptions
 
     func run() async throws {
-        guard let format = OutputFormat(rawValue: format) else { throw ValidationError("--format csv|json|jsonl|geojson|xlsx") }
+        guard let format = OutputFormat(rawValue: format) else {
+            throw ValidationError("--format csv|json|jsonl|geojson|xlsx")
+        }
         try await node.with { node, caller in
-            let query = RecordQuery(Entry.code(slug: code), fields: fields?.split(separator: ",").map(String.init), filter: filter, limit: 0)
+            let query = RecordQuery(
+                Entry.code(slug: code),
+                fields: fields?.split(separator: ",").map(String.init),
+                filter: filter,
+                limit: 0
+            )
             let scan = try await node.kernel.gate.perform(node.services.lake.export, query, as: caller)
             var writer: any BatchWriter =
                 switch format {
@@ -119,7 +142,9 @@ struct Export: AsyncParsableCommand {
                 }
             var handle = FileHandle.standardOutput
             if let out {
-                guard FileManager.default.createFile(atPath: out, contents: nil), let opened = FileHandle(forWritingAtPath: out) else { throw FileSource.unwritable() }
+                guard FileManager.default.createFile(atPath: out, contents: nil),
+                    let opened = FileHandle(forWritingAtPath: out)
+                else { throw FileSource.unwritable() }
                 handle = opened
             }
             var bytes: [UInt8] = []
@@ -151,8 +176,17 @@ struct Evidence: AsyncParsableCommand {
         func run() async throws {
             var isSound = true
             try await node.with { node, caller in
-                let verdict = try await node.kernel.gate.perform(node.kernel.administration.verifyEvidence, (), as: caller)
-                emit(say("记录 \(verdict.records),封存区间 \(verdict.intervals),待封存 \(verdict.unsealed)", "\(verdict.records) records, \(verdict.intervals) sealed intervals, \(verdict.unsealed) not sealed yet"))
+                let verdict = try await node.kernel.gate.perform(
+                    node.kernel.administration.verifyEvidence,
+                    (),
+                    as: caller
+                )
+                emit(
+                    say(
+                        "记录 \(verdict.records),封存区间 \(verdict.intervals),待封存 \(verdict.unsealed)",
+                        "\(verdict.records) records, \(verdict.intervals) sealed intervals, \(verdict.unsealed) not sealed yet"
+                    )
+                )
                 if let fault = verdict.fault {
                     isSound = false
                     emit(say("不完整:", "not sound: ") + fault[language])
@@ -167,11 +201,15 @@ struct Evidence: AsyncParsableCommand {
 
 struct BackupCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "backup", abstract: say("备份、验证、恢复。", "Back up, verify, restore."), subcommands: [Create.self, Verify.self, Restore.self]
+        commandName: "backup",
+        abstract: say("备份、验证、恢复。", "Back up, verify, restore."),
+        subcommands: [Create.self, Verify.self, Restore.self]
     )
 
     struct Create: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: say("把节点备份到一个新目录。", "Back a node up into a new folder."))
+        static let configuration = CommandConfiguration(
+            abstract: say("把节点备份到一个新目录。", "Back a node up into a new folder.")
+        )
         @Argument(help: ArgumentHelp(say("目标目录", "the folder to make")))
         var folder: String
         @OptionGroup var node: NodeOptions
@@ -186,7 +224,9 @@ struct BackupCommand: AsyncParsableCommand {
     }
 
     struct Verify: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: say("验证备份的签名与每个文件的摘要。", "Verify a backup's signature and every file's digest."))
+        static let configuration = CommandConfiguration(
+            abstract: say("验证备份的签名与每个文件的摘要。", "Verify a backup's signature and every file's digest.")
+        )
         @Argument(help: ArgumentHelp(say("备份目录", "the backup's folder")))
         var folder: String
 
@@ -195,7 +235,12 @@ struct BackupCommand: AsyncParsableCommand {
             try await carry {
                 do {
                     let manifest = try await Backup.verify(URL(fileURLWithPath: folder))
-                    emit(say("完整,\(manifest.files.count) 个文件,\(manifest.at)", "sound, \(manifest.files.count) files, \(manifest.at)"))
+                    emit(
+                        say(
+                            "完整,\(manifest.files.count) 个文件,\(manifest.at)",
+                            "sound, \(manifest.files.count) files, \(manifest.at)"
+                        )
+                    )
                 } catch let problem as Problem where problem.code == "backup.damaged" {
                     fault = problem
                 }
@@ -208,7 +253,9 @@ struct BackupCommand: AsyncParsableCommand {
     }
 
     struct Restore: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: say("验证后恢复到空目录。", "Verify and restore into an empty folder."))
+        static let configuration = CommandConfiguration(
+            abstract: say("验证后恢复到空目录。", "Verify and restore into an empty folder.")
+        )
         @Argument(help: ArgumentHelp(say("备份目录", "the backup's folder")))
         var folder: String
         @Option(help: ArgumentHelp(say("恢复到的目录", "the folder to restore into")))
@@ -217,14 +264,21 @@ struct BackupCommand: AsyncParsableCommand {
         func run() async throws {
             try await carry {
                 let manifest = try await Backup.restore(URL(fileURLWithPath: folder), to: URL(fileURLWithPath: to))
-                emit(say("已恢复 \(manifest.files.count) 个文件,数据库完整", "\(manifest.files.count) files restored, databases sound"))
+                emit(
+                    say(
+                        "已恢复 \(manifest.files.count) 个文件,数据库完整",
+                        "\(manifest.files.count) files restored, databases sound"
+                    )
+                )
             }
         }
     }
 }
 
 struct Doctor: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: say("检查节点:数据库、存证、密钥权限、可选程序。", "Examine a node: databases, evidence, key, optional programs."))
+    static let configuration = CommandConfiguration(
+        abstract: say("检查节点:数据库、存证、密钥权限、可选程序。", "Examine a node: databases, evidence, key, optional programs.")
+    )
 
     @OptionGroup var node: NodeOptions
 
@@ -237,14 +291,23 @@ struct Doctor: AsyncParsableCommand {
                 if fault != nil { isHealthy = false }
             }
             let verdict = try await node.kernel.gate.perform(node.kernel.administration.verifyEvidence, (), as: caller)
-            emit("\(verdict.fault == nil ? "✓" : "✗") \(say("存证", "evidence")) \(verdict.fault?[language] ?? say("\(verdict.records) 条,完整", "\(verdict.records) records, sound"))")
+            emit(
+                "\(verdict.fault == nil ? "✓" : "✗") \(say("存证", "evidence")) \(verdict.fault?[language] ?? say("\(verdict.records) 条,完整", "\(verdict.records) records, sound"))"
+            )
             if verdict.fault != nil { isHealthy = false }
             let folder = try await Configuration.read(data: self.node.data).settings.folder
-            let mode = (try? FileManager.default.attributesOfItem(atPath: folder.appendingPathComponent("node.key").path)[.posixPermissions] as? Int) ?? 0
-            emit("\(mode & 0o077 == 0 ? "✓" : "✗") \(say("节点密钥只有本用户可读", "the node's key is readable by its user only"))")
+            let mode =
+                (try? FileManager.default.attributesOfItem(atPath: folder.appendingPathComponent("node.key").path)[
+                    .posixPermissions
+                ] as? Int) ?? 0
+            emit(
+                "\(mode & 0o077 == 0 ? "✓" : "✗") \(say("节点密钥只有本用户可读", "the node's key is readable by its user only"))"
+            )
             if mode & 0o077 != 0 { isHealthy = false }
             let office = FileManager.default.isExecutableFile(atPath: "/usr/bin/soffice")
-            emit("\(office ? "✓" : "·") LibreOffice \(office ? "" : say("未安装:.xls 与 .et 将被拒绝", "absent: .xls and .et are refused"))")
+            emit(
+                "\(office ? "✓" : "·") LibreOffice \(office ? "" : say("未安装:.xls 与 .et 将被拒绝", "absent: .xls and .et are refused"))"
+            )
         }
         if !isHealthy { throw ExitCode(1) }
     }
@@ -252,7 +315,8 @@ struct Doctor: AsyncParsableCommand {
 
 struct User: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: say("账号:建立、列表、密码、角色、接口密钥。", "Accounts: create, list, password, roles, API keys."), subcommands: [Create.self, List.self, Password.self, Roles.self, Key.self]
+        abstract: say("账号:建立、列表、密码、角色、接口密钥。", "Accounts: create, list, password, roles, API keys."),
+        subcommands: [Create.self, List.self, Password.self, Roles.self, Key.self]
     )
 
     /// A password from the environment or the first line of standard input: never from the command line, which others can see.
@@ -263,14 +327,19 @@ struct User: AsyncParsableCommand {
     }
 
     static func find(_ login: String, _ node: Node) async throws -> Principal {
-        guard let principal = try await node.kernel.accounts.find(login: login) else { throw Problem.notFound(.init("账号", "the account")) }
+        guard let principal = try await node.kernel.accounts.find(login: login) else {
+            throw Problem.notFound(.init("账号", "the account"))
+        }
         return principal
     }
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: say("建立账号。", "Create an account."),
-            discussion: say("示例:TONGQU_PASSWORD=… tongqu user create zhangsan --name 张三 --role clerk", "Example: TONGQU_PASSWORD=… tongqu user create zhangsan --name 张三 --role clerk")
+            discussion: say(
+                "示例:TONGQU_PASSWORD=… tongqu user create zhangsan --name 张三 --role clerk",
+                "Example: TONGQU_PASSWORD=… tongqu user create zhangsan --name 张三 --role clerk"
+            )
         )
         @Argument var login: String
         @Option(help: ArgumentHelp(say("姓名", "the name"))) var name: String
@@ -283,9 +352,17 @@ struct User: AsyncParsableCommand {
                 let roles = try Roles.parse(role)
                 let id = try await node.kernel.gate.perform(
                     node.kernel.administration.createAccount,
-                    .init(login: login, name: name, organisation: OrganisationID(organisation), password: try User.password()), as: caller
+                    .init(
+                        login: login,
+                        name: name,
+                        organisation: OrganisationID(organisation),
+                        password: try User.password()
+                    ),
+                    as: caller
                 )
-                if !roles.isEmpty { try await node.kernel.gate.perform(node.kernel.administration.setRoles, (id, roles), as: caller) }
+                if !roles.isEmpty {
+                    try await node.kernel.gate.perform(node.kernel.administration.setRoles, (id, roles), as: caller)
+                }
                 emit(say("已建立账号 \(login)", "account \(login) created"))
             }
         }
@@ -298,21 +375,29 @@ struct User: AsyncParsableCommand {
         func run() async throws {
             try await node.with { node, caller in
                 for account in try await node.kernel.gate.perform(node.kernel.administration.accounts, (), as: caller) {
-                    emit("\(account.id.raw)\t\(account.login)\t\(account.name)\t\(account.roles.map(\.rawValue).sorted().joined(separator: ","))\t\(account.isActive ? "" : say("停用", "disabled"))")
+                    emit(
+                        "\(account.id.raw)\t\(account.login)\t\(account.name)\t\(account.roles.map(\.rawValue).sorted().joined(separator: ","))\t\(account.isActive ? "" : say("停用", "disabled"))"
+                    )
                 }
             }
         }
     }
 
     struct Password: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: say("重置密码,并结束该账号的会话。", "Set a password and end the account's sessions."))
+        static let configuration = CommandConfiguration(
+            abstract: say("重置密码,并结束该账号的会话。", "Set a password and end the account's sessions.")
+        )
         @Argument var login: String
         @OptionGroup var node: NodeOptions
 
         func run() async throws {
             try await node.with { node, caller in
                 let principal = try await User.find(login, node)
-                try await node.kernel.gate.perform(node.kernel.administration.setPassword, (principal.id, try User.password()), as: caller)
+                try await node.kernel.gate.perform(
+                    node.kernel.administration.setPassword,
+                    (principal.id, try User.password()),
+                    as: caller
+                )
                 emit(say("已重置", "done"))
             }
         }
@@ -320,7 +405,10 @@ struct User: AsyncParsableCommand {
 
     struct Roles: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: say("分配角色:\(Role.allCases.map(\.rawValue).joined(separator: "、"))", "Assign roles: \(Role.allCases.map(\.rawValue).joined(separator: ", "))")
+            abstract: say(
+                "分配角色:\(Role.allCases.map(\.rawValue).joined(separator: "、"))",
+                "Assign roles: \(Role.allCases.map(\.rawValue).joined(separator: ", "))"
+            )
         )
         @Argument var login: String
         @Argument var roles: [String] = []
@@ -330,7 +418,12 @@ struct User: AsyncParsableCommand {
             Set(
                 try names.map { name in
                     guard let role = Role(rawValue: name) else {
-                        throw Problem("account.role_unknown", zh: "没有角色“\(name)”。", en: "There is no role “\(name)”.", details: ["roles": Role.allCases.map(\.rawValue).joined(separator: ", ")])
+                        throw Problem(
+                            "account.role_unknown",
+                            zh: "没有角色“\(name)”。",
+                            en: "There is no role “\(name)”.",
+                            details: ["roles": Role.allCases.map(\.rawValue).joined(separator: ", ")]
+                        )
                     }
                     return role
                 }
@@ -340,14 +433,20 @@ struct User: AsyncParsableCommand {
         func run() async throws {
             try await node.with { node, caller in
                 let principal = try await User.find(login, node)
-                try await node.kernel.gate.perform(node.kernel.administration.setRoles, (principal.id, try Roles.parse(roles)), as: caller)
+                try await node.kernel.gate.perform(
+                    node.kernel.administration.setRoles,
+                    (principal.id, try Roles.parse(roles)),
+                    as: caller
+                )
                 emit(say("已分配", "done"))
             }
         }
     }
 
     struct Key: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: say("为账号建立接口密钥;只显示一次。", "Make an API key for an account; shown once."))
+        static let configuration = CommandConfiguration(
+            abstract: say("为账号建立接口密钥;只显示一次。", "Make an API key for an account; shown once.")
+        )
         @Argument var login: String
         @Option(help: ArgumentHelp(say("用途", "what for"))) var note: String = ""
         @Option(help: ArgumentHelp(say("有效天数", "days"))) var days: Int = 90
@@ -356,7 +455,13 @@ struct User: AsyncParsableCommand {
         func run() async throws {
             try await node.with { node, caller in
                 let principal = try await User.find(login, node)
-                emit(try await node.kernel.gate.perform(node.kernel.administration.createKey, (principal.id, note: note, days: days), as: caller))
+                emit(
+                    try await node.kernel.gate.perform(
+                        node.kernel.administration.createKey,
+                        (principal.id, note: note, days: days),
+                        as: caller
+                    )
+                )
             }
         }
     }

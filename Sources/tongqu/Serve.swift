@@ -27,7 +27,12 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         try await carry {
             let started = ContinuousClock.now
-            let settings = try await Configuration.read(data: node.data, port: port, host: host, isPublicOnly: publicOnly)
+            let settings = try await Configuration.read(
+                data: node.data,
+                port: port,
+                host: host,
+                isPublicOnly: publicOnly
+            )
             let isTerminal = isatty(2) == 1
             let level = settings.logLevel.flatMap { Logger.Level(rawValue: $0) } ?? (isTerminal ? .notice : .info)
             LoggingSystem.bootstrap { JSONLogHandler(label: $0, logLevel: level) }
@@ -55,14 +60,24 @@ struct Serve: AsyncParsableCommand {
 /// Says where the node is and, with a new demonstration, who can sign in.
 func announce(_ host: String, _ port: Int, _ elapsed: Duration, _ accounts: Demonstration.Accounts?) {
     let milliseconds = elapsed.components.seconds * 1000 + elapsed.components.attoseconds / 1_000_000_000_000_000
-    tell(say("通衢已启动:http://\(host):\(port)(\(milliseconds) 毫秒)", "Tongqu is running: http://\(host):\(port) (\(milliseconds) ms)"))
+    tell(
+        say(
+            "通衢已启动:http://\(host):\(port)(\(milliseconds) 毫秒)",
+            "Tongqu is running: http://\(host):\(port) (\(milliseconds) ms)"
+        )
+    )
     guard let accounts else { return }
     tell(say("演示账号:", "Demonstration accounts:"))
     for (login, title) in accounts.logins { tell("  \(login)  \(title[language])") }
     if let password = accounts.password {
         tell(say("  密码:\(password)", "  password: \(password)"))
     } else {
-        tell(say("  密码在首次启动时显示;可用 TONGQU_DEMO_PASSWORD 或 tongqu user password 重设。", "  the password was shown at the first start; set another with TONGQU_DEMO_PASSWORD or tongqu user password."))
+        tell(
+            say(
+                "  密码在首次启动时显示;可用 TONGQU_DEMO_PASSWORD 或 tongqu user password 重设。",
+                "  the password was shown at the first start; set another with TONGQU_DEMO_PASSWORD or tongqu user password."
+            )
+        )
     }
 }
 
@@ -105,7 +120,9 @@ struct JSONLogHandler: LogHandler {
         writer.string(event.level.rawValue)
         writer.key("message")
         writer.string(event.message.description)
-        for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { $1 }).sorted(by: { $0.key < $1.key }) {
+        for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { $1 }).sorted(by: {
+            $0.key < $1.key
+        }) {
             writer.key(key)
             writer.string(value.description)
         }

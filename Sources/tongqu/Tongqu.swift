@@ -28,7 +28,8 @@ struct Tongqu: AsyncParsableCommand {
         ),
         version: Version.text,
         subcommands: [
-            Serve.self, Describe.self, Check.self, Load.self, Export.self, Evidence.self, BackupCommand.self, Doctor.self, User.self, VersionCommand.self,
+            Serve.self, Describe.self, Check.self, Load.self, Export.self, Evidence.self, BackupCommand.self,
+            Doctor.self, User.self, VersionCommand.self,
         ]
     )
 }
@@ -40,7 +41,9 @@ enum Version {
 
 /// The language of this process: `TONGQU_LANG`, else `LC_ALL`, else `LANG`.
 let language = Language(
-    locale: ["TONGQU_LANG", "LC_ALL", "LANG"].lazy.compactMap { ProcessInfo.processInfo.environment[$0] }.first { !$0.isEmpty }
+    locale: ["TONGQU_LANG", "LC_ALL", "LANG"].lazy.compactMap { ProcessInfo.processInfo.environment[$0] }.first {
+        !$0.isEmpty
+    }
 )
 
 /// A text in the language of this process.

@@ -17,7 +17,10 @@ import Testing
     }
 
     @Test func sha256AgreesWithTheStandard() {
-        #expect(Digest(.sha256, of: "abc".utf8).description == "sha-256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+        #expect(
+            Digest(.sha256, of: "abc".utf8).description
+                == "sha-256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        )
     }
 
     @Test func hmacSM3AgreesWithTheVector() {
@@ -27,7 +30,8 @@ import Testing
     }
 
     @Test func theStandardsSM2SignatureVerifies() throws {
-        guard let line = SharedFiles.lines("standards/vectors/gm.jsonl").first(where: { $0.contains("SM2-sign") }) else { return }
+        guard let line = SharedFiles.lines("standards/vectors/gm.jsonl").first(where: { $0.contains("SM2-sign") })
+        else { return }
         let vector = try JSONValue(text: line)
         func bytes(_ name: String) -> [UInt8] { Hexadecimal.bytes(vector[name]?.string ?? "") ?? [] }
         let key = try SigningKey.sm2(publicX: bytes("public_x"), y: bytes("public_y"))

@@ -14,60 +14,155 @@ import Tabular
 
 /// `/api/v1/resources/{code}/records` and the ways data comes in.
 enum DataAPI {
-    static let routes: [Route] = [
-        Route(.get, "/api/v1/resources/{code}/records", .actions(["data.read", "data.export"]), zh: "一页记录;格式由 Accept 决定", en: "A page of rows; the format follows Accept", handle: records)
-    ] + OutputFormat.allCases.map { format in
-        Route(.get, "/api/v1/resources/{code}/records.\(format.rawValue)", .actions(["data.export"]), zh: "下载 \(format.rawValue.uppercased())", en: "Download as \(format.rawValue.uppercased())") { web in
-            try await export(web, format)
-        }
-    } + [
-        Route(.post, "/api/v1/resources/{code}/records", .actions(["record.save"]), .console, zh: "新增记录", en: "Add a record") { web in
-            try await save(web, id: nil)
-        },
-        Route(.patch, "/api/v1/resources/{code}/records/{id}", .actions(["record.save"]), .console, zh: "修改记录", en: "Change a record") { web in
-            try await save(web, id: try web.number("id"))
-        },
-        Route(.delete, "/api/v1/resources/{code}/records/{id}", .actions(["record.delete"]), .console, zh: "删除记录", en: "Delete a record") { web in
-            try web.checkHeader()
-            try await web.perform(web.services.lake.delete, (try web.code(), try web.number("id")))
-            return Response(status: .noContent)
-        },
-        Route(.post, "/api/v1/uploads", .actions(["collect.upload"]), .console, zh: "上传文件(multipart 或原始内容)", en: "Upload a file (multipart or raw)", handle: upload),
-        Route(.get, "/api/v1/uploads/{upload}/description", .actions(["collect.describe"]), .console, zh: "推断数据结构", en: "Infer a schema") { web in
-            .json(json(try await web.perform(web.services.uploads.describe, try selection(web)), web.language))
-        },
-        Route(.post, "/api/v1/uploads/{upload}/check", .actions(["collect.check"]), .console, zh: "按数据结构检查文件", en: "Check a file against a schema") { web in
-            let selected = try selection(web)
-            let schema = try TableSchema.read(try await web.json())
-            return .json(try await web.perform(web.services.uploads.check, (selected, schema)).json(web.language))
-        },
-        Route(.get, "/api/v1/resources/{code}/loads", .actions(["load.list"]), .console, zh: "批次列表", en: "Loads") { web in
-            let loads = try await web.perform(web.services.lake.loads, (try web.code(), web.limit(50, 500)))
-            return .json(.object([.init("loads", .array(loads.map(json)))]))
-        },
-        Route(.post, "/api/v1/resources/{code}/loads", .actions(["collect.upload", "collect.describe", "data.load"]), .console, zh: "加载已上传的文件", en: "Load an uploaded file", handle: load),
-        Route(.get, "/api/v1/resources/{code}/loads/{load}", .actions(["load.show"]), .console, zh: "查看批次", en: "Show a load") { web in
-            .json(json(try await web.perform(web.services.lake.show, (try web.code(), try web.number("load")))))
-        },
-        Route(.get, "/api/v1/resources/{code}/loads/{load}/quarantine.csv", .actions(["load.quarantine"]), .console, zh: "下载问题数据", en: "Download quarantined rows", handle: quarantine),
-        Route(.get, "/api/v1/jobs/{job}", .actions(["job.own"]), .console, zh: "任务进度(本人的任务)", en: "A job of one's own") { web in
-            let job = try await web.perform(web.services.administration.ownJob, try web.number("job"))
-            return .json(json(job))
-        },
-    ]
+    static let routes: [Route] =
+        [
+            Route(
+                .get,
+                "/api/v1/resources/{code}/records",
+                .actions(["data.read", "data.export"]),
+                zh: "一页记录;格式由 Accept 决定",
+                en: "A page of rows; the format follows Accept",
+                handle: records
+            )
+        ]
+        + OutputFormat.allCases.map { format in
+            Route(
+                .get,
+                "/api/v1/resources/{code}/records.\(format.rawValue)",
+                .actions(["data.export"]),
+                zh: "下载 \(format.rawValue.uppercased())",
+                en: "Download as \(format.rawValue.uppercased())"
+            ) { web in
+                try await export(web, format)
+            }
+        } + [
+            Route(
+                .post,
+                "/api/v1/resources/{code}/records",
+                .actions(["record.save"]),
+                .console,
+                zh: "新增记录",
+                en: "Add a record"
+            ) { web in
+                try await save(web, id: nil)
+            },
+            Route(
+                .patch,
+                "/api/v1/resources/{code}/records/{id}",
+                .actions(["record.save"]),
+                .console,
+                zh: "修改记录",
+                en: "Change a record"
+            ) { web in
+                try await save(web, id: try web.number("id"))
+            },
+            Route(
+                .delete,
+                "/api/v1/resources/{code}/records/{id}",
+                .actions(["record.delete"]),
+                .console,
+                zh: "删除记录",
+                en: "Delete a record"
+            ) { web in
+                try web.checkHeader()
+                try await web.perform(web.services.lake.delete, (try web.code(), try web.number("id")))
+                return Response(status: .noContent)
+            },
+            Route(
+                .post,
+                "/api/v1/uploads",
+                .actions(["collect.upload"]),
+                .console,
+                zh: "上传文件(multipart 或原始内容)",
+                en: "Upload a file (multipart or raw)",
+                handle: upload
+            ),
+            Route(
+                .get,
+                "/api/v1/uploads/{upload}/description",
+                .actions(["collect.describe"]),
+                .console,
+                zh: "推断数据结构",
+                en: "Infer a schema"
+            ) { web in
+                .json(json(try await web.perform(web.services.uploads.describe, try selection(web)), web.language))
+            },
+            Route(
+                .post,
+                "/api/v1/uploads/{upload}/check",
+                .actions(["collect.check"]),
+                .console,
+                zh: "按数据结构检查文件",
+                en: "Check a file against a schema"
+            ) { web in
+                let selected = try selection(web)
+                let schema = try TableSchema.read(try await web.json())
+                return .json(try await web.perform(web.services.uploads.check, (selected, schema)).json(web.language))
+            },
+            Route(.get, "/api/v1/resources/{code}/loads", .actions(["load.list"]), .console, zh: "批次列表", en: "Loads") {
+                web in
+                let loads = try await web.perform(web.services.lake.loads, (try web.code(), web.limit(50, 500)))
+                return .json(.object([.init("loads", .array(loads.map(json)))]))
+            },
+            Route(
+                .post,
+                "/api/v1/resources/{code}/loads",
+                .actions(["collect.upload", "collect.describe", "data.load"]),
+                .console,
+                zh: "加载已上传的文件",
+                en: "Load an uploaded file",
+                handle: load
+            ),
+            Route(
+                .get,
+                "/api/v1/resources/{code}/loads/{load}",
+                .actions(["load.show"]),
+                .console,
+                zh: "查看批次",
+                en: "Show a load"
+            ) { web in
+                .json(json(try await web.perform(web.services.lake.show, (try web.code(), try web.number("load")))))
+            },
+            Route(
+                .get,
+                "/api/v1/resources/{code}/loads/{load}/quarantine.csv",
+                .actions(["load.quarantine"]),
+                .console,
+                zh: "下载问题数据",
+                en: "Download quarantined rows",
+                handle: quarantine
+            ),
+            Route(
+                .get,
+                "/api/v1/jobs/{job}",
+                .actions(["job.own"]),
+                .console,
+                zh: "任务进度(本人的任务)",
+                en: "A job of one's own"
+            ) { web in
+                let job = try await web.perform(web.services.administration.ownJob, try web.number("job"))
+                return .json(json(job))
+            },
+        ]
 
     // MARK: Reading
 
     static func query(_ web: WebRequest) throws -> RecordQuery {
         RecordQuery(
-            try web.code(), fields: web.query("fields")?.split(separator: ",").map(String.init), filter: web.query("filter"), sort: web.query("sort"),
-            cursor: web.query("cursor"), limit: web.limit(100, 10_000), countsExactly: web.query("count") == "exact"
+            try web.code(),
+            fields: web.query("fields")?.split(separator: ",").map(String.init),
+            filter: web.query("filter"),
+            sort: web.query("sort"),
+            cursor: web.query("cursor"),
+            limit: web.limit(100, 10_000),
+            countsExactly: web.query("count") == "exact"
         )
     }
 
     static func records(_ web: WebRequest) async throws -> Response {
         let accepted = web.request.headers[.accept] ?? ""
-        for format in [OutputFormat.csv, .jsonl, .geojson, .xlsx] where accepted.hasPrefix(format.mediaType.split(separator: ";")[0]) {
+        for format in [OutputFormat.csv, .jsonl, .geojson, .xlsx]
+        where accepted.hasPrefix(format.mediaType.split(separator: ";")[0]) {
             return try await export(web, format)
         }
         let page = try await web.perform(web.services.lake.read, try query(web))
@@ -90,7 +185,9 @@ enum DataAPI {
         out.append(contentsOf: (page.next.map { "\"\($0)\"" } ?? "null").utf8)
         if let count = page.count { out.append(contentsOf: ",\"count\":\(count)".utf8) }
         if !page.masked.isEmpty {
-            let masked = JSONValue.object(page.masked.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value.code)) })
+            let masked = JSONValue.object(
+                page.masked.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value.code)) }
+            )
             out.append(contentsOf: ",\"masked\":\(masked.text)".utf8)
         }
         out.append(contentsOf: "}\n".utf8)
@@ -154,7 +251,8 @@ enum DataAPI {
         let upload = try await receive(web).upload
         return .json(
             .object([
-                .init("upload", .string(upload.id)), .init("name", .string(upload.name)), .init("size", .integer(upload.size)),
+                .init("upload", .string(upload.id)), .init("name", .string(upload.name)),
+                .init("size", .integer(upload.size)),
             ]),
             status: .created
         )
@@ -163,13 +261,20 @@ enum DataAPI {
     static func receive(_ web: WebRequest) async throws -> (upload: Upload, form: Form) {
         // Who may not upload does not get to fill the disk.
         guard web.services.kernel.gate.admits(web.services.uploads.upload.descriptor, nil, web.caller) else {
-            _ = try await web.perform(web.services.uploads.upload, .init(name: "", temporaryPath: "", declaresNoSecrets: true))
+            _ = try await web.perform(
+                web.services.uploads.upload,
+                .init(name: "", temporaryPath: "", declaresNoSecrets: true)
+            )
             throw Problem.notFound(.init("页面", "the page"))
         }
         let settings = web.services.settings
         let type = web.request.headers[.contentType] ?? ""
         if type.lowercased().hasPrefix("multipart/") {
-            let receiver = try MultipartReceiver(contentType: type, folder: settings.temporaryFolder, maximum: settings.maximumUpload)
+            let receiver = try MultipartReceiver(
+                contentType: type,
+                folder: settings.temporaryFolder,
+                maximum: settings.maximumUpload
+            )
             let result = try await receiver.receive(web.request.body)
             do {
                 if web.token != nil { try web.check(result.form) }
@@ -177,7 +282,8 @@ enum DataAPI {
                     throw Problem("request.malformed", zh: "请选择文件。", en: "Choose a file.")
                 }
                 let upload = try await web.perform(
-                    web.services.uploads.upload, .init(name: name, temporaryPath: path, declaresNoSecrets: result.form["no_secrets"] == "true")
+                    web.services.uploads.upload,
+                    .init(name: name, temporaryPath: path, declaresNoSecrets: result.form["no_secrets"] == "true")
                 )
                 return (upload, result.form)
             } catch {
@@ -191,7 +297,11 @@ enum DataAPI {
             try await store(web, path, maximum: settings.maximumUpload)
             let upload = try await web.perform(
                 web.services.uploads.upload,
-                .init(name: web.query("name") ?? "upload", temporaryPath: path, declaresNoSecrets: web.query("no_secrets") == "true")
+                .init(
+                    name: web.query("name") ?? "upload",
+                    temporaryPath: path,
+                    declaresNoSecrets: web.query("no_secrets") == "true"
+                )
             )
             return (upload, Form(fields: []))
         } catch {
@@ -201,14 +311,18 @@ enum DataAPI {
     }
 
     private static func store(_ web: WebRequest, _ path: String, maximum: Int64) async throws {
-        guard FileManager.default.createFile(atPath: path, contents: nil), let handle = FileHandle(forWritingAtPath: path) else {
+        guard FileManager.default.createFile(atPath: path, contents: nil),
+            let handle = FileHandle(forWritingAtPath: path)
+        else {
             throw MultipartReceiver.diskFull()
         }
         defer { try? handle.close() }
         var total: Int64 = 0
         for try await buffer in web.request.body {
             total += Int64(buffer.readableBytes)
-            guard total <= maximum else { throw Problem("request.too_large", status: 413, zh: "文件过大。", en: "The file is too large.") }
+            guard total <= maximum else {
+                throw Problem("request.too_large", status: 413, zh: "文件过大。", en: "The file is too large.")
+            }
             try handle.write(contentsOf: Data(buffer.readableBytesView))
         }
         try handle.synchronize()
@@ -216,7 +330,9 @@ enum DataAPI {
 
     static func selection(_ web: WebRequest) throws -> Uploads.Selection {
         Uploads.Selection(
-            upload: try web.parameter("upload"), table: web.query("table"), encoding: web.query("encoding").flatMap(TextEncoding.init(rawValue:)),
+            upload: try web.parameter("upload"),
+            table: web.query("table"),
+            encoding: web.query("encoding").flatMap(TextEncoding.init(rawValue:)),
             header: header(web.query("header"))
         )
     }
@@ -229,18 +345,29 @@ enum DataAPI {
     static func load(_ web: WebRequest) async throws -> Response {
         let body = try await web.json()
         guard let id = body["upload"]?.string, let mode = body["mode"]?.string.flatMap(LoadMode.init(rawValue:)) else {
-            throw Problem("request.malformed", zh: "需要 upload 与 mode(replace、append、upsert)。", en: "Give upload and mode (replace, append, upsert).")
+            throw Problem(
+                "request.malformed",
+                zh: "需要 upload 与 mode(replace、append、upsert)。",
+                en: "Give upload and mode (replace, append, upsert)."
+            )
         }
         let selection = Uploads.Selection(
-            upload: id, table: body["table"]?.string, encoding: body["encoding"]?.string.flatMap(TextEncoding.init(rawValue:)),
+            upload: id,
+            table: body["table"]?.string,
+            encoding: body["encoding"]?.string.flatMap(TextEncoding.init(rawValue:)),
             header: header(body["header"]?.string)
         )
         let description = try await web.perform(web.services.uploads.describe, selection)
         let job = try await web.perform(
             web.services.lake.load,
             .init(
-                code: try web.code(), path: description.upload.path, source: description.upload.name, table: description.table.name, mode: mode,
-                encoding: selection.encoding, header: selection.header
+                code: try web.code(),
+                path: description.upload.path,
+                source: description.upload.name,
+                table: description.tables.count > 1 ? description.table.name : nil,
+                mode: mode,
+                encoding: selection.encoding,
+                header: selection.header
             )
         )
         return .json(.object([.init("job", .integer(job))]), status: .accepted)
@@ -259,11 +386,16 @@ enum DataAPI {
             while !page.isEmpty {
                 var builders = fields.map { ColumnBuilder($0) }
                 for row in page {
-                    for index in first.header.indices { builders[index].append(.text(index < row.cells.count ? row.cells[index] : "")) }
+                    for index in first.header.indices {
+                        builders[index].append(.text(index < row.cells.count ? row.cells[index] : ""))
+                    }
                     builders[fields.count - 2].append(.integer(row.row))
                     builders[fields.count - 1].append(.text(row.reasons.joined(separator: "; ")))
                 }
-                output.write(Batch(fields: fields, columns: fields.indices.map { builders[$0].finish() }, count: page.count), into: &bytes)
+                output.write(
+                    Batch(fields: fields, columns: fields.indices.map { builders[$0].finish() }, count: page.count),
+                    into: &bytes
+                )
                 try await writer.write(ByteBuffer(bytes: bytes))
                 bytes = []
                 guard page.count == 10_000, let last = page.last?.row else { break }
@@ -274,7 +406,11 @@ enum DataAPI {
         }
         return Response(
             status: .ok,
-            headers: [.contentType: OutputFormat.csv.mediaType, .contentDisposition: "attachment; filename=\"quarantine-\(load).csv\""], body: body
+            headers: [
+                .contentType: OutputFormat.csv.mediaType,
+                .contentDisposition: "attachment; filename=\"quarantine-\(load).csv\"",
+            ],
+            body: body
         )
     }
 
@@ -282,33 +418,42 @@ enum DataAPI {
 
     static func json(_ load: Load) -> JSONValue {
         .object([
-            .init("load", .integer(load.id)), .init("mode", .string(load.mode.rawValue)), .init("state", .string(load.state.rawValue)),
-            .init("source", .string(load.source)), .init("digest", .string(load.digest)), .init("good", .integer(load.good)), .init("bad", .integer(load.bad)),
+            .init("load", .integer(load.id)), .init("mode", .string(load.mode.rawValue)),
+            .init("state", .string(load.state.rawValue)),
+            .init("source", .string(load.source)), .init("digest", .string(load.digest)),
+            .init("good", .integer(load.good)), .init("bad", .integer(load.bad)),
             .init("started", .string(CivilTime.timestamp(load.startedAt))),
-            .init("finished", load.finishedAt.map { .string(CivilTime.timestamp($0)) } ?? .null), .init("report", load.report),
+            .init("finished", load.finishedAt.map { .string(CivilTime.timestamp($0)) } ?? .null),
+            .init("report", load.report),
         ])
     }
 
     static func json(_ job: Job) -> JSONValue {
         .object([
-            .init("job", .integer(job.id)), .init("kind", .string(job.kind)), .init("state", .string(job.state.rawValue)),
-            .init("progress", .integer(job.progress)), .init("attempts", .integer(job.attempts)), .init("result", job.result),
+            .init("job", .integer(job.id)), .init("kind", .string(job.kind)),
+            .init("state", .string(job.state.rawValue)),
+            .init("progress", .integer(job.progress)), .init("attempts", .integer(job.attempts)),
+            .init("result", job.result),
         ])
     }
 
     static func json(_ description: Uploads.Description, _ language: Language) -> JSONValue {
         .object([
-            .init("tables", .array(description.tables.map { .string($0.name) })), .init("table", .string(description.table.name)),
+            .init("tables", .array(description.tables.map { .string($0.name) })),
+            .init("table", .string(description.table.name)),
             .init("encoding", description.table.encoding.map { .string($0.rawValue) } ?? .null),
-            .init("rows_seen", .integer(Int64(description.proposal.rows))), .init("schema", TableSchema.write(description.proposal.schema)),
+            .init("rows_seen", .integer(Int64(description.proposal.rows))),
+            .init("schema", TableSchema.write(description.proposal.schema)),
             .init(
                 "fields",
                 .array(
                     description.proposal.fields.map { field in
                         .object([
                             .init("name", .string(field.field.name)), .init("type", .string(field.field.type.rawValue)),
-                            .init("confidence", .real((field.confidence * 100).rounded() / 100)), .init("filled", .real((field.filled * 1000).rounded() / 1000)),
-                            .init("reasons", .array(field.reasons.map { .string($0[language]) })), .init("examples", .array(field.examples.map { .string($0) })),
+                            .init("confidence", .real((field.confidence * 100).rounded() / 100)),
+                            .init("filled", .real((field.filled * 1000).rounded() / 1000)),
+                            .init("reasons", .array(field.reasons.map { .string($0[language]) })),
+                            .init("examples", .array(field.examples.map { .string($0) })),
                         ])
                     }
                 )

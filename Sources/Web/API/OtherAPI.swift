@@ -8,28 +8,58 @@ import Open
 /// `/api/v1/openings`.
 enum OpeningAPI {
     static let routes: [Route] = [
-        Route(.get, "/api/v1/openings", .actions(["open.list"]), .console, zh: "开放申请列表", en: "Opening applications") { web in
-            let list = try await web.perform(web.services.opening.list, (web.query("stage").flatMap(OpeningRequest.Stage.init(rawValue:)), nil))
+        Route(.get, "/api/v1/openings", .actions(["open.list"]), .console, zh: "开放申请列表", en: "Opening applications") {
+            web in
+            let list = try await web.perform(
+                web.services.opening.list,
+                (web.query("stage").flatMap(OpeningRequest.Stage.init(rawValue:)), nil)
+            )
             return .json(.object([.init("openings", .array(list.map(json)))]))
         },
-        Route(.post, "/api/v1/resources/{code}/openings", .actions(["open.apply"]), .console, zh: "申请开放", en: "Apply for opening") { web in
+        Route(
+            .post,
+            "/api/v1/resources/{code}/openings",
+            .actions(["open.apply"]),
+            .console,
+            zh: "申请开放",
+            en: "Apply for opening"
+        ) { web in
             let body = try await web.json()
             let items = (body["items"]?.array ?? []).map { item in
                 OpeningRequest.Item(
-                    field: item["field"]?.string ?? "", openness: item["openness"]?.integer.flatMap { Openness(rawValue: Int($0)) } ?? .unconditional,
+                    field: item["field"]?.string ?? "",
+                    openness: item["openness"]?.integer.flatMap { Openness(rawValue: Int($0)) } ?? .unconditional,
                     mask: item["mask"]?.string.map { Mask(code: $0) ?? .suppress }
                 )
             }
-            let request = try await web.perform(web.services.opening.apply, (try web.code(), items, body["reason"]?.string ?? ""))
+            let request = try await web.perform(
+                web.services.opening.apply,
+                (try web.code(), items, body["reason"]?.string ?? "")
+            )
             return .json(json(request), status: .created)
         },
-        Route(.post, "/api/v1/openings/{id}/secrecy", .actions(["open.review_secrecy"]), .console, zh: "保密审查及个人信息检查", en: "Secrecy review") { web in
+        Route(
+            .post,
+            "/api/v1/openings/{id}/secrecy",
+            .actions(["open.review_secrecy"]),
+            .console,
+            zh: "保密审查及个人信息检查",
+            en: "Secrecy review"
+        ) { web in
             .json(json(try await web.perform(web.services.opening.reviewSecrecy, try await answer(web))))
         },
-        Route(.post, "/api/v1/openings/{id}/authority", .actions(["open.review_authority"]), .console, zh: "主管部门审核", en: "Authority review") { web in
+        Route(
+            .post,
+            "/api/v1/openings/{id}/authority",
+            .actions(["open.review_authority"]),
+            .console,
+            zh: "主管部门审核",
+            en: "Authority review"
+        ) { web in
             .json(json(try await web.perform(web.services.opening.reviewAuthority, try await answer(web))))
         },
-        Route(.post, "/api/v1/openings/{id}/close", .actions(["open.close"]), .console, zh: "停止开放", en: "Close") { web in
+        Route(.post, "/api/v1/openings/{id}/close", .actions(["open.close"]), .console, zh: "停止开放", en: "Close") {
+            web in
             let id = try web.number("id")
             let note = try await web.json()["note"]?.string ?? ""
             return .json(json(try await web.perform(web.services.opening.close, (id, note))))
@@ -38,15 +68,24 @@ enum OpeningAPI {
 
     static func answer(_ web: WebRequest) async throws -> OpenActions.Answer {
         let body = try await web.json()
-        let date = Array((body["next_review"]?.string ?? "").utf8).withUnsafeBufferPointer { CivilTime.parseISODate($0) }
-        return .init(id: try web.number("id"), approve: body["approve"]?.boolean ?? false, note: body["note"]?.string ?? "", nextReview: date ?? 0)
+        let date = Array((body["next_review"]?.string ?? "").utf8).withUnsafeBufferPointer {
+            CivilTime.parseISODate($0)
+        }
+        return .init(
+            id: try web.number("id"),
+            approve: body["approve"]?.boolean ?? false,
+            note: body["note"]?.string ?? "",
+            nextReview: date ?? 0
+        )
     }
 
     static func json(_ request: OpeningRequest) -> JSONValue {
         .object([
-            .init("id", .integer(request.id)), .init("code", .string(request.code)), .init("stage", .string(request.stage.rawValue)),
+            .init("id", .integer(request.id)), .init("code", .string(request.code)),
+            .init("stage", .string(request.stage.rawValue)),
             .init("reason", .string(request.reason)), .init("at", .string(CivilTime.timestamp(request.at))),
-            .init("secrecy_note", .string(request.secrecyNote)), .init("authority_note", .string(request.authorityNote)),
+            .init("secrecy_note", .string(request.secrecyNote)),
+            .init("authority_note", .string(request.authorityNote)),
             .init("next_review", request.nextReview.map { .string(CivilTime.date($0)) } ?? .null),
             .init(
                 "items",
@@ -69,9 +108,14 @@ enum AdministrationAPI {
         Route(.post, "/api/v1/session", .actions(["session.sign_in"]), .console, zh: "登录", en: "Sign in") { web in
             let body = try await web.json()
             let result = try await web.perform(
-                web.services.administration.signIn, .init(login: body["login"]?.string ?? "", password: body["password"]?.string ?? "")
+                web.services.administration.signIn,
+                .init(login: body["login"]?.string ?? "", password: body["password"]?.string ?? "")
             )
-            var response = Response.json(.object([.init("csrf", .string(Accounts.csrf(result.token))), .init("name", .string(result.principal.name))]))
+            var response = Response.json(
+                .object([
+                    .init("csrf", .string(Accounts.csrf(result.token))), .init("name", .string(result.principal.name)),
+                ])
+            )
             response.headers[.setCookie] = WebApplication.cookie(result.token, isSecure: web.services.settings.isSecure)
             return response
         },
@@ -84,56 +128,120 @@ enum AdministrationAPI {
             let accounts = try await web.perform(web.services.administration.accounts, ())
             return .json(.object([.init("accounts", .array(accounts.map(json)))]))
         },
-        Route(.post, "/api/v1/accounts", .actions(["account.create"]), .console, zh: "新建账号", en: "Create an account") { web in
+        Route(.post, "/api/v1/accounts", .actions(["account.create"]), .console, zh: "新建账号", en: "Create an account") {
+            web in
             let body = try await web.json()
             let id = try await web.perform(
                 web.services.administration.createAccount,
                 .init(
-                    login: body["login"]?.string ?? "", name: body["name"]?.string ?? "", organisation: OrganisationID(body["organisation"]?.integer ?? 0),
-                    password: body["password"]?.string, kind: body["kind"]?.string == "service" ? .service : .person
+                    login: body["login"]?.string ?? "",
+                    name: body["name"]?.string ?? "",
+                    organisation: OrganisationID(body["organisation"]?.integer ?? 0),
+                    password: body["password"]?.string,
+                    kind: body["kind"]?.string == "service" ? .service : .person
                 )
             )
             return .json(.object([.init("id", .integer(id.raw))]), status: .created)
         },
-        Route(.put, "/api/v1/accounts/{id}/roles", .actions(["grant.set_roles"]), .console, zh: "分配角色", en: "Assign roles") { web in
-            let roles = Set((try await web.json()["roles"]?.array ?? []).compactMap { $0.string.flatMap(Role.init(rawValue:)) })
+        Route(
+            .put,
+            "/api/v1/accounts/{id}/roles",
+            .actions(["grant.set_roles"]),
+            .console,
+            zh: "分配角色",
+            en: "Assign roles"
+        ) { web in
+            let roles = Set(
+                (try await web.json()["roles"]?.array ?? []).compactMap { $0.string.flatMap(Role.init(rawValue:)) }
+            )
             try await web.perform(web.services.administration.setRoles, (PrincipalID(try web.number("id")), roles))
             return Response(status: .noContent)
         },
-        Route(.put, "/api/v1/accounts/{id}/active", .actions(["account.set_active"]), .console, zh: "启用或停用", en: "Enable or disable") { web in
+        Route(
+            .put,
+            "/api/v1/accounts/{id}/active",
+            .actions(["account.set_active"]),
+            .console,
+            zh: "启用或停用",
+            en: "Enable or disable"
+        ) { web in
             let isActive = try await web.json()["active"]?.boolean ?? false
             try await web.perform(web.services.administration.setActive, (PrincipalID(try web.number("id")), isActive))
             return Response(status: .noContent)
         },
-        Route(.put, "/api/v1/accounts/{id}/password", .actions(["account.set_password"]), .console, zh: "重置密码", en: "Set a password") { web in
+        Route(
+            .put,
+            "/api/v1/accounts/{id}/password",
+            .actions(["account.set_password"]),
+            .console,
+            zh: "重置密码",
+            en: "Set a password"
+        ) { web in
             let password = try await web.json()["password"]?.string ?? ""
-            try await web.perform(web.services.administration.setPassword, (PrincipalID(try web.number("id")), password))
+            try await web.perform(
+                web.services.administration.setPassword,
+                (PrincipalID(try web.number("id")), password)
+            )
             return Response(status: .noContent)
         },
-        Route(.post, "/api/v1/accounts/{id}/keys", .actions(["account.create_key"]), .console, zh: "新建接口密钥", en: "Create an API key") { web in
+        Route(
+            .post,
+            "/api/v1/accounts/{id}/keys",
+            .actions(["account.create_key"]),
+            .console,
+            zh: "新建接口密钥",
+            en: "Create an API key"
+        ) { web in
             let body = try await web.json()
             let key = try await web.perform(
-                web.services.administration.createKey, (PrincipalID(try web.number("id")), note: body["note"]?.string ?? "", days: Int(body["days"]?.integer ?? 90))
+                web.services.administration.createKey,
+                (
+                    PrincipalID(try web.number("id")), note: body["note"]?.string ?? "",
+                    days: Int(body["days"]?.integer ?? 90)
+                )
             )
             return .json(.object([.init("key", .string(key))]), status: .created)
         },
-        Route(.get, "/api/v1/organisations", .actions(["organisation.list"]), .console, zh: "机构列表", en: "Organisations") { web in
+        Route(.get, "/api/v1/organisations", .actions(["organisation.list"]), .console, zh: "机构列表", en: "Organisations")
+        { web in
             let organisations = try await web.perform(web.services.administration.organisations, ())
-            return .json(.object([.init("organisations", .array(organisations.map { organisation in
+            return .json(
                 .object([
-                    .init("id", .integer(organisation.id.raw)), .init("name", .string(organisation.name)), .init("credit_code", .string(organisation.creditCode)),
-                    .init("parent", organisation.parent.map { .integer($0.raw) } ?? .null), .init("division", .string(organisation.division)),
-                    .init("level", .string(organisation.level.rawValue)),
+                    .init(
+                        "organisations",
+                        .array(
+                            organisations.map { organisation in
+                                .object([
+                                    .init("id", .integer(organisation.id.raw)),
+                                    .init("name", .string(organisation.name)),
+                                    .init("credit_code", .string(organisation.creditCode)),
+                                    .init("parent", organisation.parent.map { .integer($0.raw) } ?? .null),
+                                    .init("division", .string(organisation.division)),
+                                    .init("level", .string(organisation.level.rawValue)),
+                                ])
+                            }
+                        )
+                    )
                 ])
-            }))]))
+            )
         },
-        Route(.post, "/api/v1/organisations", .actions(["organisation.create"]), .console, zh: "新建机构", en: "Create an organisation") { web in
+        Route(
+            .post,
+            "/api/v1/organisations",
+            .actions(["organisation.create"]),
+            .console,
+            zh: "新建机构",
+            en: "Create an organisation"
+        ) { web in
             let body = try await web.json()
             let id = try await web.perform(
                 web.services.administration.createOrganisation,
                 Organisation(
-                    id: OrganisationID(0), name: body["name"]?.string ?? "", creditCode: body["credit_code"]?.string ?? "",
-                    parent: body["parent"]?.integer.map { OrganisationID($0) }, division: body["division"]?.string ?? "",
+                    id: OrganisationID(0),
+                    name: body["name"]?.string ?? "",
+                    creditCode: body["credit_code"]?.string ?? "",
+                    parent: body["parent"]?.integer.map { OrganisationID($0) },
+                    division: body["division"]?.string ?? "",
                     level: body["level"]?.string.flatMap(Organisation.Level.init(rawValue:)) ?? .province
                 )
             )
@@ -152,38 +260,73 @@ enum AdministrationAPI {
         Route(.get, "/api/v1/evidence", .actions(["evidence.list"]), .console, zh: "存证记录", en: "Evidence") { web in
             let rows = try await web.perform(
                 web.services.administration.evidence,
-                .init(before: web.query("before").flatMap { Int64($0) }, resource: web.query("resource"), actor: web.query("actor"), limit: web.limit(50, 500))
+                .init(
+                    before: web.query("before").flatMap { Int64($0) },
+                    resource: web.query("resource"),
+                    actor: web.query("actor"),
+                    limit: web.limit(50, 500)
+                )
             )
-            return .json(.object([.init("records", .array(try rows.map { row in
-                .object([.init("sequence", .integer(row.sequence)), .init("body", try JSONValue(text: row.body)), .init("hash", .string(row.hash))])
-            }))]))
+            return .json(
+                .object([
+                    .init(
+                        "records",
+                        .array(
+                            try rows.map { row in
+                                .object([
+                                    .init("sequence", .integer(row.sequence)),
+                                    .init("body", try JSONValue(text: row.body)), .init("hash", .string(row.hash)),
+                                ])
+                            }
+                        )
+                    )
+                ])
+            )
         },
-        Route(.post, "/api/v1/evidence/verify", .actions(["evidence.verify"]), .console, zh: "验证存证链", en: "Verify the chain") { web in
+        Route(
+            .post,
+            "/api/v1/evidence/verify",
+            .actions(["evidence.verify"]),
+            .console,
+            zh: "验证存证链",
+            en: "Verify the chain"
+        ) { web in
             try web.checkHeader()
             let verdict = try await web.perform(web.services.administration.verifyEvidence, ())
-            return .json(.object([
-                .init("sound", .boolean(verdict.fault == nil)), .init("records", .integer(Int64(verdict.records))),
-                .init("intervals", .integer(Int64(verdict.intervals))), .init("unsealed", .integer(Int64(verdict.unsealed))),
-                .init("fault", verdict.fault.map { .string($0[web.language]) } ?? .null),
-            ]))
+            return .json(
+                .object([
+                    .init("sound", .boolean(verdict.fault == nil)), .init("records", .integer(Int64(verdict.records))),
+                    .init("intervals", .integer(Int64(verdict.intervals))),
+                    .init("unsealed", .integer(Int64(verdict.unsealed))),
+                    .init("fault", verdict.fault.map { .string($0[web.language]) } ?? .null),
+                ])
+            )
         },
     ]
 
     static func json(_ account: Principal) -> JSONValue {
         .object([
-            .init("id", .integer(account.id.raw)), .init("login", .string(account.login)), .init("name", .string(account.name)),
+            .init("id", .integer(account.id.raw)), .init("login", .string(account.login)),
+            .init("name", .string(account.name)),
             .init("kind", .string(account.kind.rawValue)), .init("organisation", .integer(account.organisation.raw)),
-            .init("roles", .array(account.roles.map(\.rawValue).sorted().map { .string($0) })), .init("active", .boolean(account.isActive)),
+            .init("roles", .array(account.roles.map(\.rawValue).sorted().map { .string($0) })),
+            .init("active", .boolean(account.isActive)),
         ])
     }
 
     static func json(_ grant: Grant) -> JSONValue {
         .object([
             .init("id", .integer(grant.id)), .init("grantee", .string(title(grant.grantee))),
-            .init("permissions", .array(grant.permissions.map(\.rawValue).sorted().map { .string($0) })), .init("scope", .string(title(grant.scope))),
-            .init("fields", grant.fields.map { .array($0.sorted().map { .string($0) }) } ?? .null), .init("rows", grant.rows.map { .string($0) } ?? .null),
-            .init("masks", .object(grant.masks.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value.code)) })),
-            .init("purpose", .string(grant.purpose)), .init("until", grant.until.map { .string(CivilTime.timestamp($0)) } ?? .null),
+            .init("permissions", .array(grant.permissions.map(\.rawValue).sorted().map { .string($0) })),
+            .init("scope", .string(title(grant.scope))),
+            .init("fields", grant.fields.map { .array($0.sorted().map { .string($0) }) } ?? .null),
+            .init("rows", grant.rows.map { .string($0) } ?? .null),
+            .init(
+                "masks",
+                .object(grant.masks.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value.code)) })
+            ),
+            .init("purpose", .string(grant.purpose)),
+            .init("until", grant.until.map { .string(CivilTime.timestamp($0)) } ?? .null),
         ])
     }
 
@@ -215,26 +358,42 @@ enum AdministrationAPI {
         let grantee: Grant.Grantee
         switch (parts.first, parts.last) {
         case ("role", let name?):
-            guard let role = Role(rawValue: name) else { throw Problem("grant.empty", zh: "没有这个角色。", en: "There is no such role.") }
+            guard let role = Role(rawValue: name) else {
+                throw Problem("grant.empty", zh: "没有这个角色。", en: "There is no such role.")
+            }
             grantee = .role(role)
         case ("organisation", let id?): grantee = .organisation(OrganisationID(Int64(id) ?? 0))
         case ("principal", let id?): grantee = .principal(PrincipalID(Int64(id) ?? 0))
-        default: throw Problem("grant.grantee", zh: "被授权者应为 role:、organisation: 或 principal:。", en: "The grantee should be role:, organisation: or principal:.")
+        default:
+            throw Problem(
+                "grant.grantee",
+                zh: "被授权者应为 role:、organisation: 或 principal:。",
+                en: "The grantee should be role:, organisation: or principal:."
+            )
         }
-        guard let code = body["resource"]?.string else { throw Problem("grant.scope", zh: "请指定资源。", en: "Name a resource.") }
+        guard let code = body["resource"]?.string else {
+            throw Problem("grant.scope", zh: "请指定资源。", en: "Name a resource.")
+        }
         let resource = try await web.services.kernel.resource(code)
         var masks: [String: Mask] = [:]
         for member in body["masks"]?.members ?? [] {
-            guard let mask = member.value.string.flatMap(Mask.init(code:)) else { throw Problem("grant.mask", zh: "脱敏方式无法识别。", en: "A mask is not known.") }
+            guard let mask = member.value.string.flatMap(Mask.init(code:)) else {
+                throw Problem("grant.mask", zh: "脱敏方式无法识别。", en: "A mask is not known.")
+            }
             masks[member.name] = mask
         }
         let until = Array((body["until"]?.string ?? "").utf8).withUnsafeBufferPointer { CivilTime.parseISODate($0) }
         try await web.perform(
             web.services.administration.grant,
             Grant(
-                to: grantee, Set((body["permissions"]?.array ?? []).compactMap { $0.string.flatMap(Permission.init(rawValue:)) }), on: .resource(resource.id),
-                fields: body["fields"]?.array.map { Set($0.compactMap(\.string)) }, rows: body["rows"]?.string, masks: masks,
-                masksPersonalFields: body["mask_personal"]?.boolean ?? false, purpose: body["purpose"]?.string ?? "",
+                to: grantee,
+                Set((body["permissions"]?.array ?? []).compactMap { $0.string.flatMap(Permission.init(rawValue:)) }),
+                on: .resource(resource.id),
+                fields: body["fields"]?.array.map { Set($0.compactMap(\.string)) },
+                rows: body["rows"]?.string,
+                masks: masks,
+                masksPersonalFields: body["mask_personal"]?.boolean ?? false,
+                purpose: body["purpose"]?.string ?? "",
                 until: until.map { Int64($0 + 1) * CivilTime.microsecondsPerDay - CivilTime.chinaOffset }
             )
         )

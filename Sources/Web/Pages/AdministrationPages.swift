@@ -6,18 +6,42 @@ import Kernel
 /// Accounts, grants, evidence, jobs: each for its administrator.
 enum AdministrationPages {
     static let routes: [Route] = [
-        Route(.get, "/console/accounts", .actions(["account.list"]), .console, zh: "账号", en: "Accounts", handle: accounts),
-        Route(.post, "/console/accounts", .actions(["account.create"]), .console, zh: "新建账号", en: "Create an account") { web in
+        Route(
+            .get,
+            "/console/accounts",
+            .actions(["account.list"]),
+            .console,
+            zh: "账号",
+            en: "Accounts",
+            handle: accounts
+        ),
+        Route(.post, "/console/accounts", .actions(["account.create"]), .console, zh: "新建账号", en: "Create an account") {
+            web in
             let form = try await web.form()
             _ = try await web.perform(
                 web.services.administration.createAccount,
-                .init(login: form["login"], name: form["name"], organisation: OrganisationID(Int64(form["organisation"]) ?? 0), password: form["password"])
+                .init(
+                    login: form["login"],
+                    name: form["name"],
+                    organisation: OrganisationID(Int64(form["organisation"]) ?? 0),
+                    password: form["password"]
+                )
             )
             return .redirect("/console/accounts")
         },
-        Route(.post, "/console/accounts/{id}/active", .actions(["account.set_active"]), .console, zh: "启用或停用", en: "Enable or disable") { web in
+        Route(
+            .post,
+            "/console/accounts/{id}/active",
+            .actions(["account.set_active"]),
+            .console,
+            zh: "启用或停用",
+            en: "Enable or disable"
+        ) { web in
             let form = try await web.form()
-            try await web.perform(web.services.administration.setActive, (PrincipalID(try web.number("id")), form["active"] == "true"))
+            try await web.perform(
+                web.services.administration.setActive,
+                (PrincipalID(try web.number("id")), form["active"] == "true")
+            )
             return .redirect("/console/accounts")
         },
         Route(.get, "/console/grants", .actions(["grant.list"]), .console, zh: "授权", en: "Grants", handle: grants),
@@ -25,7 +49,14 @@ enum AdministrationPages {
             _ = try ConsolePages.signedIn(web)
             return .page(try await evidence(web, verdict: nil))
         },
-        Route(.post, "/console/evidence/verify", .actions(["evidence.verify", "evidence.list"]), .console, zh: "验证", en: "Verify") { web in
+        Route(
+            .post,
+            "/console/evidence/verify",
+            .actions(["evidence.verify", "evidence.list"]),
+            .console,
+            zh: "验证",
+            en: "Verify"
+        ) { web in
             _ = try await web.form()
             let verdict = try await web.perform(web.services.administration.verifyEvidence, ())
             return .page(try await evidence(web, verdict: verdict))
@@ -41,12 +72,14 @@ enum AdministrationPages {
             let toggle: HTML = """
                 <form method="post" action="/console/accounts/\(account.id.raw)/active" class="inline">\(Layout.csrf(web))<input type="hidden" name="active" value="\(account.isActive ? "false" : "true")"><button class="quiet">\(account.isActive ? web.text("停用", "Disable") : web.text("启用", "Enable"))</button></form>
                 """
-            return "<tr><td>\(account.login)</td><td>\(account.name)</td><td>\(organisations[account.organisation]?.name ?? "")</td><td>\(account.roles.sorted { $0.rawValue < $1.rawValue }.map { Layout.badge($0.title[web.language]) })</td><td>\(account.isActive ? Layout.badge(web.text("启用", "active"), "good") : Layout.badge(web.text("停用", "disabled"), "poor"))</td><td>\(toggle)</td></tr>"
+            return
+                "<tr><td>\(account.login)</td><td>\(account.name)</td><td>\(organisations[account.organisation]?.name ?? "")</td><td>\(account.roles.sorted { $0.rawValue < $1.rawValue }.map { Layout.badge($0.title[web.language]) })</td><td>\(account.isActive ? Layout.badge(web.text("启用", "active"), "good") : Layout.badge(web.text("停用", "disabled"), "poor"))</td><td>\(toggle)</td></tr>"
         }
         let choices = organisations.sorted.map { (String($0.id.raw), $0.name) }
         return .page(
             Layout.console(
-                web.text("账号与角色", "Accounts"), web,
+                web.text("账号与角色", "Accounts"),
+                web,
                 """
                 <header class="title"><h1>\(web.text("账号与角色", "Accounts"))</h1><p class="muted">\(web.text("账号由系统管理员建立,角色由安全管理员分配。", "The system administrator makes accounts; the security administrator assigns roles."))</p></header>
                 <section class="card"><div class="scroll" tabindex="0" role="region" aria-label="\(web.text("账号", "Accounts"))"><table><thead><tr><th scope="col">\(web.text("账号", "Login"))</th><th scope="col">\(web.text("姓名", "Name"))</th><th scope="col">\(web.text("机构", "Organisation"))</th><th scope="col">\(web.text("角色", "Roles"))</th><th scope="col">\(web.text("状态", "State"))</th><th scope="col"></th></tr></thead><tbody>\(rows)</tbody></table></div></section>
@@ -67,10 +100,14 @@ enum AdministrationPages {
         let rows = list.map { grant -> HTML in
             "<tr><td>\(grant.id)</td><td>\(AdministrationAPI.title(grant.grantee))</td><td>\(grant.permissions.sorted { $0.rawValue < $1.rawValue }.map { Layout.badge($0.title[web.language]) })</td><td>\(AdministrationAPI.title(grant.scope))</td><td>\(grant.fields.map { $0.sorted().joined(separator: ", ") } ?? web.text("全部", "all"))</td><td>\(grant.rows ?? web.text("全部", "all"))</td><td>\(grant.purpose)</td><td>\(Layout.day(grant.until))</td></tr>"
         }
-        let heads = [web.text("编号", "Id"), web.text("被授权者", "Grantee"), web.text("权限", "Permissions"), web.text("范围", "Scope"), web.text("字段", "Fields"), web.text("行", "Rows"), web.text("用途", "Purpose"), web.text("截止", "Until")]
+        let heads = [
+            web.text("编号", "Id"), web.text("被授权者", "Grantee"), web.text("权限", "Permissions"), web.text("范围", "Scope"),
+            web.text("字段", "Fields"), web.text("行", "Rows"), web.text("用途", "Purpose"), web.text("截止", "Until"),
+        ]
         return .page(
             Layout.console(
-                web.text("授权", "Grants"), web,
+                web.text("授权", "Grants"),
+                web,
                 "<header class=\"title\"><h1>\(web.text("授权", "Grants"))</h1><p class=\"muted\">\(web.text("所有权限都来自这张表:角色、共享、开放无一例外。", "Every right comes from this table: roles, sharing and opening alike."))</p></header><section class=\"card\"><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("授权", "Grants"))\"><table><thead><tr>\(heads.map { "<th scope=\"col\">\($0)</th>" as HTML })</tr></thead><tbody>\(rows)</tbody></table></div></section>"
             )
         )
@@ -78,19 +115,36 @@ enum AdministrationPages {
 
     static func evidence(_ web: WebRequest, verdict: EvidenceVerdict?) async throws -> HTML {
         let rows = try await web.perform(
-            web.services.administration.evidence, .init(before: web.query("before").flatMap { Int64($0) }, resource: web.query("resource"), actor: web.query("actor"), limit: 50)
+            web.services.administration.evidence,
+            .init(
+                before: web.query("before").flatMap { Int64($0) },
+                resource: web.query("resource"),
+                actor: web.query("actor"),
+                limit: 50
+            )
         )
-        let answer: HTML = verdict.map { verdict in
-            verdict.fault.map { "<p class=\"alert\" role=\"alert\">\(web.text("存证链不完整:", "The chain is not sound: "))\($0[web.language])</p>" as HTML }
-                ?? "<p class=\"good-text\" role=\"status\">\(web.text("存证链完整:\(verdict.records) 条记录、\(verdict.intervals) 个已封存区间全部验证通过,\(verdict.unsealed) 条待封存。", "The chain is sound: \(verdict.records) records and \(verdict.intervals) sealed intervals verified, \(verdict.unsealed) not sealed yet."))</p>"
-        } ?? .empty
+        let answer: HTML =
+            verdict.map { verdict in
+                verdict.fault.map {
+                    "<p class=\"alert\" role=\"alert\">\(web.text("存证链不完整:", "The chain is not sound: "))\($0[web.language])</p>"
+                        as HTML
+                }
+                    ?? "<p class=\"good-text\" role=\"status\">\(web.text("存证链完整:\(verdict.records) 条记录、\(verdict.intervals) 个已封存区间全部验证通过,\(verdict.unsealed) 条待封存。", "The chain is sound: \(verdict.records) records and \(verdict.intervals) sealed intervals verified, \(verdict.unsealed) not sealed yet."))</p>"
+            } ?? .empty
         let lines = rows.map { row -> HTML in
             "<tr><td class=\"number\">\(row.sequence)</td><td>\(CivilTime.minute(row.at))</td><td>\(row.actor)</td><td>\(row.action)</td><td>\(row.resource)</td><td>\(Layout.badge(row.outcome, row.outcome == "denied" ? "poor" : row.outcome == "failed" ? "fair" : "good"))</td><td><code title=\"\(row.hash)\">\(String(row.hash.prefix(12)))…</code></td></tr>"
         }
-        let older: HTML = rows.count == 50 ? "<p class=\"pager\"><a href=\"/console/evidence?before=\(rows.last?.sequence ?? 0)\" rel=\"next\">\(web.text("更早", "Older"))</a></p>" : .empty
-        let heads = ["#", web.text("时间", "Time"), web.text("主体", "Actor"), web.text("操作", "Action"), web.text("资源", "Resource"), web.text("结果", "Outcome"), web.text("摘要", "Hash")]
+        let older: HTML =
+            rows.count == 50
+            ? "<p class=\"pager\"><a href=\"/console/evidence?before=\(rows.last?.sequence ?? 0)\" rel=\"next\">\(web.text("更早", "Older"))</a></p>"
+            : .empty
+        let heads = [
+            "#", web.text("时间", "Time"), web.text("主体", "Actor"), web.text("操作", "Action"), web.text("资源", "Resource"),
+            web.text("结果", "Outcome"), web.text("摘要", "Hash"),
+        ]
         return Layout.console(
-            web.text("存证审计", "Evidence"), web,
+            web.text("存证审计", "Evidence"),
+            web,
             """
             <header class="title"><h1>\(web.text("存证审计", "Evidence"))</h1><p class="muted">\(web.text("每个决定一条记录,SM3 串链,区间以 SM2 签名封存。", "One record per decision, chained with SM3; intervals are sealed with an SM2 signature."))</p></header>
             <section class="card"><form method="post" action="/console/evidence/verify" class="inline">\(Layout.csrf(web))<button>\(web.text("验证整条链", "Verify the whole chain"))</button></form>\(answer)
@@ -106,8 +160,20 @@ enum AdministrationPages {
         let rows = list.map { job -> HTML in
             "<tr><td class=\"number\">\(job.id)</td><td>\(job.kind)</td><td>\(job.resource)</td><td>\(Layout.badge(job.state.rawValue, job.state == .failed ? "poor" : job.state == .done ? "good" : "fair"))</td><td class=\"number\">\(job.attempts)</td><td>\(CivilTime.minute(job.createdAt))</td><td>\(job.result["code"]?.string ?? "")</td></tr>"
         }
-        let heads = ["#", web.text("种类", "Kind"), web.text("资源", "Resource"), web.text("状态", "State"), web.text("次数", "Attempts"), web.text("提交", "Queued"), web.text("问题", "Problem")]
-        let table: HTML = rows.isEmpty ? Layout.empty(web.text("还没有任务。", "No jobs yet.")) : "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("任务", "Jobs"))\"><table><thead><tr>\(heads.map { "<th scope=\"col\">\($0)</th>" as HTML })</tr></thead><tbody>\(rows)</tbody></table></div>"
-        return .page(Layout.console(web.text("任务", "Jobs"), web, "<header class=\"title\"><h1>\(web.text("任务", "Jobs"))</h1></header><section class=\"card\">\(table)</section>"))
+        let heads = [
+            "#", web.text("种类", "Kind"), web.text("资源", "Resource"), web.text("状态", "State"),
+            web.text("次数", "Attempts"), web.text("提交", "Queued"), web.text("问题", "Problem"),
+        ]
+        let table: HTML =
+            rows.isEmpty
+            ? Layout.empty(web.text("还没有任务。", "No jobs yet."))
+            : "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("任务", "Jobs"))\"><table><thead><tr>\(heads.map { "<th scope=\"col\">\($0)</th>" as HTML })</tr></thead><tbody>\(rows)</tbody></table></div>"
+        return .page(
+            Layout.console(
+                web.text("任务", "Jobs"),
+                web,
+                "<header class=\"title\"><h1>\(web.text("任务", "Jobs"))</h1></header><section class=\"card\">\(table)</section>"
+            )
+        )
     }
 }

@@ -8,13 +8,39 @@ import Open
 /// What awaits the person who signed in.
 enum ConsolePages {
     static let routes: [Route] = [
-        Route(.get, "/console", .actions(["catalogue.work", "open.list", "job.list_own"]), .console, zh: "我的工作", en: "My work", handle: work),
-        Route(.get, "/console/entries", .actions(["catalogue.work"]), .console, zh: "目录条目", en: "Entries", handle: entries),
-        Route(.get, "/console/jobs/{job}", .actions(["job.own"]), .console, zh: "任务进度(本人的任务)", en: "A job of one's own", handle: job),
+        Route(
+            .get,
+            "/console",
+            .actions(["catalogue.work", "open.list", "job.list_own"]),
+            .console,
+            zh: "我的工作",
+            en: "My work",
+            handle: work
+        ),
+        Route(
+            .get,
+            "/console/entries",
+            .actions(["catalogue.work"]),
+            .console,
+            zh: "目录条目",
+            en: "Entries",
+            handle: entries
+        ),
+        Route(
+            .get,
+            "/console/jobs/{job}",
+            .actions(["job.own"]),
+            .console,
+            zh: "任务进度(本人的任务)",
+            en: "A job of one's own",
+            handle: job
+        ),
     ]
 
     static func signedIn(_ web: WebRequest) throws -> Principal {
-        guard let principal = web.principal else { throw Problem("access.sign_in", status: 401, zh: "请先登录。", en: "Sign in first.") }
+        guard let principal = web.principal else {
+            throw Problem("access.sign_in", status: 401, zh: "请先登录。", en: "Sign in first.")
+        }
         return principal
     }
 
@@ -25,24 +51,41 @@ enum ConsolePages {
         func list(_ title: String, _ stage: EntryStage, _ hint: String) async throws {
             let entries = try await web.perform(web.services.catalogue.work, (stage, 20))
             guard !entries.isEmpty else { return }
-            sections.append("<section class=\"card\"><h2>\(title) \(Layout.badge(String(entries.count)))</h2><p class=\"hint\">\(hint)</p>\(table(entries, web))</section>")
+            sections.append(
+                "<section class=\"card\"><h2>\(title) \(Layout.badge(String(entries.count)))</h2><p class=\"hint\">\(hint)</p>\(table(entries, web))</section>"
+            )
         }
         if gate.holds(.catalogueReviewDepartment, web.caller) {
-            try await list(web.text("待部门审核", "For department review"), .department, web.text("请核对信息项、共享类型与提供方。", "Check items, sharing types and the provider."))
+            try await list(
+                web.text("待部门审核", "For department review"),
+                .department,
+                web.text("请核对信息项、共享类型与提供方。", "Check items, sharing types and the provider.")
+            )
         }
         if gate.holds(.catalogueReviewAuthority, web.caller) {
-            try await list(web.text("待主管部门审核", "For authority review"), .authority, web.text("通过后条目即发布。", "An approved entry is published."))
+            try await list(
+                web.text("待主管部门审核", "For authority review"),
+                .authority,
+                web.text("通过后条目即发布。", "An approved entry is published.")
+            )
         }
         if gate.holds(.catalogueEdit, web.caller) {
             try await list(web.text("编目中", "Drafts"), .draft, web.text("补齐后提交审核。", "Complete them and submit."))
         }
         if gate.holds(.catalogueRead, web.caller) {
-            let stages: [OpeningRequest.Stage] = (gate.holds(.openReviewSecrecy, web.caller) ? [.secrecy] : []) + (gate.holds(.openReviewAuthority, web.caller) ? [.authority] : [])
+            let stages: [OpeningRequest.Stage] =
+                (gate.holds(.openReviewSecrecy, web.caller) ? [.secrecy] : [])
+                + (gate.holds(.openReviewAuthority, web.caller) ? [.authority] : [])
             for stage in stages {
                 let requests = try await web.perform(web.services.opening.list, (stage, nil))
                 guard !requests.isEmpty else { continue }
-                let items = requests.map { "<li><a href=\"/console/openings/\($0.id)\">\($0.name)</a> <span class=\"muted\">\(Layout.day($0.at))</span></li>" as HTML }
-                sections.append("<section class=\"card\"><h2>\(web.text("开放申请", "Opening")):\(stage.title[web.language])</h2><ul>\(items)</ul></section>")
+                let items = requests.map {
+                    "<li><a href=\"/console/openings/\($0.id)\">\($0.name)</a> <span class=\"muted\">\(Layout.day($0.at))</span></li>"
+                        as HTML
+                }
+                sections.append(
+                    "<section class=\"card\"><h2>\(web.text("开放申请", "Opening")):\(stage.title[web.language])</h2><ul>\(items)</ul></section>"
+                )
             }
         }
         let jobs = try await web.perform(web.services.administration.ownJobs, 8)
@@ -50,17 +93,23 @@ enum ConsolePages {
             let items = jobs.map { job -> HTML in
                 "<li><a href=\"/console/jobs/\(job.id)\">\(web.text("加载任务", "Load job")) \(job.id)</a> \(Layout.badge(job.state.rawValue, job.state == .failed ? "poor" : job.state == .done ? "good" : "")) <span class=\"muted\">\(job.resource) · \(CivilTime.minute(job.createdAt))</span></li>"
             }
-            sections.append("<section class=\"card\"><h2>\(web.text("我的任务", "My jobs"))</h2><ul>\(items)</ul></section>")
+            sections.append(
+                "<section class=\"card\"><h2>\(web.text("我的任务", "My jobs"))</h2><ul>\(items)</ul></section>"
+            )
         }
         if sections.isEmpty {
-            let upload: HTML = gate.holds(.dataLoad, web.caller) ? "<a class=\"button\" href=\"/console/upload\">\(web.text("上传第一个文件", "Upload a first file"))</a>" : .empty
+            let upload: HTML =
+                gate.holds(.dataLoad, web.caller)
+                ? "<a class=\"button\" href=\"/console/upload\">\(web.text("上传第一个文件", "Upload a first file"))</a>"
+                : .empty
             sections.append(Layout.empty(web.text("没有待办事项。", "Nothing awaits you."), upload))
         }
         let roles = principal.roles.map { Layout.badge($0.title[web.language]) }
         let organisation = gate.organisations[principal.organisation]?.name ?? ""
         return .page(
             Layout.console(
-                web.text("我的工作", "My work"), web,
+                web.text("我的工作", "My work"),
+                web,
                 "<header class=\"title\"><h1>\(principal.name)</h1><p class=\"muted\">\(organisation) \(roles)</p></header>\(sections)"
             )
         )
@@ -98,12 +147,14 @@ enum ConsolePages {
         let filters = [("", web.text("全部", "All"))] + EntryStage.allCases.map { ($0.rawValue, $0.title[web.language]) }
         let links = filters.map { value, label -> HTML in
             let isHere = (stage?.rawValue ?? "") == value
-            return "<a href=\"/console/entries?stage=\(value)\"\(isHere ? " aria-current=\"true\"" as HTML : .empty)>\(label)</a>"
+            return
+                "<a href=\"/console/entries?stage=\(value)\"\(isHere ? " aria-current=\"true\"" as HTML : .empty)>\(label)</a>"
         }
         let list = entries.isEmpty ? Layout.empty(web.text("没有条目。", "No entries.")) : table(entries, web)
         return .page(
             Layout.console(
-                web.text("目录条目", "Entries"), web,
+                web.text("目录条目", "Entries"),
+                web,
                 "<header class=\"title\"><h1>\(web.text("目录条目", "Entries"))</h1></header><nav class=\"tabs\" aria-label=\"\(web.text("阶段", "Stage"))\">\(links)</nav><section class=\"card\">\(list)</section>"
             )
         )
@@ -113,17 +164,23 @@ enum ConsolePages {
         _ = try signedIn(web)
         let job = try await web.perform(web.services.administration.ownJob, try web.number("job"))
         let slug = Entry.slug(job.resource)
-        if job.state == .done, let load = job.result["load"]?.integer { return .redirect("/console/entries/\(slug)/loads/\(load)") }
+        if job.state == .done, let load = job.result["load"]?.integer {
+            return .redirect("/console/entries/\(slug)/loads/\(load)")
+        }
         let isOver = job.state == .failed || job.state == .done
         let body: HTML
         if job.state == .failed {
-            body = "<div class=\"alert\" role=\"alert\"><p>\(job.result[web.language == .zh ? "zh" : "en"]?.string ?? "")</p><p class=\"muted\">\(job.result["code"]?.string ?? "")</p></div><p><a class=\"button\" href=\"/console/entries/\(slug)\">\(web.text("回到条目", "Back to the entry"))</a></p>"
+            body =
+                "<div class=\"alert\" role=\"alert\"><p>\(job.result[web.language == .zh ? "zh" : "en"]?.string ?? "")</p><p class=\"muted\">\(job.result["code"]?.string ?? "")</p></div><p><a class=\"button\" href=\"/console/entries/\(slug)\">\(web.text("回到条目", "Back to the entry"))</a></p>"
         } else {
-            body = "<p role=\"status\">\(web.text("正在加载,已处理 \(Numbers.grouped(job.progress)) 行……", "Loading, \(Numbers.grouped(job.progress)) rows done…"))</p><progress></progress>"
+            body =
+                "<p role=\"status\">\(web.text("正在加载,已处理 \(Numbers.grouped(job.progress)) 行……", "Loading, \(Numbers.grouped(job.progress)) rows done…"))</p><progress></progress>"
         }
         return .page(
             Layout.console(
-                web.text("加载任务", "Load job"), web, refresh: isOver ? nil : 1,
+                web.text("加载任务", "Load job"),
+                web,
+                refresh: isOver ? nil : 1,
                 "<header class=\"title\"><h1>\(web.text("加载任务", "Load job")) \(job.id)</h1><p class=\"muted\">\(job.resource)</p></header><section class=\"card\">\(body)</section>"
             )
         )

@@ -10,13 +10,20 @@ enum EntryForm {
     static func about(_ web: WebRequest, _ content: EntryContent, isNew: Bool) -> HTML {
         let organisations = web.services.kernel.gate.organisations
         let reach = web.services.kernel.gate.ownersReached(by: web.caller, with: .catalogueEdit)
-        let providers = organisations.sorted.filter { reach?.contains($0.id) ?? true }.map { (String($0.id.raw), $0.name) }
-        let provider: HTML = isNew
+        let providers = organisations.sorted.filter { reach?.contains($0.id) ?? true }.map {
+            (String($0.id.raw), $0.name)
+        }
+        let provider: HTML =
+            isNew
             ? Layout.select("provider", providers, String(content.provider.raw))
             : "<input value=\"\(organisations[content.provider]?.name ?? "")\" disabled>"
         let categories = Classification.transport.map { ($0.code, "\($0.code) \($0.title[web.language])") }
-        let known = categories.contains { $0.0 == content.category } ? categories : categories + [(content.category, content.category)]
-        let formats = FormatClass.allCases.flatMap { group in group.types.map { ("\(group.rawValue)|\($0)", "\(group.title[web.language]) · \($0)") } }
+        let known =
+            categories.contains { $0.0 == content.category }
+            ? categories : categories + [(content.category, content.category)]
+        let formats = FormatClass.allCases.flatMap { group in
+            group.types.map { ("\(group.rawValue)|\($0)", "\(group.title[web.language]) · \($0)") }
+        }
         return """
             <div class="grid">
             \(Layout.field(web.text("信息资源名称", "Name"), "<input name=\"name\" required maxlength=\"100\" value=\"\(content.name)\">", hint: web.text("不要用系统名称。", "Not the name of a system.")))
@@ -40,11 +47,15 @@ enum EntryForm {
         let rows = schema.fields.enumerated().map { index, field -> HTML in
             let item = index < items.count ? items[index] : ItemPolicy()
             let proposal = proposals.flatMap { index < $0.count ? $0[index] : nil }
-            let why: HTML = proposal.map { proposal in
-                let reasons = proposal.reasons.map { $0[web.language] }.joined(separator: web.language == .zh ? ";" : "; ")
-                let examples = proposal.examples.joined(separator: " · ")
-                return "<details><summary>\(web.text("把握", "confidence")) \(Int(proposal.confidence * 100))%</summary><p>\(reasons)</p><p class=\"muted\">\(examples)</p></details>"
-            } ?? .empty
+            let why: HTML =
+                proposal.map { proposal in
+                    let reasons = proposal.reasons.map { $0[web.language] }.joined(
+                        separator: web.language == .zh ? ";" : "; "
+                    )
+                    let examples = proposal.examples.joined(separator: " · ")
+                    return
+                        "<details><summary>\(web.text("把握", "confidence")) \(Int(proposal.confidence * 100))%</summary><p>\(reasons)</p><p class=\"muted\">\(examples)</p></details>"
+                } ?? .empty
             let isKey = schema.key.contains(field.name)
             func box(_ name: String, _ isOn: Bool, _ label: String) -> HTML {
                 "<label class=\"check\"><input type=\"checkbox\" name=\"\(name)\" value=\"1\"\(isOn ? " checked" as HTML : .empty)><span>\(label)</span></label>"
@@ -61,7 +72,8 @@ enum EntryForm {
                 """
         }
         let heads = [
-            web.text("列", "Column"), web.text("中文名称", "Title"), web.text("类型", "Type"), web.text("含义", "Meaning"), web.text("约束", "Constraints"),
+            web.text("列", "Column"), web.text("中文名称", "Title"), web.text("类型", "Type"), web.text("含义", "Meaning"),
+            web.text("约束", "Constraints"),
             web.text("分级", "Grade"), web.text("共享类型", "Sharing"), web.text("条件或依据", "Condition or basis"),
         ]
         return """
@@ -72,7 +84,12 @@ enum EntryForm {
     }
 
     /// Reads the form over the schema it was made from.
-    static func content(_ form: Form, _ base: Schema, provider: OrganisationID?, _ web: WebRequest) throws -> EntryContent {
+    static func content(
+        _ form: Form,
+        _ base: Schema,
+        provider: OrganisationID?,
+        _ web: WebRequest
+    ) throws -> EntryContent {
         var schema = base
         var items: [ItemPolicy] = []
         schema.key = []
@@ -95,19 +112,26 @@ enum EntryForm {
             schema.fields[index] = field
             items.append(
                 ItemPolicy(
-                    sharing: Int(form["f\(index)_sharing"]).flatMap(Sharing.init(rawValue:)) ?? .none, condition: TextForms.trimmed(form["f\(index)_condition"])
+                    sharing: Int(form["f\(index)_sharing"]).flatMap(Sharing.init(rawValue:)) ?? .none,
+                    condition: TextForms.trimmed(form["f\(index)_condition"])
                 )
             )
         }
         if schema.key.count > 1 { for index in schema.fields.indices { schema.fields[index].unique = false } }
         let format = form["format"].split(separator: "|").map(String.init)
         return EntryContent(
-            name: TextForms.trimmed(form["name"]), category: form["category"],
-            provider: provider ?? OrganisationID(Int64(form["provider"]) ?? 0), department: form["department"], summary: TextForms.trimmed(form["summary"]),
+            name: TextForms.trimmed(form["name"]),
+            category: form["category"],
+            provider: provider ?? OrganisationID(Int64(form["provider"]) ?? 0),
+            department: form["department"],
+            summary: TextForms.trimmed(form["summary"]),
             keywords: form["keywords"].split(whereSeparator: { $0.isWhitespace }).map(String.init),
-            formatClass: format.first.flatMap(FormatClass.init(rawValue:)) ?? .spreadsheet, formatType: format.last ?? "csv",
-            frequency: UpdateFrequency(rawValue: form["frequency"]) ?? .irregular, level: Organisation.Level(rawValue: form["level"]) ?? .province,
-            schema: schema, items: items
+            formatClass: format.first.flatMap(FormatClass.init(rawValue:)) ?? .spreadsheet,
+            formatType: format.last ?? "csv",
+            frequency: UpdateFrequency(rawValue: form["frequency"]) ?? .irregular,
+            level: Organisation.Level(rawValue: form["level"]) ?? .province,
+            schema: schema,
+            items: items
         )
     }
 }

@@ -11,8 +11,23 @@ import Open
 /// An entry in the console: edit, submit, review, loads, opening.
 enum EntryPages {
     static let routes: [Route] = [
-        Route(.get, "/console/entries/{code}", .actions(["catalogue.show", "load.list", "open.list"]), .console, zh: "条目", en: "Entry", handle: show),
-        Route(.post, "/console/entries/{code}", .actions(["catalogue.show", "catalogue.save"]), .console, zh: "保存", en: "Save") { web in
+        Route(
+            .get,
+            "/console/entries/{code}",
+            .actions(["catalogue.show", "load.list", "open.list"]),
+            .console,
+            zh: "条目",
+            en: "Entry",
+            handle: show
+        ),
+        Route(
+            .post,
+            "/console/entries/{code}",
+            .actions(["catalogue.show", "catalogue.save"]),
+            .console,
+            zh: "保存",
+            en: "Save"
+        ) { web in
             let code = try web.code()
             let form = try await web.form()
             let entry = try await web.perform(web.services.catalogue.show, code).entry
@@ -21,8 +36,26 @@ enum EntryPages {
             _ = try await web.perform(web.services.catalogue.save, (code, changed))
             return .redirect("/console/entries/\(Entry.slug(code))")
         },
-        Route(.post, "/console/entries/{code}/step", .actions(["catalogue.submit", "catalogue.review_department", "catalogue.review_authority", "catalogue.withdraw"]), .console, zh: "流转", en: "Next step", handle: step),
-        Route(.get, "/console/entries/{code}/loads/{load}", .actions(["catalogue.show", "load.show", "load.quarantine"]), .console, zh: "批次", en: "Load", handle: load),
+        Route(
+            .post,
+            "/console/entries/{code}/step",
+            .actions([
+                "catalogue.submit", "catalogue.review_department", "catalogue.review_authority", "catalogue.withdraw",
+            ]),
+            .console,
+            zh: "流转",
+            en: "Next step",
+            handle: step
+        ),
+        Route(
+            .get,
+            "/console/entries/{code}/loads/{load}",
+            .actions(["catalogue.show", "load.show", "load.quarantine"]),
+            .console,
+            zh: "批次",
+            en: "Load",
+            handle: load
+        ),
     ]
 
     static func step(_ web: WebRequest) async throws -> Response {
@@ -33,9 +66,15 @@ enum EntryPages {
         switch form["step"] {
         case "submit": _ = try await web.perform(catalogue.submit, (code, note))
         case "department_yes", "department_no":
-            _ = try await web.perform(catalogue.reviewForDepartment, .init(code: code, approve: form["step"] == "department_yes", note: note))
+            _ = try await web.perform(
+                catalogue.reviewForDepartment,
+                .init(code: code, approve: form["step"] == "department_yes", note: note)
+            )
         case "authority_yes", "authority_no":
-            _ = try await web.perform(catalogue.reviewForAuthority, .init(code: code, approve: form["step"] == "authority_yes", note: note))
+            _ = try await web.perform(
+                catalogue.reviewForAuthority,
+                .init(code: code, approve: form["step"] == "authority_yes", note: note)
+            )
         case "withdraw": _ = try await web.perform(catalogue.withdraw, (code, note))
         default: throw Problem("request.malformed", zh: "请求有误。", en: "The request is not right.")
         }
@@ -48,35 +87,54 @@ enum EntryPages {
         let (entry, events) = try await web.perform(web.services.catalogue.show, code)
         let gate = web.services.kernel.gate
         var loads: [Load] = []
-        if gate.admits(web.services.lake.loads.descriptor, entry.resource, web.caller) { loads = try await web.perform(web.services.lake.loads, (code, 20)) }
+        if gate.admits(web.services.lake.loads.descriptor, entry.resource, web.caller) {
+            loads = try await web.perform(web.services.lake.loads, (code, 20))
+        }
         let openings = try await web.perform(web.services.opening.list, (nil, code))
         return .page(view(entry, events, loads, openings, web))
     }
 
-    static func view(_ entry: Entry, _ events: [EntryEvent], _ loads: [Load], _ openings: [OpeningRequest], _ web: WebRequest) -> HTML {
+    static func view(
+        _ entry: Entry,
+        _ events: [EntryEvent],
+        _ loads: [Load],
+        _ openings: [OpeningRequest],
+        _ web: WebRequest
+    ) -> HTML {
         guard let content = entry.content else { return .empty }
         let gate = web.services.kernel.gate
         let base = "/console/entries/\(entry.slug)"
         func may(_ descriptor: ActionDescriptor) -> Bool { gate.admits(descriptor, entry.resource, web.caller) }
         let canEdit = may(web.services.catalogue.save.descriptor) && (entry.stage == .draft || entry.stage == .none)
         let remarks = web.services.catalogue.remarks(content)
-        let findings: HTML = remarks.isEmpty || entry.stage == .none
+        let findings: HTML =
+            remarks.isEmpty || entry.stage == .none
             ? .empty
             : "<section class=\"card\"><h2>\(web.text("编制检查", "Compliance"))</h2><ul>\(remarks.map { "<li>\(Layout.badge($0.blocks ? web.text("须改", "must") : web.text("建议", "should"), $0.blocks ? "poor" : "fair")) \($0.message[web.language])</li>" as HTML })</ul></section>"
-        let form: HTML = canEdit
+        let form: HTML =
+            canEdit
             ? """
-                <section class="card"><h2>\(web.text("编目", "Entry"))</h2><form method="post" action="\(base)" class="stack">\(Layout.csrf(web))
-                \(EntryForm.about(web, content, isNew: false))\(EntryForm.items(web, content.schema, content.items, proposals: nil))
-                <div><button>\(web.text("保存草稿", "Save the draft"))</button></div></form></section>
-                """
+            <section class="card"><h2>\(web.text("编目", "Entry"))</h2><form method="post" action="\(base)" class="stack">\(Layout.csrf(web))
+            \(EntryForm.about(web, content, isNew: false))\(EntryForm.items(web, content.schema, content.items, proposals: nil))
+            <div><button>\(web.text("保存草稿", "Save the draft"))</button></div></form></section>
+            """
             : "<section class=\"card\"><h2>\(web.text("信息项", "Items"))</h2>\(readOnly(content, web))</section>"
-        let uploads: HTML = may(web.services.lake.load.descriptor) && entry.resource.storage == .lake
-            ? "<a class=\"button\" href=\"/console/upload?code=\(entry.slug)\">\(web.text("上传新数据", "Upload new data"))</a>" : .empty
-        let apply: HTML = may(OpenActions.applyDescriptor) && entry.resource.state == .published
-            ? "<a class=\"button quiet\" href=\"/console/openings/new/\(entry.slug)\">\(web.text("申请开放", "Apply for opening"))</a>" : .empty
-        let publicPage: HTML = entry.resource.state == .published ? "<a class=\"button quiet\" href=\"/resources/\(entry.slug)\">\(web.text("查看资源页", "See its page"))</a>" : .empty
+        let uploads: HTML =
+            may(web.services.lake.load.descriptor) && entry.resource.storage == .lake
+            ? "<a class=\"button\" href=\"/console/upload?code=\(entry.slug)\">\(web.text("上传新数据", "Upload new data"))</a>"
+            : .empty
+        let apply: HTML =
+            may(OpenActions.applyDescriptor) && entry.resource.state == .published
+            ? "<a class=\"button quiet\" href=\"/console/openings/new/\(entry.slug)\">\(web.text("申请开放", "Apply for opening"))</a>"
+            : .empty
+        let publicPage: HTML =
+            entry.resource.state == .published
+            ? "<a class=\"button quiet\" href=\"/resources/\(entry.slug)\">\(web.text("查看资源页", "See its page"))</a>"
+            : .empty
         return Layout.console(
-            content.name, web, scripts: ["/assets/page.js"],
+            content.name,
+            web,
+            scripts: ["/assets/page.js"],
             """
             <header class="title"><h1>\(content.name)</h1><p><code>\(entry.resource.code)</code> \(ConsolePages.stateBadge(entry, web)) <span class="muted">\(Numbers.grouped(entry.rows)) \(web.text("条", "rows"))</span> \(Layout.score(entry.score, web.language))</p>
             <p class="actions">\(uploads)\(apply)\(publicPage)</p></header>
@@ -89,33 +147,46 @@ enum EntryPages {
         let rows = zip(content.schema.fields, content.items).map { field, item -> HTML in
             "<tr><td><b>\(field.display)</b> <code>\(field.name)</code></td><td>\(field.type.title[web.language])</td><td>\(field.kind?.title[web.language] ?? "—")</td><td>\(field.grade.title[web.language])</td><td>\(item.sharing.title[web.language])</td><td>\(item.condition)</td></tr>"
         }
-        return "<p class=\"summary\">\(content.summary)</p><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("信息项", "Items"))\"><table><thead><tr><th scope=\"col\">\(web.text("名称", "Name"))</th><th scope=\"col\">\(web.text("类型", "Type"))</th><th scope=\"col\">\(web.text("含义", "Meaning"))</th><th scope=\"col\">\(web.text("分级", "Grade"))</th><th scope=\"col\">\(web.text("共享类型", "Sharing"))</th><th scope=\"col\">\(web.text("条件或依据", "Condition or basis"))</th></tr></thead><tbody>\(rows)</tbody></table></div>"
+        return
+            "<p class=\"summary\">\(content.summary)</p><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("信息项", "Items"))\"><table><thead><tr><th scope=\"col\">\(web.text("名称", "Name"))</th><th scope=\"col\">\(web.text("类型", "Type"))</th><th scope=\"col\">\(web.text("含义", "Meaning"))</th><th scope=\"col\">\(web.text("分级", "Grade"))</th><th scope=\"col\">\(web.text("共享类型", "Sharing"))</th><th scope=\"col\">\(web.text("条件或依据", "Condition or basis"))</th></tr></thead><tbody>\(rows)</tbody></table></div>"
     }
 
     static func steps(_ entry: Entry, _ base: String, _ web: WebRequest, _ may: (ActionDescriptor) -> Bool) -> HTML {
         var buttons: [(String, String, Bool)] = []
         switch entry.stage {
-        case .draft where may(web.services.catalogue.submit.descriptor): buttons = [("submit", web.text("提交审核", "Submit"), true)]
+        case .draft where may(web.services.catalogue.submit.descriptor):
+            buttons = [("submit", web.text("提交审核", "Submit"), true)]
         case .department where may(CatalogueActions.departmentDescriptor):
-            buttons = [("department_yes", web.text("审核通过", "Approve"), true), ("department_no", web.text("退回", "Return"), false)]
+            buttons = [
+                ("department_yes", web.text("审核通过", "Approve"), true),
+                ("department_no", web.text("退回", "Return"), false),
+            ]
         case .authority where may(CatalogueActions.authorityDescriptor):
-            buttons = [("authority_yes", web.text("审核通过并发布", "Approve and publish"), true), ("authority_no", web.text("退回", "Return"), false)]
+            buttons = [
+                ("authority_yes", web.text("审核通过并发布", "Approve and publish"), true),
+                ("authority_no", web.text("退回", "Return"), false),
+            ]
         case .none where entry.resource.state == .published && may(CatalogueActions.withdrawDescriptor):
             buttons = [("withdraw", web.text("下线", "Withdraw"), false)]
         default: break
         }
         let track = [EntryStage.draft, .department, .authority].map { stage -> HTML in
-            entry.stage == stage ? "<li aria-current=\"step\">\(stage.title[web.language])</li>" : "<li>\(stage.title[web.language])</li>"
+            entry.stage == stage
+                ? "<li aria-current=\"step\">\(stage.title[web.language])</li>"
+                : "<li>\(stage.title[web.language])</li>"
         }
-        let published: HTML = entry.resource.state == .published && entry.stage == .none
-            ? "<li aria-current=\"step\">\(web.text("已发布", "published"))</li>" : "<li>\(web.text("发布", "published"))</li>"
-        let form: HTML = buttons.isEmpty
+        let published: HTML =
+            entry.resource.state == .published && entry.stage == .none
+            ? "<li aria-current=\"step\">\(web.text("已发布", "published"))</li>"
+            : "<li>\(web.text("发布", "published"))</li>"
+        let form: HTML =
+            buttons.isEmpty
             ? .empty
             : """
-                <form method="post" action="\(base)/step" class="stack">\(Layout.csrf(web))
-                \(Layout.field(web.text("意见", "Note"), "<textarea name=\"note\" rows=\"2\" maxlength=\"1000\"></textarea>", hint: web.text("退回时必填。", "Needed for a return.")))
-                <div class="actions">\(buttons.map { "<button name=\"step\" value=\"\($0.0)\" class=\"\($0.2 ? "" : "quiet")\">\($0.1)</button>" as HTML })</div></form>
-                """
+            <form method="post" action="\(base)/step" class="stack">\(Layout.csrf(web))
+            \(Layout.field(web.text("意见", "Note"), "<textarea name=\"note\" rows=\"2\" maxlength=\"1000\"></textarea>", hint: web.text("退回时必填。", "Needed for a return.")))
+            <div class="actions">\(buttons.map { "<button name=\"step\" value=\"\($0.0)\" class=\"\($0.2 ? "" : "quiet")\">\($0.1)</button>" as HTML })</div></form>
+            """
         return "<section class=\"card\"><ol class=\"steps\">\(track)\(published)</ol>\(form)</section>"
     }
 
@@ -124,17 +195,22 @@ enum EntryPages {
         let rows = loads.map { load -> HTML in
             "<tr><td><a href=\"/console/entries/\(entry.slug)/loads/\(load.id)\">\(load.id)</a></td><td>\(load.source)</td><td>\(load.mode.rawValue)</td><td>\(Layout.badge(load.state.rawValue, load.state == .done ? "good" : load.state == .failed ? "poor" : ""))</td><td class=\"number\">\(Numbers.grouped(load.good))</td><td class=\"number\">\(Numbers.grouped(load.bad))</td><td>\(CivilTime.minute(load.startedAt))</td></tr>"
         }
-        return "<section class=\"card\"><h2>\(web.text("批次", "Loads"))</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("批次", "Loads"))\"><table><thead><tr><th scope=\"col\">#</th><th scope=\"col\">\(web.text("文件", "File"))</th><th scope=\"col\">\(web.text("方式", "Mode"))</th><th scope=\"col\">\(web.text("状态", "State"))</th><th scope=\"col\">\(web.text("入库", "Loaded"))</th><th scope=\"col\">\(web.text("问题", "Bad"))</th><th scope=\"col\">\(web.text("时间", "Time"))</th></tr></thead><tbody>\(rows)</tbody></table></div></section>"
+        return
+            "<section class=\"card\"><h2>\(web.text("批次", "Loads"))</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("批次", "Loads"))\"><table><thead><tr><th scope=\"col\">#</th><th scope=\"col\">\(web.text("文件", "File"))</th><th scope=\"col\">\(web.text("方式", "Mode"))</th><th scope=\"col\">\(web.text("状态", "State"))</th><th scope=\"col\">\(web.text("入库", "Loaded"))</th><th scope=\"col\">\(web.text("问题", "Bad"))</th><th scope=\"col\">\(web.text("时间", "Time"))</th></tr></thead><tbody>\(rows)</tbody></table></div></section>"
     }
 
     static func openingList(_ openings: [OpeningRequest], _ web: WebRequest) -> HTML {
         guard !openings.isEmpty else { return .empty }
-        let items = openings.map { "<li><a href=\"/console/openings/\($0.id)\">\(web.text("开放申请", "Application")) \($0.id)</a> \(Layout.badge($0.stage.title[web.language], $0.stage == .open ? "good" : ""))</li>" as HTML }
+        let items = openings.map {
+            "<li><a href=\"/console/openings/\($0.id)\">\(web.text("开放申请", "Application")) \($0.id)</a> \(Layout.badge($0.stage.title[web.language], $0.stage == .open ? "good" : ""))</li>"
+                as HTML
+        }
         return "<section class=\"card\"><h2>\(web.text("开放", "Opening"))</h2><ul>\(items)</ul></section>"
     }
 
     static let words: [String: LocalizedText] = [
-        "created": .init("新建", "created"), "saved": .init("保存草稿", "draft saved"), "submitted": .init("提交审核", "submitted"),
+        "created": .init("新建", "created"), "saved": .init("保存草稿", "draft saved"),
+        "submitted": .init("提交审核", "submitted"),
         "returned": .init("退回", "returned"), "department_approved": .init("部门审核通过", "approved for the department"),
         "published": .init("发布", "published"), "offline": .init("下线", "withdrawn"),
     ]
@@ -144,7 +220,8 @@ enum EntryPages {
         let items = events.map { event -> HTML in
             "<li><time>\(CivilTime.minute(event.at))</time> <b>\(words[event.what]?[web.language] ?? event.what)</b> \(event.actor) <span class=\"muted\">\(event.note)</span></li>"
         }
-        return "<section class=\"card\"><h2>\(web.text("办理记录", "History"))</h2><ul class=\"timeline\">\(items)</ul></section>"
+        return
+            "<section class=\"card\"><h2>\(web.text("办理记录", "History"))</h2><ul class=\"timeline\">\(items)</ul></section>"
     }
 
     static func load(_ web: WebRequest) async throws -> Response {
@@ -153,27 +230,31 @@ enum EntryPages {
         let id = try web.number("load")
         let entry = try await web.perform(web.services.catalogue.show, code).entry
         let load = try await web.perform(web.services.lake.show, (code, id))
-        let quarantine = load.bad > 0 ? try await web.perform(web.services.lake.quarantine, (code, id, -1, 20)) : ([], [])
+        let quarantine =
+            load.bad > 0 ? try await web.perform(web.services.lake.quarantine, (code, id, -1, 20)) : ([], [])
         let slug = entry.slug
         let rows = quarantine.1.map { row -> HTML in
             "<tr><td class=\"number\">\(row.row)</td><td>\(row.reasons.map { "<div>\(web.language == .zh ? $0.components(" / ").0 : $0.components(" / ").1)</div>" as HTML })</td>\(row.cells.prefix(12).map { "<td>\(String($0.prefix(60)))</td>" as HTML })</tr>"
         }
-        let bad: HTML = rows.isEmpty
+        let bad: HTML =
+            rows.isEmpty
             ? .empty
             : """
-                <section class="card"><h2>\(web.text("问题数据", "Quarantined rows"))</h2><p>\(web.text("改正后重新上传即可;已入库的数据不受影响。", "Correct them and load again; what was loaded is not affected."))
-                <a class="button" href="/api/v1/resources/\(slug)/loads/\(id)/quarantine.csv" download>\(web.text("下载全部问题行", "Download all of them"))</a> <a class="button quiet" href="/console/upload?code=\(slug)">\(web.text("上传改正后的文件", "Upload the corrected file"))</a></p>
-                <div class="scroll" tabindex="0" role="region" aria-label="\(web.text("问题数据", "Quarantined rows"))"><table><thead><tr><th scope="col">\(web.text("行", "Row"))</th><th scope="col">\(web.text("原因", "Reasons"))</th>\(quarantine.0.prefix(12).map { "<th scope=\"col\">\($0)</th>" as HTML })</tr></thead><tbody>\(rows)</tbody></table></div></section>
-                """
+            <section class="card"><h2>\(web.text("问题数据", "Quarantined rows"))</h2><p>\(web.text("改正后重新上传即可;已入库的数据不受影响。", "Correct them and load again; what was loaded is not affected."))
+            <a class="button" href="/api/v1/resources/\(slug)/loads/\(id)/quarantine.csv" download>\(web.text("下载全部问题行", "Download all of them"))</a> <a class="button quiet" href="/console/upload?code=\(slug)">\(web.text("上传改正后的文件", "Upload the corrected file"))</a></p>
+            <div class="scroll" tabindex="0" role="region" aria-label="\(web.text("问题数据", "Quarantined rows"))"><table><thead><tr><th scope="col">\(web.text("行", "Row"))</th><th scope="col">\(web.text("原因", "Reasons"))</th>\(quarantine.0.prefix(12).map { "<th scope=\"col\">\($0)</th>" as HTML })</tr></thead><tbody>\(rows)</tbody></table></div></section>
+            """
         let findings = (load.report["by_rule"]?.array ?? []).map { item -> HTML in
             "<tr><td>\(item["severity"]?.string ?? "")</td><td>\(item["field"]?.string ?? "")</td><td>\(item["rule"]?.string ?? "")</td><td class=\"number\">\(Numbers.grouped(item["count"]?.integer ?? 0))</td></tr>"
         }
-        let table: HTML = findings.isEmpty
+        let table: HTML =
+            findings.isEmpty
             ? "<p class=\"good-text\">\(web.text("没有发现问题。", "Nothing was found."))</p>"
             : "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("按规则统计", "By rule"))\"><table><thead><tr><th scope=\"col\">\(web.text("程度", "Severity"))</th><th scope=\"col\">\(web.text("列", "Column"))</th><th scope=\"col\">\(web.text("规则", "Rule"))</th><th scope=\"col\">\(web.text("次数", "Count"))</th></tr></thead><tbody>\(findings)</tbody></table></div>"
         return .page(
             Layout.console(
-                "\(web.text("批次", "Load")) \(id)", web,
+                "\(web.text("批次", "Load")) \(id)",
+                web,
                 """
                 <header class="title"><h1>\(web.text("批次", "Load")) \(id)</h1><p class="muted"><a href="/console/entries/\(slug)">\(entry.content?.name ?? code)</a> · \(load.source) · \(CivilTime.minute(load.startedAt))</p></header>
                 <section class="card"><dl class="figures"><div class="good"><dt>\(web.text("入库", "Loaded"))</dt><dd>\(Numbers.grouped(load.good))</dd></div><div class="\(load.bad > 0 ? "poor" : "")"><dt>\(web.text("问题行", "Bad rows"))</dt><dd>\(Numbers.grouped(load.bad))</dd></div></dl>

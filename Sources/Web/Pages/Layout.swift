@@ -6,12 +6,34 @@ import Kernel
 /// The frame of every page.
 enum Layout {
     /// A page: title, content, and the modules it needs.
-    static func page(_ title: String, _ web: WebRequest, scripts: [String] = [], styles: [String] = [], refresh: Int? = nil, _ content: HTML) -> HTML {
-        frame(title, web.services, web.language, scripts: scripts, styles: styles, refresh: refresh, header: header(web), content)
+    static func page(
+        _ title: String,
+        _ web: WebRequest,
+        scripts: [String] = [],
+        styles: [String] = [],
+        refresh: Int? = nil,
+        _ content: HTML
+    ) -> HTML {
+        frame(
+            title,
+            web.services,
+            web.language,
+            scripts: scripts,
+            styles: styles,
+            refresh: refresh,
+            header: header(web),
+            content
+        )
     }
 
     static func frame(
-        _ title: String, _ services: Services, _ language: Language, scripts: [String] = [], styles: [String] = [], refresh: Int? = nil, header: HTML,
+        _ title: String,
+        _ services: Services,
+        _ language: Language,
+        scripts: [String] = [],
+        styles: [String] = [],
+        refresh: Int? = nil,
+        header: HTML,
         _ content: HTML
     ) -> HTML {
         let site = services.settings.title[language]
@@ -49,7 +71,8 @@ enum Layout {
         let path = web.request.uri.path
         func item(_ href: String, _ label: String) -> HTML {
             let isHere = href == "/" ? path == "/" : path.hasPrefix(href)
-            return isHere ? "<a href=\"\(href)\" aria-current=\"page\">\(label)</a>" : "<a href=\"\(href)\">\(label)</a>"
+            return isHere
+                ? "<a href=\"\(href)\" aria-current=\"page\">\(label)</a>" : "<a href=\"\(href)\">\(label)</a>"
         }
         var links: [HTML] = [item("/", web.text("首页", "Home")), item("/search", web.text("数据目录", "Catalogue"))]
         let account: HTML
@@ -60,7 +83,8 @@ enum Layout {
                 <form method="post" action="/signout" class="inline">\(csrf(web))<button class="link">\(web.text("退出", "Sign out"))</button></form>
                 """
         } else {
-            account = web.services.settings.isPublicOnly ? .empty : "<a href=\"/signin\">\(web.text("登录", "Sign in"))</a>"
+            account =
+                web.services.settings.isPublicOnly ? .empty : "<a href=\"/signin\">\(web.text("登录", "Sign in"))</a>"
         }
         return """
             <header class="site-header"><div class="wrap">
@@ -75,22 +99,35 @@ enum Layout {
     static func csrf(_ web: WebRequest) -> HTML { "<input type=\"hidden\" name=\"_csrf\" value=\"\(web.csrf)\">" }
 
     /// The console's own navigation, with what the caller may do.
-    static func console(_ title: String, _ web: WebRequest, scripts: [String] = [], refresh: Int? = nil, _ content: HTML) -> HTML {
+    static func console(
+        _ title: String,
+        _ web: WebRequest,
+        scripts: [String] = [],
+        refresh: Int? = nil,
+        _ content: HTML
+    ) -> HTML {
         let gate = web.services.kernel.gate
         let path = web.request.uri.path
         let all: [(String, String, Permission?)] = [
             ("/console", web.text("我的工作", "My work"), nil), ("/console/upload", web.text("上传数据", "Upload"), .dataLoad),
-            ("/console/entries", web.text("目录条目", "Entries"), .catalogueRead), ("/console/openings", web.text("开放审查", "Opening"), .catalogueRead),
-            ("/console/accounts", web.text("账号与角色", "Accounts"), .accountsManage), ("/console/grants", web.text("授权", "Grants"), .grantsManage),
-            ("/console/evidence", web.text("存证审计", "Evidence"), .evidenceRead), ("/console/jobs", web.text("任务", "Jobs"), .systemManage),
+            ("/console/entries", web.text("目录条目", "Entries"), .catalogueRead),
+            ("/console/openings", web.text("开放审查", "Opening"), .catalogueRead),
+            ("/console/accounts", web.text("账号与角色", "Accounts"), .accountsManage),
+            ("/console/grants", web.text("授权", "Grants"), .grantsManage),
+            ("/console/evidence", web.text("存证审计", "Evidence"), .evidenceRead),
+            ("/console/jobs", web.text("任务", "Jobs"), .systemManage),
         ]
         let links = all.compactMap { href, label, permission -> HTML? in
             if let permission, !gate.holds(permission, web.caller) { return nil }
             let isHere = href == "/console" ? path == href : path.hasPrefix(href)
-            return isHere ? "<a href=\"\(href)\" aria-current=\"page\">\(label)</a>" : "<a href=\"\(href)\">\(label)</a>"
+            return isHere
+                ? "<a href=\"\(href)\" aria-current=\"page\">\(label)</a>" : "<a href=\"\(href)\">\(label)</a>"
         }
         return page(
-            title, web, scripts: scripts, refresh: refresh,
+            title,
+            web,
+            scripts: scripts,
+            refresh: refresh,
             "<div class=\"wrap console\"><nav class=\"side\" aria-label=\"\(web.text("工作台导航", "Console"))\">\(links)</nav><div class=\"content\">\(content)</div></div>"
         )
     }
@@ -107,12 +144,22 @@ enum Layout {
 
     static func day(_ moment: Int64?) -> String { moment.map { String(CivilTime.timestamp($0).prefix(10)) } ?? "—" }
 
-    static func empty(_ text: String, _ action: HTML = .empty) -> HTML { "<div class=\"empty\"><p>\(text)</p>\(action)</div>" }
+    static func empty(_ text: String, _ action: HTML = .empty) -> HTML {
+        "<div class=\"empty\"><p>\(text)</p>\(action)</div>"
+    }
 
     /// A select with one choice made.
-    static func select(_ name: String, _ options: [(String, String)], _ chosen: String, label: String? = nil, id: String? = nil) -> HTML {
+    static func select(
+        _ name: String,
+        _ options: [(String, String)],
+        _ chosen: String,
+        label: String? = nil,
+        id: String? = nil
+    ) -> HTML {
         let items = options.map { value, title -> HTML in
-            value == chosen ? "<option value=\"\(value)\" selected>\(title)</option>" : "<option value=\"\(value)\">\(title)</option>"
+            value == chosen
+                ? "<option value=\"\(value)\" selected>\(title)</option>"
+                : "<option value=\"\(value)\">\(title)</option>"
         }
         let named: HTML = label.map { " aria-label=\"\($0)\"" } ?? .empty
         let identified: HTML = id.map { " id=\"\($0)\"" } ?? .empty
@@ -149,10 +196,14 @@ extension Numbers {
 /// The page of a problem.
 enum ErrorPage {
     static func view(_ problem: Problem, _ language: Language, _ services: Services) -> HTML {
-        let header: HTML = "<header class=\"site-header\"><div class=\"wrap\"><a class=\"brand\" href=\"/\"><img src=\"/assets/logo.svg\" alt=\"\" width=\"28\" height=\"28\"><span>\(services.settings.title[language])</span></a></div></header>"
+        let header: HTML =
+            "<header class=\"site-header\"><div class=\"wrap\"><a class=\"brand\" href=\"/\"><img src=\"/assets/logo.svg\" alt=\"\" width=\"28\" height=\"28\"><span>\(services.settings.title[language])</span></a></div></header>"
         let hint: HTML = problem.hint.map { "<p>\($0[language])</p>" } ?? .empty
         return Layout.frame(
-            problem.message[language], services, language, header: header,
+            problem.message[language],
+            services,
+            language,
+            header: header,
             """
             <div class="wrap narrow"><section class="card problem" role="alert">
             <h1>\(problem.message[language])</h1>\(hint)

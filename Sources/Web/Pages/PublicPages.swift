@@ -13,9 +13,14 @@ enum PublicPages {
 
     static func query(_ web: WebRequest) -> CatalogueQuery {
         CatalogueQuery(
-            text: web.query("q") ?? "", category: web.query("category"), provider: web.query("provider").flatMap { Int64($0) }.map { OrganisationID($0) },
-            frequency: web.query("frequency"), format: web.query("format"), isOpen: web.query("open").map { $0 == "true" },
-            offset: max(0, min(web.query("offset").flatMap { Int($0) } ?? 0, 1_000_000)), limit: web.limit(20, 100)
+            text: web.query("q") ?? "",
+            category: web.query("category"),
+            provider: web.query("provider").flatMap { Int64($0) }.map { OrganisationID($0) },
+            frequency: web.query("frequency"),
+            format: web.query("format"),
+            isOpen: web.query("open").map { $0 == "true" },
+            offset: max(0, min(web.query("offset").flatMap { Int($0) } ?? 0, 1_000_000)),
+            limit: web.limit(20, 100)
         )
     }
 
@@ -25,7 +30,8 @@ enum PublicPages {
         let themes = hits.categories.prefix(12).map { facet -> HTML in
             "<a class=\"theme\" href=\"/search?category=\(facet.value)\"><span>\(Classification.title(facet.value)[web.language])</span><b>\(facet.count)</b></a>"
         }
-        let list: HTML = hits.entries.isEmpty
+        let list: HTML =
+            hits.entries.isEmpty
             ? Layout.empty(web.text("还没有开放的数据资源。", "No resources are open yet."))
             : HTML(hits.entries.map { card($0, web) })
         let view: HTML = """
@@ -46,7 +52,9 @@ enum PublicPages {
     static func card(_ entry: Entry, _ web: WebRequest) -> HTML {
         let content = entry.published ?? entry.draft
         let provider = web.services.kernel.gate.organisations[entry.resource.owner]?.name ?? ""
-        let open: HTML = entry.resource.isOpen ? Layout.badge(web.text("已开放", "open"), "good") : Layout.badge(content?.sharing.title[web.language] ?? "")
+        let open: HTML =
+            entry.resource.isOpen
+            ? Layout.badge(web.text("已开放", "open"), "good") : Layout.badge(content?.sharing.title[web.language] ?? "")
         return """
             <article class="card entry">
             <h3><a href="/resources/\(entry.slug)">\(content?.name ?? entry.resource.name)</a></h3>
@@ -62,7 +70,8 @@ enum PublicPages {
         let organisations = web.services.kernel.gate.organisations
         func link(_ name: String, _ value: String?) -> String {
             var pairs: [(String, String?)] = [
-                ("q", query.text), ("category", query.category), ("provider", query.provider.map { String($0.raw) }), ("frequency", query.frequency),
+                ("q", query.text), ("category", query.category), ("provider", query.provider.map { String($0.raw) }),
+                ("frequency", query.frequency),
                 ("format", query.format), ("open", query.isOpen.map { String($0) }),
             ]
             for index in pairs.indices where pairs[index].0 == name { pairs[index].1 = value }
@@ -73,18 +82,31 @@ enum PublicPages {
             }
             return "/search?" + encoded.joined(separator: "&")
         }
-        func facet(_ title: String, _ name: String, _ chosen: String?, _ counts: [FacetCount], _ label: (String) -> String) -> HTML {
+        func facet(
+            _ title: String,
+            _ name: String,
+            _ chosen: String?,
+            _ counts: [FacetCount],
+            _ label: (String) -> String
+        ) -> HTML {
             guard !counts.isEmpty else { return .empty }
             let items = counts.prefix(12).map { count -> HTML in
                 let isChosen = chosen == count.value
-                return "<li><a href=\"\(link(name, isChosen ? nil : count.value))\"\(isChosen ? " aria-current=\"true\"" as HTML : .empty)><span>\(label(count.value))</span><b>\(count.count)</b></a></li>"
+                return
+                    "<li><a href=\"\(link(name, isChosen ? nil : count.value))\"\(isChosen ? " aria-current=\"true\"" as HTML : .empty)><span>\(label(count.value))</span><b>\(count.count)</b></a></li>"
             }
             return "<h2>\(title)</h2><ul class=\"facet\">\(items)</ul>"
         }
         let facets: [HTML] = [
-            facet(web.text("主题", "Theme"), "category", query.category, hits.categories) { Classification.title($0)[web.language] },
-            facet(web.text("提供方", "Provider"), "provider", query.provider.map { String($0.raw) }, hits.providers) { organisations[OrganisationID(Int64($0) ?? 0)]?.name ?? $0 },
-            facet(web.text("更新周期", "Frequency"), "frequency", query.frequency, hits.frequencies) { UpdateFrequency(rawValue: $0)?.title[web.language] ?? $0 },
+            facet(web.text("主题", "Theme"), "category", query.category, hits.categories) {
+                Classification.title($0)[web.language]
+            },
+            facet(web.text("提供方", "Provider"), "provider", query.provider.map { String($0.raw) }, hits.providers) {
+                organisations[OrganisationID(Int64($0) ?? 0)]?.name ?? $0
+            },
+            facet(web.text("更新周期", "Frequency"), "frequency", query.frequency, hits.frequencies) {
+                UpdateFrequency(rawValue: $0)?.title[web.language] ?? $0
+            },
             facet(web.text("格式", "Format"), "format", query.format, hits.formats) { $0 },
         ]
         let next = query.offset + query.limit
@@ -92,8 +114,11 @@ enum PublicPages {
             <p class="pager">\(query.offset > 0 ? "<a href=\"\(link("offset", String(max(0, query.offset - query.limit))))\" rel=\"prev\">\(web.text("上一页", "Previous"))</a>" as HTML : .empty)
             \(next < hits.total ? "<a href=\"\(link("offset", String(next)))\" rel=\"next\">\(web.text("下一页", "Next"))</a>" as HTML : .empty)</p>
             """
-        let list: HTML = hits.entries.isEmpty
-            ? Layout.empty(web.text("没有找到相符的资源。换个词,或去掉左侧的筛选。", "Nothing fits. Try another word, or take a filter away."))
+        let list: HTML =
+            hits.entries.isEmpty
+            ? Layout.empty(
+                web.text("没有找到相符的资源。换个词,或去掉左侧的筛选。", "Nothing fits. Try another word, or take a filter away.")
+            )
             : HTML(hits.entries.map { card($0, web) })
         let view: HTML = """
             <div class="wrap">

@@ -12,7 +12,14 @@ import Tabular
 /// A resource as its users see it.
 enum ResourcePages {
     static let routes: [Route] = [
-        Route(.get, "/resources/{code}", .actions(["catalogue.show", "quality.show", "data.read"]), zh: "资源页", en: "Resource", handle: show)
+        Route(
+            .get,
+            "/resources/{code}",
+            .actions(["catalogue.show", "quality.show", "data.read"]),
+            zh: "资源页",
+            en: "Resource",
+            handle: show
+        )
     ]
 
     static func show(_ web: WebRequest) async throws -> Response {
@@ -32,7 +39,8 @@ enum ResourcePages {
         let hasMap = page.map { Schema(fields: $0.batch.fields).position != nil && $0.batch.count > 0 } ?? false
         let title = content?.name ?? resource.name
         let provider = web.services.kernel.gate.organisations[resource.owner]
-        let map: HTML = hasMap
+        let map: HTML =
+            hasMap
             ? "<section class=\"card\"><h2>\(web.text("地图", "Map"))</h2><div id=\"map\" class=\"map\" data-source=\"\(base)/records.geojson?limit=5000\" role=\"img\" aria-label=\"\(web.text("数据点位分布图", "Map of positions"))\"></div><p class=\"hint\">\(web.text("最多显示 5000 个点;坐标系 CGCS2000。", "Up to 5,000 points; CGCS2000."))</p></section>"
             : .empty
         let downloads = OutputFormat.allCases.filter { $0 != .geojson || hasMap }.map { format -> HTML in
@@ -40,15 +48,26 @@ enum ResourcePages {
         }
         let facts: [(String, String)] = [
             (web.text("资源代码", "Code"), resource.code), (web.text("提供方", "Provider"), provider?.name ?? "—"),
-            (web.text("统一社会信用代码", "Credit code"), provider?.creditCode.isEmpty == false ? provider?.creditCode ?? "" : "—"),
+            (
+                web.text("统一社会信用代码", "Credit code"),
+                provider?.creditCode.isEmpty == false ? provider?.creditCode ?? "" : "—"
+            ),
             (web.text("分类", "Category"), Classification.title(content?.category ?? "")[web.language]),
-            (web.text("更新周期", "Frequency"), content?.frequency.title[web.language] ?? "—"), (web.text("格式", "Format"), content?.formatType ?? "—"),
+            (web.text("更新周期", "Frequency"), content?.frequency.title[web.language] ?? "—"),
+            (web.text("格式", "Format"), content?.formatType ?? "—"),
             (web.text("共享类型", "Sharing"), content?.sharing.title[web.language] ?? "—"),
-            (web.text("开放", "Openness"), resource.isOpen ? web.text("已列入开放清单", "on the open list") : web.text("未开放", "not open")),
-            (web.text("发布日期", "Published"), Layout.day(entry.publishedAt)), (web.text("数据更新", "Data updated"), Layout.day(entry.dataAt)),
+            (
+                web.text("开放", "Openness"),
+                resource.isOpen ? web.text("已列入开放清单", "on the open list") : web.text("未开放", "not open")
+            ),
+            (web.text("发布日期", "Published"), Layout.day(entry.publishedAt)),
+            (web.text("数据更新", "Data updated"), Layout.day(entry.dataAt)),
             (web.text("记录数", "Rows"), Numbers.grouped(entry.rows)), (web.text("版本", "Version"), String(entry.version)),
         ]
-        let console: HTML = web.principal != nil ? "<a class=\"button quiet\" href=\"/console/entries/\(entry.slug)\">\(web.text("在工作台打开", "Open in the console"))</a>" : .empty
+        let console: HTML =
+            web.principal != nil
+            ? "<a class=\"button quiet\" href=\"/console/entries/\(entry.slug)\">\(web.text("在工作台打开", "Open in the console"))</a>"
+            : .empty
         let body: HTML = """
             <div class="wrap resource">
             <nav class="crumbs" aria-label="\(web.text("位置", "Breadcrumb"))"><a href="/search">\(web.text("数据目录", "Catalogue"))</a> › <span>\(title)</span></nav>
@@ -65,12 +84,18 @@ enum ResourcePages {
             </div></div></div>
             """
         return Layout.page(
-            title, web, scripts: (hasMap ? ["/assets/map.js"] : []) + ["/assets/page.js"], styles: hasMap ? ["/vendor/maplibre-gl.css"] : [], body
+            title,
+            web,
+            scripts: (hasMap ? ["/assets/map.js"] : []) + ["/assets/page.js"],
+            styles: hasMap ? ["/vendor/maplibre-gl.css"] : [],
+            body
         )
     }
 
     static func preview(_ page: RecordPage?, _ web: WebRequest) -> HTML {
-        guard let page else { return Layout.empty(web.text("您没有查看这些数据的权限,或数据尚未开放。", "You may not see these rows, or they are not open.")) }
+        guard let page else {
+            return Layout.empty(web.text("您没有查看这些数据的权限,或数据尚未开放。", "You may not see these rows, or they are not open."))
+        }
         guard page.batch.count > 0 else { return Layout.empty(web.text("还没有数据。", "There are no rows yet.")) }
         return table(page.batch, masked: Set(page.masked.keys), web)
     }
@@ -94,14 +119,16 @@ enum ResourcePages {
             }
             return "<tr>\(cells)</tr>"
         }
-        return "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("数据表", "Rows"))\"><table><thead><tr>\(head)</tr></thead><tbody>\(rows)</tbody></table></div>"
+        return
+            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("数据表", "Rows"))\"><table><thead><tr>\(head)</tr></thead><tbody>\(rows)</tbody></table></div>"
     }
 
     static func items(_ entry: Entry, _ page: RecordPage?, _ web: WebRequest) -> HTML {
         let schema = entry.visibleSchema(web)
         let rows = schema.fields.map { field -> HTML in
             let index = entry.resource.schema.index(field.name) ?? 0
-            let key: HTML = entry.resource.schema.key.contains(field.name) ? Layout.badge(web.text("主键", "key")) : .empty
+            let key: HTML =
+                entry.resource.schema.key.contains(field.name) ? Layout.badge(web.text("主键", "key")) : .empty
             return """
                 <tr><td><b>\(field.display)</b> <code>\(field.name)</code> \(key)</td><td>\(field.type.title[web.language])\(field.unit.isEmpty ? "" : " (\(field.unit))")</td>
                 <td>\(field.kind?.title[web.language] ?? "—")</td><td>\(entry.resource.sharing(index).title[web.language])</td><td>\(entry.resource.openness(index).title[web.language])</td></tr>
@@ -114,25 +141,35 @@ enum ResourcePages {
     }
 
     static func quality(_ cards: [Scorecard], _ content: EntryContent?, _ web: WebRequest) -> HTML {
-        guard let latest = cards.first else { return Layout.empty(web.text("加载数据后显示评分。", "Marks appear once data is loaded.")) }
+        guard let latest = cards.first else {
+            return Layout.empty(web.text("加载数据后显示评分。", "Marks appear once data is loaded."))
+        }
         let today = CivilTime.chinaDay(microseconds: web.services.kernel.clock.now())
-        let card = latest.atAge(days: Int(today - CivilTime.chinaDay(microseconds: latest.at)), promised: content?.frequency.days)
+        let card = latest.atAge(
+            days: Int(today - CivilTime.chinaDay(microseconds: latest.at)),
+            promised: content?.frequency.days
+        )
         let marks = QualityDimension.allCases.map { dimension -> HTML in
             let mark = card.marks[dimension] ?? 0
-            return "<div class=\"mark\"><span>\(dimension.title[web.language])</span><meter min=\"0\" max=\"100\" low=\"80\" high=\"95\" optimum=\"100\" value=\"\(Numbers.short(mark))\">\(Numbers.short(mark))</meter><b>\(Numbers.short(mark))</b></div>"
+            return
+                "<div class=\"mark\"><span>\(dimension.title[web.language])</span><meter min=\"0\" max=\"100\" low=\"80\" high=\"95\" optimum=\"100\" value=\"\(Numbers.short(mark))\">\(Numbers.short(mark))</meter><b>\(Numbers.short(mark))</b></div>"
         }
         let losses = card.losses.prefix(5).map { loss -> HTML in
             "<li>\(loss.field.isEmpty ? loss.rule : "\(loss.field) · \(loss.rule)") × \(Numbers.grouped(loss.count)) <span class=\"muted\">−\(Numbers.short(loss.points))</span></li>"
         }
         let how: HTML = losses.isEmpty ? .empty : "<h3>\(web.text("失分原因", "What cost points"))</h3><ul>\(losses)</ul>"
-        let history = cards.count > 1
-            ? "<p class=\"muted\">\(web.text("历次评分", "History")): \(cards.prefix(8).map { Numbers.short($0.total) }.joined(separator: " ← "))</p>" as HTML : .empty
-        return "<p class=\"total\">\(Layout.score(card.total, web.language)) <span class=\"muted\">\(web.text("批次 \(card.load)", "load \(card.load)"))</span></p>\(marks)\(how)\(history)"
+        let history =
+            cards.count > 1
+            ? "<p class=\"muted\">\(web.text("历次评分", "History")): \(cards.prefix(8).map { Numbers.short($0.total) }.joined(separator: " ← "))</p>"
+                as HTML : .empty
+        return
+            "<p class=\"total\">\(Layout.score(card.total, web.language)) <span class=\"muted\">\(web.text("批次 \(card.load)", "load \(card.load)"))</span></p>\(marks)\(how)\(history)"
     }
 
     static func samples(_ entry: Entry, _ base: String, _ page: RecordPage?, _ web: WebRequest) -> HTML {
         guard page != nil else { return .empty }
-        let field = entry.visibleSchema(web).fields.first { $0.kind?.isPersonal != true && $0.type == .text }?.name ?? "_"
+        let field =
+            entry.visibleSchema(web).fields.first { $0.kind?.isPersonal != true && $0.type == .text }?.name ?? "_"
         let filter = "\"\(field)\" LIKE '%…%'"
         return """
             <section class="card"><h2>\(web.text("接口示例", "API"))</h2>
@@ -150,7 +187,8 @@ extension String {
         var out = ""
         for byte in utf8 {
             switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: out.unicodeScalars.append(Unicode.Scalar(byte))
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E:
+                out.unicodeScalars.append(Unicode.Scalar(byte))
             default: out += "%" + Hexadecimal.text([byte]).uppercased()
             }
         }

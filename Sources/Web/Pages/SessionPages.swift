@@ -6,7 +6,9 @@ import Kernel
 /// Signing in and out.
 enum SessionPages {
     static let routes: [Route] = [
-        Route(.get, "/signin", .nothing, .console, zh: "登录页", en: "Sign-in page") { web in .page(view(web, problem: nil)) },
+        Route(.get, "/signin", .nothing, .console, zh: "登录页", en: "Sign-in page") { web in
+            .page(view(web, problem: nil))
+        },
         Route(.post, "/signin", .actions(["session.sign_in"]), .console, zh: "登录", en: "Sign in", handle: signIn),
         Route(.post, "/signout", .actions(["session.sign_out"]), .console, zh: "退出", en: "Sign out") { web in
             _ = try await web.form()
@@ -20,10 +22,15 @@ enum SessionPages {
     static func signIn(_ web: WebRequest) async throws -> Response {
         let form = Form(urlEncoded: try await web.body())
         do {
-            let result = try await web.perform(web.services.administration.signIn, .init(login: form["login"], password: form["password"]))
+            let result = try await web.perform(
+                web.services.administration.signIn,
+                .init(login: form["login"], password: form["password"])
+            )
             let next = form["next"]
             // Only paths of this site: `//elsewhere` is an address of another.
-            let isLocal = next.hasPrefix("/") && !next.hasPrefix("//") && !next.contains("\\") && !next.utf8.contains { $0 < 0x20 }
+            let isLocal =
+                next.hasPrefix("/") && !next.hasPrefix("//") && !next.contains("\\")
+                && !next.utf8.contains { $0 < 0x20 }
             var response = Response.redirect(isLocal ? next : "/console")
             response.headers[.setCookie] = WebApplication.cookie(result.token, isSecure: web.services.settings.isSecure)
             return response
@@ -33,9 +40,13 @@ enum SessionPages {
     }
 
     static func view(_ web: WebRequest, problem: Problem?, login: String = "", next: String? = nil) -> HTML {
-        let alert: HTML = problem.map { "<p class=\"alert\" role=\"alert\">\($0.message[web.language]) \($0.hint?[web.language] ?? "")</p>" } ?? .empty
+        let alert: HTML =
+            problem.map {
+                "<p class=\"alert\" role=\"alert\">\($0.message[web.language]) \($0.hint?[web.language] ?? "")</p>"
+            } ?? .empty
         return Layout.page(
-            web.text("登录", "Sign in"), web,
+            web.text("登录", "Sign in"),
+            web,
             """
             <div class="wrap narrow"><section class="card"><h1>\(web.text("登录", "Sign in"))</h1>\(alert)
             <form method="post" action="/signin" class="stack">

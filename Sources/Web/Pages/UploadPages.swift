@@ -18,17 +18,46 @@ enum UploadPages {
         Route(.post, "/console/upload", .actions(["collect.upload"]), .console, zh: "上传", en: "Upload") { web in
             _ = try ConsolePages.signedIn(web)
             let (upload, form) = try await DataAPI.receive(web)
-            return .redirect("/console/uploads/\(upload.id)" + (form["code"].isEmpty ? "" : "?code=\(form["code"].addingPercentEncoding())"))
+            return .redirect(
+                "/console/uploads/\(upload.id)"
+                    + (form["code"].isEmpty ? "" : "?code=\(form["code"].addingPercentEncoding())")
+            )
         },
-        Route(.get, "/console/uploads/{upload}", .actions(["collect.describe", "collect.check", "catalogue.show", "catalogue.work"]), .console, zh: "检查结果", en: "What the check found", handle: show),
-        Route(.post, "/console/uploads/{upload}/create", .actions(["collect.describe", "catalogue.create", "data.load"]), .console, zh: "新建资源并加载", en: "Make a resource and load", handle: create),
-        Route(.post, "/console/uploads/{upload}/load", .actions(["collect.describe", "data.load"]), .console, zh: "加载到已有资源", en: "Load into a resource", handle: load),
+        Route(
+            .get,
+            "/console/uploads/{upload}",
+            .actions(["collect.describe", "collect.check", "catalogue.show", "catalogue.work"]),
+            .console,
+            zh: "检查结果",
+            en: "What the check found",
+            handle: show
+        ),
+        Route(
+            .post,
+            "/console/uploads/{upload}/create",
+            .actions(["collect.describe", "catalogue.create", "data.load"]),
+            .console,
+            zh: "新建资源并加载",
+            en: "Make a resource and load",
+            handle: create
+        ),
+        Route(
+            .post,
+            "/console/uploads/{upload}/load",
+            .actions(["collect.describe", "data.load"]),
+            .console,
+            zh: "加载到已有资源",
+            en: "Load into a resource",
+            handle: load
+        ),
     ]
 
     static func form(_ web: WebRequest) -> HTML {
         let code: HTML = web.query("code").map { "<input type=\"hidden\" name=\"code\" value=\"\($0)\">" } ?? .empty
         return Layout.console(
-            web.text("上传数据", "Upload"), web, scripts: ["/assets/page.js"],
+            web.text("上传数据", "Upload"),
+            web,
+            scripts: ["/assets/page.js"],
             """
             <header class="title"><h1>\(web.text("上传数据", "Upload"))</h1><p class="muted">\(web.text("CSV、TSV、XLSX、JSON、GeoJSON,或它们的 zip、gzip。编码、分隔符、表头自动识别。", "CSV, TSV, XLSX, JSON, GeoJSON, or these in zip or gzip. Encoding, delimiter and header are found out."))</p></header>
             <section class="card"><form method="post" action="/console/upload" enctype="multipart/form-data" class="stack" data-upload>
@@ -49,7 +78,9 @@ enum UploadPages {
         let selection = try DataAPI.selection(web)
         let description = try await web.perform(web.services.uploads.describe, selection)
         var target: Entry?
-        if let code = web.query("code") { target = try await web.perform(web.services.catalogue.show, Entry.code(slug: code)).entry }
+        if let code = web.query("code") {
+            target = try await web.perform(web.services.catalogue.show, Entry.code(slug: code)).entry
+        }
         let schema = target?.resource.schema ?? description.proposal.schema
         var report: CheckReport?
         var refusal: Problem?
@@ -61,11 +92,18 @@ enum UploadPages {
             }
         }
         let entries = try await web.perform(web.services.catalogue.work, (nil, 200))
-        return .page(view(web, description, selection, target, report, refusal, entries.filter { $0.resource.storage == .lake }))
+        return .page(
+            view(web, description, selection, target, report, refusal, entries.filter { $0.resource.storage == .lake })
+        )
     }
 
     static func view(
-        _ web: WebRequest, _ description: Uploads.Description, _ selection: Uploads.Selection, _ target: Entry?, _ report: CheckReport?, _ refusal: Problem?,
+        _ web: WebRequest,
+        _ description: Uploads.Description,
+        _ selection: Uploads.Selection,
+        _ target: Entry?,
+        _ report: CheckReport?,
+        _ refusal: Problem?,
         _ entries: [Entry]
     ) -> HTML {
         let upload = description.upload
@@ -74,17 +112,27 @@ enum UploadPages {
         let reading: HTML = """
             <form method="get" action="\(base)" class="row">
             \(target.map { "<input type=\"hidden\" name=\"code\" value=\"\($0.slug)\">" as HTML })
-            \(Layout.field(web.text("表", "Table"), Layout.select("table", description.tables.map { ($0.name, $0.name) }, description.table.name)))
+            \(description.tables.count > 1 ? Layout.field(web.text("表", "Table"), Layout.select("table", description.tables.map { ($0.name, $0.name) }, description.table.name)) : .empty)
             \(Layout.field(web.text("编码", "Encoding"), Layout.select("encoding", encodings, selection.encoding?.rawValue ?? "")))
             \(Layout.field(web.text("表头", "Header"), "<input name=\"header\" value=\"\(web.query("header") ?? "")\" placeholder=\"\(web.text("自动;行号或 none", "automatic; a line or none"))\" size=\"14\">"))
             <button class="quiet">\(web.text("重新读取", "Read again"))</button></form>
             """
-        let notes = (description.proposal.notes + description.notes + (report?.notes ?? [])).reduce(into: [LocalizedText]()) { if !$0.contains($1) { $0.append($1) } }
-        let remarks: HTML = notes.isEmpty ? .empty : "<ul class=\"notes\">\(notes.map { "<li>\($0[web.language])</li>" as HTML })</ul>"
-        let problem: HTML = refusal.map { "<div class=\"alert\" role=\"alert\"><p>\($0.message[web.language])</p><p>\($0.hint?[web.language] ?? "")</p></div>" } ?? .empty
-        let next = target.map { loadForm(web, base, selection, [$0], $0) } ?? "\(createForm(web, base, selection, description))\(loadForm(web, base, selection, entries, nil))"
+        let notes = (description.proposal.notes + description.notes + (report?.notes ?? [])).reduce(
+            into: [LocalizedText]()
+        ) { if !$0.contains($1) { $0.append($1) } }
+        let remarks: HTML =
+            notes.isEmpty ? .empty : "<ul class=\"notes\">\(notes.map { "<li>\($0[web.language])</li>" as HTML })</ul>"
+        let problem: HTML =
+            refusal.map {
+                "<div class=\"alert\" role=\"alert\"><p>\($0.message[web.language])</p><p>\($0.hint?[web.language] ?? "")</p></div>"
+            } ?? .empty
+        let next =
+            target.map { loadForm(web, base, selection, [$0], $0) }
+            ?? "\(createForm(web, base, selection, description))\(loadForm(web, base, selection, entries, nil))"
         return Layout.console(
-            upload.name, web, scripts: ["/assets/page.js"],
+            upload.name,
+            web,
+            scripts: ["/assets/page.js"],
             """
             <header class="title"><h1>\(upload.name)</h1><p class="muted">\(Numbers.grouped(upload.size)) \(web.text("字节", "bytes")) · \(description.table.encoding?.rawValue ?? "XLSX") · \(web.text("查看了 \(Numbers.grouped(Int64(description.proposal.rows))) 行", "\(Numbers.grouped(Int64(description.proposal.rows))) rows looked at"))</p></header>
             <section class="card"><h2>\(web.text("读取方式", "How it is read"))</h2>\(reading)\(remarks)</section>
@@ -108,13 +156,16 @@ enum UploadPages {
         let samples = report.samples.filter { $0.severity != .information }.prefix(30).map { finding -> HTML in
             "<tr><td class=\"number\">\(finding.row)</td><td>\(finding.field.isEmpty ? "—" : finding.field)</td><td><code>\(finding.maskedValue)</code></td><td>\(finding.message[web.language])\(finding.suggestion.map { "<br><span class=\"muted\">\($0[web.language])</span>" as HTML })</td></tr>"
         }
-        let sampleTable: HTML = samples.isEmpty
+        let sampleTable: HTML =
+            samples.isEmpty
             ? .empty
             : "<h3>\(web.text("逐行举例", "Row by row"))</h3><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("问题举例", "Samples"))\"><table><thead><tr><th scope=\"col\">\(web.text("行", "Row"))</th><th scope=\"col\">\(web.text("列", "Column"))</th><th scope=\"col\">\(web.text("值", "Value"))</th><th scope=\"col\">\(web.text("问题与建议", "Problem and suggestion"))</th></tr></thead><tbody>\(samples)</tbody></table></div>"
-        let ruleTable: HTML = rules.isEmpty
+        let ruleTable: HTML =
+            rules.isEmpty
             ? "<p class=\"good-text\">\(web.text("没有发现问题。", "Nothing was found."))</p>"
             : "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("按规则统计", "By rule"))\"><table><thead><tr><th scope=\"col\">\(web.text("程度", "Severity"))</th><th scope=\"col\">\(web.text("列", "Column"))</th><th scope=\"col\">\(web.text("规则", "Rule"))</th><th scope=\"col\">\(web.text("次数", "Count"))</th></tr></thead><tbody>\(rules)</tbody></table></div>"
-        return "<dl class=\"figures\">\(figures.map { "<div class=\"\($0.2)\"><dt>\($0.0)</dt><dd>\(Numbers.grouped(Int64($0.1)))</dd></div>" as HTML })</dl>\(ruleTable)\(sampleTable)"
+        return
+            "<dl class=\"figures\">\(figures.map { "<div class=\"\($0.2)\"><dt>\($0.0)</dt><dd>\(Numbers.grouped(Int64($0.1)))</dd></div>" as HTML })</dl>\(ruleTable)\(sampleTable)"
     }
 
     static func hidden(_ selection: Uploads.Selection, _ web: WebRequest) -> HTML {
@@ -123,7 +174,12 @@ enum UploadPages {
         """
     }
 
-    static func createForm(_ web: WebRequest, _ base: String, _ selection: Uploads.Selection, _ description: Uploads.Description) -> HTML {
+    static func createForm(
+        _ web: WebRequest,
+        _ base: String,
+        _ selection: Uploads.Selection,
+        _ description: Uploads.Description
+    ) -> HTML {
         let name = description.upload.name.split(separator: ".").first.map(String.init) ?? description.upload.name
         let schema = description.proposal.schema
         let items = schema.fields.map { _ in ItemPolicy(sharing: .none) }
@@ -136,7 +192,13 @@ enum UploadPages {
             """
     }
 
-    static func loadForm(_ web: WebRequest, _ base: String, _ selection: Uploads.Selection, _ entries: [Entry], _ target: Entry?) -> HTML {
+    static func loadForm(
+        _ web: WebRequest,
+        _ base: String,
+        _ selection: Uploads.Selection,
+        _ entries: [Entry],
+        _ target: Entry?
+    ) -> HTML {
         guard !entries.isEmpty else { return .empty }
         let modes = [
             ("replace", web.text("整体替换(新版本)", "replace all (a new version)")), ("append", web.text("追加", "append")),
@@ -153,7 +215,9 @@ enum UploadPages {
 
     static func selected(_ form: Form, _ web: WebRequest) throws -> Uploads.Selection {
         Uploads.Selection(
-            upload: try web.parameter("upload"), table: form["table"].isEmpty ? nil : form["table"], encoding: TextEncoding(rawValue: form["encoding"]),
+            upload: try web.parameter("upload"),
+            table: form["table"].isEmpty ? nil : form["table"],
+            encoding: TextEncoding(rawValue: form["encoding"]),
             header: DataAPI.header(form["header"].isEmpty ? nil : form["header"])
         )
     }
@@ -164,13 +228,26 @@ enum UploadPages {
         let description = try await web.perform(web.services.uploads.describe, selection)
         let content = try EntryForm.content(form, description.proposal.schema, provider: nil, web)
         let entry = try await web.perform(web.services.catalogue.create, (content, .lake))
-        let job = try await web.perform(web.services.lake.load, input(description, selection, entry.resource.code, .replace))
+        let job = try await web.perform(
+            web.services.lake.load,
+            input(description, selection, entry.resource.code, .replace)
+        )
         return .redirect("/console/jobs/\(job)")
     }
 
-    static func input(_ description: Uploads.Description, _ selection: Uploads.Selection, _ code: String, _ mode: LoadMode) -> LakeActions.LoadInput {
+    static func input(
+        _ description: Uploads.Description,
+        _ selection: Uploads.Selection,
+        _ code: String,
+        _ mode: LoadMode
+    ) -> LakeActions.LoadInput {
         .init(
-            code: code, path: description.upload.path, source: description.upload.name, table: description.table.name, mode: mode, encoding: selection.encoding,
+            code: code,
+            path: description.upload.path,
+            source: description.upload.name,
+            table: description.tables.count > 1 ? description.table.name : nil,
+            mode: mode,
+            encoding: selection.encoding,
             header: selection.header
         )
     }
