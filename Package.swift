@@ -115,7 +115,14 @@ let floor5: [Target] = [
 
 let testTargets: [Target] = [
     module("TestKit", ["Basics", "Kernel", "Web", "Composition", hummingbird, logging]),
+    tests("ArchitectureTests", []),
+    tests("BasicsTests", ["Basics"]),
+    tests("CQLTests", ["Basics", "Tabular", "CQL", "Store", "StoreSQLite"]),
+    tests("CheckTests", ["Basics", "Codes", "Tabular", "Mask", "Check"]),
+    tests("CodesTests", ["Basics", "Codes"]),
+    tests("NodeTests", ["Basics", "Tabular", "Mask", "Store", "Kernel", "Lake", "Open", "Web"]),
     tests("SealTests", ["Basics", "Seal"]),
+    tests("TabularTests", ["Basics", "Tabular"]),
 ]
 
 let package = Package(

@@ -246,11 +246,13 @@ extension BoundExpression {
         return .reals(results, validity)
     }
 
-    /// Whole numbers only, as SQL's `%`: both sides lose their fractions; by zero it is null.
+    /// Whole numbers only, as SQL's `%`: both sides lose their fractions and stop at 64 bits; by zero it is null.
     static func modulo(_ a: Double, _ b: Double) -> Double? {
-        guard a.magnitude < 9e18, b.magnitude < 9e18 else { return nil }
-        let divisor = Int64(b)
-        return divisor == 0 ? nil : Double(Int64(a) % divisor)
+        func whole(_ value: Double) -> Int64 {
+            value >= 9_223_372_036_854_775_808 ? .max : value <= -9_223_372_036_854_775_808 ? .min : Int64(value)
+        }
+        let divisor = whole(b)
+        return divisor == 0 ? nil : divisor == -1 ? 0 : Double(whole(a) % divisor)
     }
 
     func call(_ function: Function, _ arguments: [Vector], _ count: Int) -> Vector {

@@ -12,6 +12,7 @@ public struct CatalogueActions: Sendable {
         "catalogue.search",
         .catalogueRead,
         .view,
+        isPublic: true,
         zh: "检索目录",
         en: "search the catalogue"
     )
@@ -19,6 +20,7 @@ public struct CatalogueActions: Sendable {
         "catalogue.show",
         .catalogueRead,
         .view,
+        isPublic: true,
         zh: "查看条目",
         en: "show an entry"
     )

@@ -129,7 +129,8 @@ extension ColumnEvidence {
 
     func settleKind(_ field: inout Field, _ values: Int, _ reasons: inout [LocalizedText]) {
         let telling = kinds.max { $0.value < $1.value }
-        if let telling, telling.value * 100 >= kindSamples * 80, kindSamples > 0, telling.value >= 3 {
+        let share = telling.map { FieldCheck.strictKinds.contains($0.key) ? 98 : 80 } ?? 100
+        if let telling, telling.value * 100 >= kindSamples * share, kindSamples > 0, telling.value >= 3 {
             field.kind = telling.key
             if field.type == .integer { field.type = .text }
             reasons.append(

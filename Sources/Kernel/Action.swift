@@ -17,8 +17,18 @@ public struct ActionDescriptor: Sendable, Hashable {
     public var permission: Permission
     public var trail: Trail
     public var title: LocalizedText
+    /// Whether callers without an account may perform it at all; grants decide further.
+    public var isPublic: Bool
 
-    public init(_ name: String, _ permission: Permission, _ trail: Trail, zh: String, en: String) {
+    public init(
+        _ name: String,
+        _ permission: Permission,
+        _ trail: Trail,
+        isPublic: Bool = false,
+        zh: String,
+        en: String
+    ) {
+        self.isPublic = isPublic
         self.name = name
         self.permission = permission
         self.trail = trail

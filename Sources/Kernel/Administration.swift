@@ -17,7 +17,14 @@ public struct Administration: Sendable {
         organisationsDescriptor,
     ]
 
-    static let signInDescriptor = ActionDescriptor("session.sign_in", .sessionOwn, .write, zh: "登录", en: "sign in")
+    static let signInDescriptor = ActionDescriptor(
+        "session.sign_in",
+        .sessionOwn,
+        .write,
+        isPublic: true,
+        zh: "登录",
+        en: "sign in"
+    )
     static let signOutDescriptor = ActionDescriptor("session.sign_out", .sessionOwn, .write, zh: "退出", en: "sign out")
     static let accountsDescriptor = ActionDescriptor(
         "account.list",

@@ -192,8 +192,9 @@ public final class Gate: Sendable {
         let now = clock.now()
         let (grants, tree) = state.withLock { ($0.grants, $0.tree) }
         let reach = caller.principal.map { tree.subtree($0.organisation) } ?? []
+        let mayAsk = caller.principal != nil || action.isPublic
         let fitting = grants.filter { grant in
-            grant.permissions.contains(action.permission) && (grant.until ?? .max) > now
+            mayAsk && grant.permissions.contains(action.permission) && (grant.until ?? .max) > now
                 && Gate.isGrantee(grant, caller, tree) && Gate.reaches(grant, resource, reach)
         }
         guard !fitting.isEmpty else {

@@ -203,6 +203,14 @@ public final class Kernel: Sendable {
         try await databases.control.read { try WorkingCalendar.read($0) }
     }
 
+    /// Whether the databases answer: for health checks.
+    public func isAnswering() async throws -> Bool {
+        for (_, database) in databases.all {
+            guard try await database.read({ try $0.rows("SELECT 1").count == 1 }) else { return false }
+        }
+        return true
+    }
+
     /// Flushes and seals the evidence; called when the node stops.
     public func close() async throws {
         try await gate.flushPublicReads()

@@ -9,8 +9,22 @@ public struct LakeActions: Sendable {
 
     public init(_ lake: Lake) { self.lake = lake }
 
-    static let readDescriptor = ActionDescriptor("data.read", .dataRead, .read, zh: "读取数据", en: "read rows")
-    static let exportDescriptor = ActionDescriptor("data.export", .dataRead, .read, zh: "下载数据", en: "download rows")
+    static let readDescriptor = ActionDescriptor(
+        "data.read",
+        .dataRead,
+        .read,
+        isPublic: true,
+        zh: "读取数据",
+        en: "read rows"
+    )
+    static let exportDescriptor = ActionDescriptor(
+        "data.export",
+        .dataRead,
+        .read,
+        isPublic: true,
+        zh: "下载数据",
+        en: "download rows"
+    )
     static let loadDescriptor = ActionDescriptor("data.load", .dataLoad, .write, zh: "提交加载", en: "queue a load")
     static let runDescriptor = ActionDescriptor("data.run_load", .dataLoad, .write, zh: "执行加载", en: "run a load")
     static let saveDescriptor = ActionDescriptor("record.save", .dataWrite, .write, zh: "保存记录", en: "save a record")

@@ -169,7 +169,14 @@ public final class QualityStore: Sendable {
         return card
     }
 
-    static let showDescriptor = ActionDescriptor("quality.show", .catalogueRead, .view, zh: "查看质量", en: "show quality")
+    static let showDescriptor = ActionDescriptor(
+        "quality.show",
+        .catalogueRead,
+        .view,
+        isPublic: true,
+        zh: "查看质量",
+        en: "show quality"
+    )
 
     public static let descriptors = [showDescriptor]
 

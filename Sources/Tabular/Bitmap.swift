@@ -31,7 +31,8 @@ public struct Bitmap: Sendable, Hashable {
     public mutating func append(_ bit: Bool) {
         if count & 63 == 0 { words.append(0) }
         count += 1
-        if bit { words[(count - 1) >> 6] |= UInt64(1) << UInt64((count - 1) & 63) }
+        // The word may hold ones beyond the count: a zero is written too.
+        set(count - 1, bit)
     }
 
     /// How many bits are set.

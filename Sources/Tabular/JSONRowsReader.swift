@@ -96,8 +96,12 @@ final class JSONElements {
 
     /// Whether an object holds an array of objects, and so is a container rather than a row.
     static func hasRows(_ bytes: ArraySlice<UInt8>) -> Bool {
-        guard let value = try? JSONValue(bytes), let members = value.members else { return false }
-        return members.contains { member in member.value.array?.first?.members != nil && members.count <= 8 }
+        (try? JSONValue(bytes)).map { hasRows($0, depth: 0) } ?? false
+    }
+
+    private static func hasRows(_ value: JSONValue, depth: Int) -> Bool {
+        guard let members = value.members, members.count <= 12, depth < 4 else { return false }
+        return members.contains { $0.value.array?.first?.members != nil || hasRows($0.value, depth: depth + 1) }
     }
 
     /// Moves behind the first `[` that is followed by `{`.

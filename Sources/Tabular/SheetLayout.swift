@@ -37,8 +37,11 @@ public struct SheetLayout: Sendable, Hashable {
             guard let index = rows.firstIndex(where: { $0.line == Int64(line) }) else { return headerless(width) }
             return layout(rows, header: index, width: max(width, rows[index].cells.count))
         case .detect:
-            guard let header = headerIndex(rows, width: width) else { return headerless(width) }
-            return layout(rows, header: header, width: width)
+            guard let found = headerIndex(rows, width: width) else { return headerless(width) }
+            let header = lowerHeader(rows, under: found) ?? found
+            // A header may be wider than most rows, whose last cells are empty.
+            let named = [found, header].map { (rows[$0].cells.lastIndex { !$0.isEmpty } ?? -1) + 1 }.max() ?? width
+            return layout(rows, header: header, width: max(width, named))
         }
     }
 
@@ -76,6 +79,23 @@ public struct SheetLayout: Sendable, Hashable {
             if labels.count * 10 >= width * 9 { return nil }
         }
         return nil
+    }
+
+    /// The second row of a header of two merged rows: labels that begin where the first row has gaps.
+    static func lowerHeader(_ rows: [SampleRow], under header: Int) -> Int? {
+        guard header + 2 < rows.count else { return nil }
+        let upper = rows[header].cells
+        let lower = rows[header + 1].cells
+        let labels = lower.filter { !$0.isEmpty }
+        guard !labels.isEmpty, labels.count < upper.count, labels.allSatisfy(isLabel), Set(labels).count == labels.count
+        else { return nil }
+        let fillsGap = lower.indices.contains { !lower[$0].isEmpty && $0 < upper.count && upper[$0].isEmpty }
+        let leavesNames = upper.indices.contains { !upper[$0].isEmpty && ($0 >= lower.count || lower[$0].isEmpty) }
+        let valuesFollow = rows[(header + 2)...].prefix(5).allSatisfy {
+            $0.filled > labels.count || $0.filled * 2 > upper.count
+        }
+        return fillsGap && leavesNames && valuesFollow && !labels.allSatisfy { unitWords.contains($0.lowercased()) }
+            ? header + 1 : nil
     }
 
     /// Short, no number, no date, no code of digits.
@@ -151,8 +171,10 @@ public struct SheetLayout: Sendable, Hashable {
 
     static func layout(_ rows: [SampleRow], header: Int, width: Int) -> SheetLayout {
         var notes: [LocalizedText] = []
-        if header > 0 {
-            notes.append(.init("表头之上的 \(header) 行标题已略过", "\(header) title rows above the header were left out"))
+        let isJoined = header > 0 && groupRow(above: rows[header - 1].cells, padded(rows[header].cells, width)) != nil
+        let titles = header - (isJoined ? 1 : 0)
+        if titles > 0 {
+            notes.append(.init("表头之上的 \(titles) 行标题已略过", "\(titles) title rows above the header were left out"))
         }
         var last = header
         var labels = padded(rows[header].cells, width)

@@ -1,4 +1,3 @@
-import Store
 import Basics
 import Foundation
 import HTTPTypes
@@ -11,9 +10,7 @@ enum SystemRoutes {
     static func routes(_ application: WebApplication) -> [Route] {
         [
             Route(.get, "/healthz", .nothing, zh: "健康检查", en: "Health") { web in
-                let answers = try await web.services.kernel.databases.control.read {
-                    try $0.rows("SELECT 1").count == 1
-                }
+                let answers = try await web.services.kernel.isAnswering()
                 return .json(.object([.init("status", .string(answers ? "ok" : "failing"))]))
             },
             Route(.get, "/metrics", .nothing, zh: "运行指标", en: "Metrics") { web in metrics(application, web) },
