@@ -56,7 +56,7 @@ extension BoundExpression {
             let left = render(a, column, &values)
             let right = render(b, column, &values)
             switch operation {
-            case .modulo: return "((CAST(\(left) AS INTEGER) % CAST(\(right) AS INTEGER)) * 1.0)"
+            case .modulo: return "((CAST((\(left) * 1.0) AS INTEGER) % CAST((\(right) * 1.0) AS INTEGER)) * 1.0)"
             default: return "((\(left) * 1.0) \(operation.rawValue) (\(right) * 1.0))"
             }
         case .function(let function, let arguments, _): return render(function, arguments, column, &values)

@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+"""Measures the node against the figures it promises. CPU seconds are those of the process tree, from the operating system.
+
+usage: python3 Benchmarks/benchmark.py VEHICLES.csv SCHEMA.json [--peers] [--only NAME,NAME]
+
+VEHICLES.csv: 1,000,000 vehicle rows with known faults (id,plate_no,…); SCHEMA.json: the Table Schema of 19 rules they are checked against.
+--peers also runs DuckDB and frictionless (PyPI, in this Python) on the same file, in the same run.
+"""
+import http.client, json, os, random, re, resource, shutil, signal, sqlite3, statistics, subprocess, sys, tempfile, threading, time, urllib.parse
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BINARY = os.path.join(ROOT, ".build/release/tongqu")
+PASSWORD = "Bench-Pass-2026"
+TICK = os.sysconf("SC_CLK_TCK")
+only = next((a.split("=", 1)[1].split(",") for a in sys.argv if a.startswith("--only=")), None)
+vehicles, schema_path = [a for a in sys.argv[1:] if not a.startswith("--")][:2]
+
+
+def say(name, figure, unit, note=""):
+    print(f"{name:<58} {figure:>14} {unit} {note}", flush=True)
+
+
+def wanted(name):
+    return only is None or name in only
+
+
+def children_cpu():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def command_cpu(*arguments):
+    """CPU seconds and peak memory (MB) of a command; its output."""
+    before = children_cpu()
+    process = subprocess.run(["/usr/bin/time", "-f", "%M", *arguments], capture_output=True, text=True)
+    return children_cpu() - before, int(process.stderr.strip().split("\n")[-1]) / 1024, process.stdout
+
+
+class Node:
+    def __init__(self, folder, port, demo=True):
+        self.folder, self.port = folder, port
+        environment = dict(os.environ, TONGQU_DEMO_PASSWORD=PASSWORD, TONGQU_LOG_LEVEL="warning")
+        self.started = time.time()
+        self.process = subprocess.Popen(
+            [BINARY, "serve", "--data", folder, "--port", str(port)] + (["--demo"] if demo else []), env=environment, cwd=ROOT,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while True:
+            try:
+                self.ask("GET", "/healthz")
+                break
+            except OSError:
+                time.sleep(0.01)
+        self.ready = time.time() - self.started
+
+    def ask(self, method, path, body=None, headers={}):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        data = answer.read()
+        self.cookie = answer.getheader("set-cookie")
+        return answer.status, data
+
+    def sign_in(self, login):
+        _, data = self.ask("POST", "/api/v1/session", json.dumps({"login": login, "password": PASSWORD}))
+        return {"cookie": self.cookie.split(";")[0], "x-csrf-token": json.loads(data)["csrf"]}
+
+    def cpu(self):
+        fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICK
+
+    def memory(self, what="VmHWM"):
+        return int(re.search(rf"{what}:\s+(\d+)", open(f"/proc/{self.process.pid}/status").read()).group(1)) / 1024
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+
+
+def check():
+    for _ in range(1):
+        command_cpu(BINARY, "check", vehicles, "--schema", schema_path, "--format", "json")
+    runs = []
+    for _ in range(3):
+        cpu, memory, output = command_cpu(BINARY, "check", vehicles, "--schema", schema_path, "--format", "json")
+        report = json.loads(output)
+        runs.append((cpu, memory))
+    assert report["errors"] == 9983, report["errors"]
+    cpu = statistics.median(r[0] for r in runs)
+    say("check, rows per CPU-second (must 600,000)", f"{report['rows'] / cpu:,.0f}", "rows", f"{max(r[1] for r in runs):.0f} MB, {report['errors']} errors")
+    if "--peers" in sys.argv:
+        peers = os.environ.get("PEERS_FOLDER", "")
+        for name in ["validate_duckdb.py", "validate_frictionless.py"]:
+            before = children_cpu()
+            output = subprocess.run([sys.executable, name, vehicles] + (["1"] if "duck" in name else []), cwd=peers, capture_output=True, text=True).stdout
+            if "duck" in name:
+                best = max(float(x) for x in re.findall(r"rows/cpu-s=(\d+)", output))
+                say("  DuckDB, counting only", f"{best:,.0f}", "rows")
+            else:
+                say("  frictionless", f"{1_000_000 / (children_cpu() - before):,.0f}", "rows")
+
+
+def resource_schema():
+    schema = json.load(open(schema_path))
+    schema["primaryKey"] = ["id"]
+    for field in schema["fields"]:
+        if field["name"] in ("plate_no", "region_code", "vehicle_type"):
+            field["tongqu:index"] = True
+    return schema
+
+
+def make(node, session, name="营运车辆"):
+    accounts = json.loads(node.ask("GET", "/api/v1/organisations", headers=session)[1])["organisations"]
+    provider = next(o["id"] for o in accounts if "公路" in o["name"])
+    schema = resource_schema()
+    content = {"name": name, "category": "301003", "provider": provider, "summary": "基准测试所用的虚构车辆记录,一百万行。", "schema": schema,
+               "items": [{"sharing": 1}] * len(schema["fields"])}
+    return json.loads(node.ask("POST", "/api/v1/resources", json.dumps(content), session)[1])["id"]
+
+
+def upload(node, session, path):
+    with open(path, "rb") as file:
+        return json.loads(node.ask("POST", "/api/v1/uploads?name=vehicles.csv&no_secrets=true", file, session)[1])["upload"]
+
+
+def load(node, session, identifier, sent):
+    job = json.loads(node.ask("POST", f"/api/v1/resources/{identifier}/loads", json.dumps({"upload": sent, "mode": "replace"}), session)[1])["job"]
+    return job
+
+
+def wait(node, session, job):
+    while True:
+        state = json.loads(node.ask("GET", f"/api/v1/jobs/{job}", headers=session)[1])
+        if state["state"] in ("done", "failed"):
+            return state
+        time.sleep(0.05)
+
+
+def loads_pages_downloads():
+    folder = tempfile.mkdtemp(prefix="tongqu-bench-")
+    node = Node(os.path.join(folder, "n"), 18431)
+    session = node.sign_in("clerk")
+    identifier = make(node, session)
+    sent = upload(node, session, vehicles)
+    before = node.cpu()
+    state = wait(node, session, load(node, session, identifier, sent))
+    cpu = node.cpu() - before
+    assert state["result"]["good"] == 990017, state
+    say("load with rules, evidence, 4 indexes (must 120,000)", f"{1_000_000 / cpu:,.0f}", "rows", f"{node.memory():.0f} MB peak")
+    path = f"/api/v1/resources/{identifier}/records?limit=100&filter=" + urllib.parse.quote("region_code = '110101'")
+    status, data = node.ask("GET", path, headers=session)
+    assert status == 200 and len(json.loads(data)["records"]) > 10, data[:200]
+    arguments = ["wrk", "-t1", "-c8", "-d5s", "--latency", "-H", f"Cookie: {session['cookie']}", f"http://127.0.0.1:18431{path}"]
+    subprocess.run(arguments, capture_output=True)
+    before = node.cpu()
+    output = subprocess.run(arguments, capture_output=True, text=True).stdout
+    requests = int(re.search(r"(\d+) requests in", output).group(1))
+    errors = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
+    assert not errors, errors.group(0)
+    say("page of 100, filtered on an index (must 800)", f"{requests / (node.cpu() - before):,.0f}", "requests per CPU-second", re.search(r"99%\s+(\S+)", output).group(1) + " p99")
+    for round in range(2):
+        before = node.cpu()
+        status, data = node.ask("GET", f"/api/v1/resources/{identifier}/records.csv", headers=session)
+        cpu = node.cpu() - before
+        assert data.count(b"\n") == 990018
+    say("CSV download from the version (must 330,000)", f"{990_017 / cpu:,.0f}", "rows per CPU-second", f"{node.memory('VmRSS'):.0f} MB")
+    before = node.cpu()
+    status, data = node.ask("GET", f"/api/v1/resources/{identifier}/records.csv?filter=" + urllib.parse.quote("id > 0"), headers=session)
+    assert data.count(b"\n") == 990018
+    say("CSV download by scan of the table", f"{990_017 / (node.cpu() - before):,.0f}", "rows per CPU-second")
+    # Forms while the next version loads.
+    organisations = json.loads(node.ask("GET", "/api/v1/organisations", headers=session)[1])["organisations"]
+    provider = next(o["id"] for o in organisations if "公路" in o["name"])
+    form = {"name": "填报", "category": "301003", "provider": provider, "summary": "基准测试所用的逐条填报资源。", "storage": "records",
+            "schema": {"fields": [{"name": "id", "type": "string"}, {"name": "n", "type": "integer"}], "primaryKey": ["id"]}}
+    records = json.loads(node.ask("POST", "/api/v1/resources", json.dumps(form), session)[1])["id"]
+    job = load(node, session, identifier, sent)
+    times = []
+    number = 0
+    while json.loads(node.ask("GET", f"/api/v1/jobs/{job}", headers=session)[1])["state"] in ("queued", "running"):
+        for _ in range(10):
+            number += 1
+            started = time.perf_counter()
+            status, data = node.ask("POST", f"/api/v1/resources/{records}/records", json.dumps({"id": f"R{number}", "n": number}), session)
+            times.append(time.perf_counter() - started)
+            assert status == 201, data
+    times.sort()
+    say("saving a form during a load, p99 (must 50)", f"{times[int(len(times) * 0.99)] * 1000:.1f}", "ms", f"{len(times)} saves, median {times[len(times) // 2] * 1000:.1f} ms")
+    node.stop()
+    shutil.rmtree(folder)
+
+
+def spaced(text):
+    return " ".join(text)
+
+
+def searches_and_start():
+    folder = tempfile.mkdtemp(prefix="tongqu-bench-")
+    data = os.path.join(folder, "n")
+    node = Node(data, 18432)
+    node.stop()
+    words = ["公路", "交通", "运输", "车辆", "桥梁", "隧道", "港口", "航道", "客运", "货运", "执法", "许可", "信用", "监测", "卡口", "路网", "事故", "养护", "收费", "站点"]
+    rare = ["缆索", "溢油", "浮桥", "索道"]
+    chance = random.Random(7)
+    control = sqlite3.connect(os.path.join(data, "control.sqlite"))
+    template = control.execute("SELECT owner, schema, sharing FROM resources LIMIT 1").fetchone()
+    entry = control.execute("SELECT published, author FROM entries WHERE published IS NOT NULL LIMIT 1").fetchone()
+    content = json.loads(entry[0])
+    for index in range(100_000):
+        title = "".join(chance.sample(words, 3)) + (chance.choice(rare) if index % 400 == 0 else "") + f"数据{index}"
+        body = "".join(chance.sample(words, 6))
+        identifier = 1000 + index
+        content["name"], content["category"] = title, f"3010{1 + index % 11:02d}"
+        text = json.dumps(content, ensure_ascii=False)
+        control.execute("INSERT INTO resources (id, code, name, owner, state, storage, schema, sharing, is_open) VALUES (?,?,?,?,'published','lake',?,?,1)",
+                        (identifier, f"{content['category']}/9{index:06d}", title, template[0], template[1], template[2]))
+        control.execute("INSERT INTO entries (resource, category, published, stage, version, author, published_at, changed_at, rows, data_at, score, frequency, format, level, comparable) VALUES (?,?,?,'none',1,?,1,1,10,1,90,?,'csv','province',?)",
+                        (identifier, content["category"], text, entry[1], chance.choice(["daily", "monthly", "yearly"]), title))
+        control.execute("INSERT INTO entries_text (rowid, title, body) VALUES (?,?,?)", (identifier, spaced(title), spaced(body)))
+    control.commit()
+    control.close()
+    lake = sqlite3.connect(os.path.join(data, "lake.sqlite"))
+    for index in range(1000):
+        lake.execute(f"CREATE TABLE r{1000 + index}_{900000 + index} (_id INTEGER PRIMARY KEY, _owner BIGINT, _origin BIGINT, _load BIGINT, _seq BIGINT, c1 TEXT, c2 TEXT)")
+        lake.execute("INSERT INTO tables (resource, physical, schema, next_id, next_seq, rows, load, updated_at) VALUES (?,?,?,1,1,0,1,1)", (1000 + index, f"r{1000 + index}_{900000 + index}", template[1]))
+    lake.commit()
+    lake.close()
+    readies, memories = [], []
+    for _ in range(3):
+        node = Node(data, 18432, demo=False)
+        readies.append(node.ready)
+        node.ask("GET", "/search?q=" + urllib.parse.quote("公路"))
+        memories.append(node.memory())
+        if len(readies) < 3:
+            node.stop()
+    say("start to first answer, 100,000 entries (must 1.5)", f"{statistics.median(readies):.2f}", "s", f"{max(memories):.0f} MB after a search")
+    for label, list_ in [("≤ 5,000 hits (must 20)", rare), ("> 5,000 hits (must 60)", words)]:
+        times = []
+        total = 0
+        for index in range(200):
+            word = list_[index % len(list_)]
+            started = time.perf_counter()
+            status, body = node.ask("GET", "/api/v1/resources?limit=20&q=" + urllib.parse.quote(word))
+            times.append(time.perf_counter() - started)
+            total = json.loads(body)["total"]
+        times.sort()
+        say(f"search, two characters, facets, p99, {label}", f"{times[int(len(times) * 0.99)] * 1000:.1f}", "ms", f"median {times[100] * 1000:.1f} ms, {total} hits")
+    node.stop()
+    shutil.rmtree(folder)
+
+
+print(f"{time.strftime('%Y-%m-%d')} · {os.cpu_count()} cores · load {os.getloadavg()[0]:.1f}")
+for name, function in [("check", check), ("data", loads_pages_downloads), ("search", searches_and_start)]:
+    if wanted(name):
+        function()

@@ -1,0 +1,174 @@
+"""Drives the built binary with a real browser: the whole path from a file to an open resource, in two languages and two widths.
+
+usage: browser.py BINARY
+Prints `ok NAME` for each test; exits with 1 at the first that fails.
+"""
+import http.client, os, shutil, signal, socket, subprocess, sys, tempfile, time
+
+from playwright.sync_api import sync_playwright
+
+PASSWORD = "Browser-Pass-2026"
+CSV = "编号,车牌号,联系电话,车道数,经度,纬度\n" + "".join(
+    f"K{i},冀A{10000 + i},139{10000000 + i},{'x' if i == 7 else i % 6 + 1},114.{400000 + i * 977},38.{10000 + i * 613:06d}\n" for i in range(1, 61))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Node:
+    def __init__(self, binary, folder, port):
+        environment = dict(os.environ, TONGQU_DEMO_PASSWORD=PASSWORD, TONGQU_LOG_LEVEL="warning", TONGQU_LANG="zh")
+        self.port = port
+        self.process = subprocess.Popen([binary, "serve", "--data", folder, "--port", str(port), "--demo"], env=environment, stderr=subprocess.DEVNULL)
+        for _ in range(400):
+            try:
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+                connection.request("GET", "/healthz")
+                if connection.getresponse().status == 200:
+                    return
+            except OSError:
+                time.sleep(0.05)
+        raise SystemExit("the node did not start")
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(30) == 0, "SIGTERM should end the node with 0"
+
+
+def main(binary):
+    folder = tempfile.mkdtemp(prefix="tongqu-browser-")
+    node = Node(binary, os.path.join(folder, "node"), free_port())
+    base = f"http://127.0.0.1:{node.port}"
+    file = os.path.join(folder, "卡口点位.csv")
+    with open(file, "w", encoding="gb18030") as out:
+        out.write(CSV)
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path="/usr/bin/chromium",
+                args=["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"])
+            run(browser, base, file)
+            browser.close()
+        node.stop()
+        print("ok stops_cleanly_on_sigterm")
+    finally:
+        node.process.kill()
+        shutil.rmtree(folder)
+
+
+def run(browser, base, file):
+    faults = []
+
+    def page(width=1440, height=900, locale="zh-CN"):
+        opened = browser.new_context(viewport={"width": width, "height": height}, locale=locale).new_page()
+        opened.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        opened.on("pageerror", lambda error: faults.append(str(error)))
+        return opened
+
+    def sign_in(login):
+        opened = page()
+        opened.goto(base + "/signin")
+        opened.fill("[name=login]", login)
+        opened.fill("[name=password]", PASSWORD)
+        opened.click("main form button")
+        opened.wait_for_url("**/console")
+        return opened
+
+    def quiet(name):
+        assert not faults, f"{name}: {faults}"
+        print("ok", name)
+
+    public = page()
+    public.goto(base + "/")
+    assert public.locator(".entry").count() >= 3
+    public.fill("main [name=q]", "卡口")
+    public.press("main [name=q]", "Enter")
+    public.wait_for_url("**/search**")
+    public.click(".entry a")
+    public.wait_for_selector("#map[data-ready=true]", timeout=20000)
+    assert public.locator("#map canvas").bounding_box()["width"] > 500
+    quiet("public_finds_a_resource_and_its_map")
+
+    with public.expect_download() as download:
+        public.click("text=CSV")
+    assert "id,name" in open(download.value.path(), encoding="utf-8-sig").readline()
+    quiet("public_downloads_csv")
+
+    english = page(locale="en-US")
+    english.goto(base + "/?lang=en")
+    assert "Find public transport data" in english.content()
+    english.goto(base + "/search?q=%E5%8D%A1%E5%8F%A3")
+    assert "resources" in english.locator("[role=status]").inner_text()
+    quiet("english_is_complete_on_public_pages")
+
+    for path in ["/", "/search", "/resources/301001-000001", "/signin"]:
+        phone = page(390, 844)
+        phone.goto(base + path)
+        assert phone.evaluate("document.documentElement.scrollWidth") <= 390, path
+    quiet("nothing_overflows_a_phone")
+
+    clerk = sign_in("clerk")
+    clerk.goto(base + "/console/upload")
+    clerk.set_input_files("[name=file]", file)
+    clerk.check("[name=no_secrets]")
+    clerk.click("form[data-upload] button")
+    clerk.wait_for_url("**/console/uploads/**")
+    assert "GB18030" in clerk.content()
+    clerk.fill("main [name=name]", "浏览器测试卡口")
+    clerk.fill("[name=summary]", "浏览器测试所用的虚构卡口点位,六十行,一行有误。")
+    for select in clerk.locator("select[name$=_sharing]").all():
+        select.select_option("1")
+    clerk.locator("select[name=f3_type]").select_option("integer")
+    clerk.click("form[action$='/create'] button")
+    clerk.wait_for_url("**/loads/**", timeout=20000)
+    assert "59" in clerk.content() and "下载全部问题行" in clerk.content()
+    quiet("a_gbk_file_is_checked_and_loaded")
+
+    clerk.click("text=回到条目")
+    clerk.wait_for_selector("button[value=submit]")
+    entry = clerk.url
+    clerk.click("button[value=submit]")
+    clerk.wait_for_selector("[aria-current=step]:has-text('部门审核中')")
+    reviewer = sign_in("reviewer")
+    reviewer.goto(entry)
+    reviewer.click("button[value=department_yes]")
+    authority = sign_in("authority")
+    authority.goto(entry)
+    authority.click("button[value=authority_yes]")
+    authority.wait_for_selector("[aria-current=step]:has-text('已发布')")
+    quiet("three_people_publish_an_entry")
+
+    clerk.goto(entry)
+    clerk.click("text=申请开放")
+    clerk.fill("[name=reason]", "便民出行")
+    clerk.click("main form button")
+    clerk.wait_for_url("**/console/openings/*")
+    opening = clerk.url
+    for person, answer in [(reviewer, "secrecy_yes"), (authority, "authority_yes")]:
+        person.goto(opening)
+        person.fill("[name=note]", "经审查,同意")
+        person.click(f"button[value={answer}]")
+    slug = entry.rstrip("/").split("/")[-1].split("?")[0]
+    public.goto(f"{base}/resources/{slug}")
+    text = public.content()
+    assert "冀A***0" in text and "冀A10001" not in text and "13910000001" not in text
+    quiet("the_public_sees_it_masked")
+
+    auditor = sign_in("auditor")
+    auditor.goto(base + "/console/evidence")
+    auditor.click("text=验证整条链")
+    auditor.wait_for_selector("text=存证链完整")
+    quiet("the_auditor_verifies_the_chain")
+
+    public.goto(base + "/")
+    public.keyboard.press("Tab")
+    assert public.evaluate("document.activeElement.className") == "skip"
+    assert public.evaluate("document.querySelectorAll('img:not([alt])').length") == 0
+    quiet("keyboards_reach_the_content")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
