@@ -25,6 +25,7 @@ let systemLibraries: [Target] = [
     .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
     .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .systemLibrary(name: "CMalloc"),
     .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -60,7 +61,7 @@ let floor1: [Target] = [
         ]
     ),
     module("Kernel", ["Basics", "Codes", "Tabular", "CQL", "Mask", "Seal", "Store"]),
-    module("Lake", ["Basics", "Tabular", "CQL", "Check", "Mask", "Seal", "Store", "Kernel", "CLZ4"]),
+    module("Lake", ["Basics", "Tabular", "CQL", "Check", "Mask", "Seal", "Store", "Kernel", "CLZ4", "CMalloc"]),
 ]
 
 // MARK: Floor 2: capabilities; none imports another

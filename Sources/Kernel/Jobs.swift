@@ -146,7 +146,7 @@ public final class Jobs: Sendable {
     /// Runs jobs as they come until the task is cancelled.
     public func run() async throws {
         while !Task.isCancelled {
-            if try await runPending() == 0 { try await Task.sleep(for: .milliseconds(200)) }
+            if try await runPending() == 0 { try await Task.sleep(for: .milliseconds(50)) }
         }
     }
 

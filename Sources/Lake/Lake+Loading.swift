@@ -2,6 +2,7 @@ import Synchronization
 import Basics
 import Check
 import Foundation
+import CMalloc
 import Kernel
 import Seal
 import Store
@@ -297,6 +298,8 @@ extension Lake {
         let physical = isNew ? staging.name : state?.physical ?? staging.name
         try await database.write { db in try db.execute("ANALYZE \(physical)") }
         try await deliver()
+        // What a load took from the system's memory is given back; a node loads rarely and serves always.
+        malloc_trim(0)
         guard let published else { throw Problem.notFound(.init("批次", "the load")) }
         return published
     }

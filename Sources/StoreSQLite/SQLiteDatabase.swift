@@ -28,7 +28,7 @@ public final class SQLiteDatabase: Store.Database {
         configuration.prepareDatabase { db in
             try db.execute(sql: "PRAGMA synchronous = FULL")
             try db.execute(sql: "PRAGMA case_sensitive_like = ON")
-            try db.execute(sql: "PRAGMA cache_size = -\(cacheMegabytes * 1024)")
+            try db.execute(sql: "PRAGMA cache_size = -\((db.configuration.readonly ? 4 : cacheMegabytes) * 1024)")
             try db.execute(sql: "PRAGMA temp_store = \(spills ? "FILE" : "MEMORY")")
             try db.execute(sql: "PRAGMA foreign_keys = ON")
             try db.execute(sql: "PRAGMA journal_size_limit = 67108864")

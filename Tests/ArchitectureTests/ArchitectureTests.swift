@@ -16,7 +16,7 @@ import Testing
             "Check": ["Basics", "Codes", "Tabular", "CQL", "Mask", "CPCRE2"], "Mask": ["Basics", "Codes", "Tabular"],
             "Store": ["Basics", "Tabular"], "StoreSQLite": ["Basics", "Tabular", "Store"],
             "Kernel": floor1.union(["Store"]).subtracting(["Check"]),
-            "Lake": floor1.union(["Store", "Kernel", "CLZ4"]),
+            "Lake": floor1.union(["Store", "Kernel", "CLZ4", "CMalloc"]),
             "Catalogue": capability, "Collect": capability, "Open": capability, "Quality": capability,
             "Web": capability.union(["Catalogue", "Collect", "Open", "Quality"]).subtracting(["Store"]),
             "Composition": capability.union(["Catalogue", "Collect", "Open", "Quality", "Seal", "Web", "StoreSQLite"]),
