@@ -132,7 +132,7 @@ enum AdministrationPages {
                     ?? "<p class=\"good-text\" role=\"status\">\(web.text("存证链完整:\(verdict.records) 条记录、\(verdict.intervals) 个已封存区间全部验证通过,\(verdict.unsealed) 条待封存。", "The chain is sound: \(verdict.records) records and \(verdict.intervals) sealed intervals verified, \(verdict.unsealed) not sealed yet."))</p>"
             } ?? .empty
         let lines = rows.map { row -> HTML in
-            "<tr><td class=\"number\">\(row.sequence)</td><td>\(CivilTime.minute(row.at))</td><td>\(row.actor)</td><td>\(row.action)</td><td>\(row.resource)</td><td>\(Layout.badge(row.outcome, row.outcome == "denied" ? "poor" : row.outcome == "failed" ? "fair" : "good"))</td><td><code title=\"\(row.hash)\">\(String(row.hash.prefix(12)))…</code></td></tr>"
+            "<tr><td class=\"number\">\(row.sequence)</td><td>\(CivilTime.minute(row.at))</td><td>\(row.actor)</td><td>\(Words.actions[row.action]?[web.language] ?? row.action)<br><code>\(row.action)</code></td><td>\(row.resource)</td><td>\(Layout.badge(Words.outcome(row.outcome, web.language), row.outcome == "denied" ? "poor" : row.outcome == "failed" ? "fair" : "good"))</td><td><code title=\"\(row.hash)\">\(String(row.hash.prefix(12)))…</code></td></tr>"
         }
         let older: HTML =
             rows.count == 50
@@ -158,7 +158,7 @@ enum AdministrationPages {
         _ = try ConsolePages.signedIn(web)
         let list = try await web.perform(web.services.administration.jobs, 100)
         let rows = list.map { job -> HTML in
-            "<tr><td class=\"number\">\(job.id)</td><td>\(job.kind)</td><td>\(job.resource)</td><td>\(Layout.badge(job.state.rawValue, job.state == .failed ? "poor" : job.state == .done ? "good" : "fair"))</td><td class=\"number\">\(job.attempts)</td><td>\(CivilTime.minute(job.createdAt))</td><td>\(job.result["code"]?.string ?? "")</td></tr>"
+            "<tr><td class=\"number\">\(job.id)</td><td>\(job.kind)</td><td>\(job.resource)</td><td>\(Layout.badge(Words.title(job.state)[web.language], job.state == .failed ? "poor" : job.state == .done ? "good" : "fair"))</td><td class=\"number\">\(job.attempts)</td><td>\(CivilTime.minute(job.createdAt))</td><td>\(job.result["code"]?.string ?? "")</td></tr>"
         }
         let heads = [
             "#", web.text("种类", "Kind"), web.text("资源", "Resource"), web.text("状态", "State"),

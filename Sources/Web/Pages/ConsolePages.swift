@@ -91,7 +91,7 @@ enum ConsolePages {
         let jobs = try await web.perform(web.services.administration.ownJobs, 8)
         if !jobs.isEmpty {
             let items = jobs.map { job -> HTML in
-                "<li><a href=\"/console/jobs/\(job.id)\">\(web.text("加载任务", "Load job")) \(job.id)</a> \(Layout.badge(job.state.rawValue, job.state == .failed ? "poor" : job.state == .done ? "good" : "")) <span class=\"muted\">\(job.resource) · \(CivilTime.minute(job.createdAt))</span></li>"
+                "<li><a href=\"/console/jobs/\(job.id)\">\(web.text("加载任务", "Load job")) \(job.id)</a> \(Layout.badge(Words.title(job.state)[web.language], job.state == .failed ? "poor" : job.state == .done ? "good" : "")) <span class=\"muted\">\(job.resource) · \(CivilTime.minute(job.createdAt))</span></li>"
             }
             sections.append(
                 "<section class=\"card\"><h2>\(web.text("我的任务", "My jobs"))</h2><ul>\(items)</ul></section>"
@@ -124,7 +124,7 @@ enum ConsolePages {
             """
         }
         return """
-            <div class="scroll" tabindex="0" role="region" aria-label="\(web.text("目录条目", "Entries"))"><table><thead><tr><th scope="col">\(web.text("名称与代码", "Name and code"))</th><th scope="col">\(web.text("提供方", "Provider"))</th><th scope="col">\(web.text("状态", "State"))</th><th scope="col">\(web.text("记录", "Rows"))</th><th scope="col">\(web.text("质量", "Quality"))</th><th scope="col">\(web.text("变更", "Changed"))</th></tr></thead><tbody>\(rows)</tbody></table></div>
+            <div class="scroll" tabindex="0" role="region" aria-label="\(web.text("目录条目", "Entries"))"><table><thead><tr><th scope="col">\(web.text("名称与代码", "Name and code"))</th><th scope="col">\(web.text("提供方", "Provider"))</th><th scope="col">\(web.text("状态", "State"))</th><th scope="col" class="number">\(web.text("记录", "Rows"))</th><th scope="col">\(web.text("质量", "Quality"))</th><th scope="col">\(web.text("变更", "Changed"))</th></tr></thead><tbody>\(rows)</tbody></table></div>
             """
     }
 

@@ -193,10 +193,10 @@ enum EntryPages {
     static func loadTable(_ entry: Entry, _ loads: [Load], _ web: WebRequest) -> HTML {
         guard !loads.isEmpty else { return .empty }
         let rows = loads.map { load -> HTML in
-            "<tr><td><a href=\"/console/entries/\(entry.slug)/loads/\(load.id)\">\(load.id)</a></td><td>\(load.source)</td><td>\(load.mode.rawValue)</td><td>\(Layout.badge(load.state.rawValue, load.state == .done ? "good" : load.state == .failed ? "poor" : ""))</td><td class=\"number\">\(Numbers.grouped(load.good))</td><td class=\"number\">\(Numbers.grouped(load.bad))</td><td>\(CivilTime.minute(load.startedAt))</td></tr>"
+            "<tr><td><a href=\"/console/entries/\(entry.slug)/loads/\(load.id)\">\(load.id)</a></td><td>\(load.source)</td><td>\(Words.title(load.mode)[web.language])</td><td>\(Layout.badge(Words.title(load.state)[web.language], load.state == .done ? "good" : load.state == .failed ? "poor" : ""))</td><td class=\"number\">\(Numbers.grouped(load.good))</td><td class=\"number\">\(Numbers.grouped(load.bad))</td><td>\(CivilTime.minute(load.startedAt))</td></tr>"
         }
         return
-            "<section class=\"card\"><h2>\(web.text("批次", "Loads"))</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("批次", "Loads"))\"><table><thead><tr><th scope=\"col\">#</th><th scope=\"col\">\(web.text("文件", "File"))</th><th scope=\"col\">\(web.text("方式", "Mode"))</th><th scope=\"col\">\(web.text("状态", "State"))</th><th scope=\"col\">\(web.text("入库", "Loaded"))</th><th scope=\"col\">\(web.text("问题", "Bad"))</th><th scope=\"col\">\(web.text("时间", "Time"))</th></tr></thead><tbody>\(rows)</tbody></table></div></section>"
+            "<section class=\"card\"><h2>\(web.text("批次", "Loads"))</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("批次", "Loads"))\"><table><thead><tr><th scope=\"col\">#</th><th scope=\"col\">\(web.text("文件", "File"))</th><th scope=\"col\">\(web.text("方式", "Mode"))</th><th scope=\"col\">\(web.text("状态", "State"))</th><th scope=\"col\" class=\"number\">\(web.text("入库", "Loaded"))</th><th scope=\"col\" class=\"number\">\(web.text("问题", "Bad"))</th><th scope=\"col\">\(web.text("时间", "Time"))</th></tr></thead><tbody>\(rows)</tbody></table></div></section>"
     }
 
     static func openingList(_ openings: [OpeningRequest], _ web: WebRequest) -> HTML {
@@ -242,15 +242,15 @@ enum EntryPages {
             : """
             <section class="card"><h2>\(web.text("问题数据", "Quarantined rows"))</h2><p>\(web.text("改正后重新上传即可;已入库的数据不受影响。", "Correct them and load again; what was loaded is not affected."))
             <a class="button" href="/api/v1/resources/\(slug)/loads/\(id)/quarantine.csv" download>\(web.text("下载全部问题行", "Download all of them"))</a> <a class="button quiet" href="/console/upload?code=\(slug)">\(web.text("上传改正后的文件", "Upload the corrected file"))</a></p>
-            <div class="scroll" tabindex="0" role="region" aria-label="\(web.text("问题数据", "Quarantined rows"))"><table><thead><tr><th scope="col">\(web.text("行", "Row"))</th><th scope="col">\(web.text("原因", "Reasons"))</th>\(quarantine.0.prefix(12).map { "<th scope=\"col\">\($0)</th>" as HTML })</tr></thead><tbody>\(rows)</tbody></table></div></section>
+            <div class="scroll" tabindex="0" role="region" aria-label="\(web.text("问题数据", "Quarantined rows"))"><table><thead><tr><th scope="col" class="number">\(web.text("行", "Row"))</th><th scope="col">\(web.text("原因", "Reasons"))</th>\(quarantine.0.prefix(12).map { "<th scope=\"col\">\($0)</th>" as HTML })</tr></thead><tbody>\(rows)</tbody></table></div></section>
             """
         let findings = (load.report["by_rule"]?.array ?? []).map { item -> HTML in
-            "<tr><td>\(item["severity"]?.string ?? "")</td><td>\(item["field"]?.string ?? "")</td><td>\(item["rule"]?.string ?? "")</td><td class=\"number\">\(Numbers.grouped(item["count"]?.integer ?? 0))</td></tr>"
+            "<tr><td>\(Words.severity(item["severity"]?.string ?? "", web.language))</td><td>\(item["field"]?.string ?? "")</td><td>\(Words.rule(item["rule"]?.string ?? "", web.language))</td><td class=\"number\">\(Numbers.grouped(item["count"]?.integer ?? 0))</td></tr>"
         }
         let table: HTML =
             findings.isEmpty
             ? "<p class=\"good-text\">\(web.text("没有发现问题。", "Nothing was found."))</p>"
-            : "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("按规则统计", "By rule"))\"><table><thead><tr><th scope=\"col\">\(web.text("程度", "Severity"))</th><th scope=\"col\">\(web.text("列", "Column"))</th><th scope=\"col\">\(web.text("规则", "Rule"))</th><th scope=\"col\">\(web.text("次数", "Count"))</th></tr></thead><tbody>\(findings)</tbody></table></div>"
+            : "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("按规则统计", "By rule"))\"><table><thead><tr><th scope=\"col\">\(web.text("程度", "Severity"))</th><th scope=\"col\">\(web.text("列", "Column"))</th><th scope=\"col\">\(web.text("规则", "Rule"))</th><th scope=\"col\" class=\"number\">\(web.text("次数", "Count"))</th></tr></thead><tbody>\(findings)</tbody></table></div>"
         return .page(
             Layout.console(
                 "\(web.text("批次", "Load")) \(id)",

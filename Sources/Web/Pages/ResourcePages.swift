@@ -104,7 +104,9 @@ enum ResourcePages {
     static func table(_ batch: Batch, masked: Set<String>, _ web: WebRequest) -> HTML {
         let head = batch.fields.map { field -> HTML in
             let mark: HTML = masked.contains(field.name) ? " \(Layout.badge(web.text("脱敏", "masked"), "fair"))" : .empty
-            return "<th scope=\"col\" title=\"\(field.name)\">\(field.display)\(mark)</th>"
+            let isNumber = [FieldType.integer, .decimal, .real].contains(field.type)
+            return
+                "<th scope=\"col\"\(isNumber ? " class=\"number\"" as HTML : .empty) title=\"\(field.name)\">\(field.display)\(mark)</th>"
         }
         let rows = (0..<batch.count).map { row -> HTML in
             let cells = batch.fields.indices.map { column -> HTML in
@@ -155,7 +157,7 @@ enum ResourcePages {
                 "<div class=\"mark\"><span>\(dimension.title[web.language])</span><meter min=\"0\" max=\"100\" low=\"80\" high=\"95\" optimum=\"100\" value=\"\(Numbers.short(mark))\">\(Numbers.short(mark))</meter><b>\(Numbers.short(mark))</b></div>"
         }
         let losses = card.losses.prefix(5).map { loss -> HTML in
-            "<li>\(loss.field.isEmpty ? loss.rule : "\(loss.field) · \(loss.rule)") × \(Numbers.grouped(loss.count)) <span class=\"muted\">−\(Numbers.short(loss.points))</span></li>"
+            "<li>\(loss.field.isEmpty ? Words.rule(loss.rule, web.language) : "\(loss.field) · \(Words.rule(loss.rule, web.language))") × \(Numbers.grouped(loss.count)) <span class=\"muted\">−\(Numbers.short(loss.points))</span></li>"
         }
         let how: HTML = losses.isEmpty ? .empty : "<h3>\(web.text("失分原因", "What cost points"))</h3><ul>\(losses)</ul>"
         let history =

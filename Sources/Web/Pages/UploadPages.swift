@@ -159,11 +159,11 @@ enum UploadPages {
         let sampleTable: HTML =
             samples.isEmpty
             ? .empty
-            : "<h3>\(web.text("逐行举例", "Row by row"))</h3><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("问题举例", "Samples"))\"><table><thead><tr><th scope=\"col\">\(web.text("行", "Row"))</th><th scope=\"col\">\(web.text("列", "Column"))</th><th scope=\"col\">\(web.text("值", "Value"))</th><th scope=\"col\">\(web.text("问题与建议", "Problem and suggestion"))</th></tr></thead><tbody>\(samples)</tbody></table></div>"
+            : "<h3>\(web.text("逐行举例", "Row by row"))</h3><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("问题举例", "Samples"))\"><table><thead><tr><th scope=\"col\" class=\"number\">\(web.text("行", "Row"))</th><th scope=\"col\">\(web.text("列", "Column"))</th><th scope=\"col\">\(web.text("值", "Value"))</th><th scope=\"col\">\(web.text("问题与建议", "Problem and suggestion"))</th></tr></thead><tbody>\(samples)</tbody></table></div>"
         let ruleTable: HTML =
             rules.isEmpty
             ? "<p class=\"good-text\">\(web.text("没有发现问题。", "Nothing was found."))</p>"
-            : "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("按规则统计", "By rule"))\"><table><thead><tr><th scope=\"col\">\(web.text("程度", "Severity"))</th><th scope=\"col\">\(web.text("列", "Column"))</th><th scope=\"col\">\(web.text("规则", "Rule"))</th><th scope=\"col\">\(web.text("次数", "Count"))</th></tr></thead><tbody>\(rules)</tbody></table></div>"
+            : "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("按规则统计", "By rule"))\"><table><thead><tr><th scope=\"col\">\(web.text("程度", "Severity"))</th><th scope=\"col\">\(web.text("列", "Column"))</th><th scope=\"col\">\(web.text("规则", "Rule"))</th><th scope=\"col\" class=\"number\">\(web.text("次数", "Count"))</th></tr></thead><tbody>\(rules)</tbody></table></div>"
         return
             "<dl class=\"figures\">\(figures.map { "<div class=\"\($0.2)\"><dt>\($0.0)</dt><dd>\(Numbers.grouped(Int64($0.1)))</dd></div>" as HTML })</dl>\(ruleTable)\(sampleTable)"
     }

@@ -1,0 +1,66 @@
+import Basics
+import Kernel
+import Lake
+import Tabular
+
+/// The words of states, modes and rules on the pages.
+enum Words {
+    static func title(_ mode: LoadMode) -> LocalizedText {
+        switch mode {
+        case .replace: .init("整体替换", "replace")
+        case .append: .init("追加", "append")
+        case .upsert: .init("按主键更新", "update by key")
+        }
+    }
+
+    static func title(_ state: Load.State) -> LocalizedText {
+        switch state {
+        case .running: .init("进行中", "running")
+        case .done: .init("完成", "done")
+        case .failed: .init("失败", "failed")
+        }
+    }
+
+    static func title(_ state: Job.State) -> LocalizedText {
+        switch state {
+        case .queued: .init("排队", "queued")
+        case .running: .init("进行中", "running")
+        case .done: .init("完成", "done")
+        case .failed: .init("失败", "failed")
+        }
+    }
+
+    static let rules: [String: LocalizedText] = [
+        "required": .init("必填", "required"), "type": .init("类型不符", "type"), "unique": .init("重复", "unique"),
+        "key": .init("主键重复", "key"),
+        "minimum": .init("小于下限", "minimum"), "maximum": .init("大于上限", "maximum"), "length": .init("长度不符", "length"),
+        "pattern": .init("格式不符", "pattern"), "codes": .init("不在代码表中", "code list"),
+        "identifier": .init("编号无效", "identifier"),
+        "reference": .init("引用不存在", "reference"), "spreadsheet": .init("被电子表格改坏", "damaged by a spreadsheet"),
+        "normalised": .init("已规范写法", "normalised"), "row.too_few_cells": .init("列数过少", "too few cells"),
+        "row.too_many_cells": .init("列数过多", "too many cells"), "row.encoding": .init("字符无法识别", "encoding"),
+        "row.quotes": .init("引号不成对", "quotes"), "row.footer": .init("合计或说明行", "total or note"),
+        "row.oversized_cell": .init("单元格过长", "oversized cell"), "row.shape": .init("不是对象", "shape"),
+    ]
+
+    /// A rule's name; its id where it is one of the resource's own.
+    static func rule(_ id: String, _ language: Language) -> String { rules[id]?[language] ?? id }
+
+    static func severity(_ name: String, _ language: Language) -> String {
+        Severity(rawValue: name)?.title[language] ?? name
+    }
+
+    /// `allowed`, `denied`, `failed`, `counted`.
+    static func outcome(_ name: String, _ language: Language) -> String {
+        let words: [String: LocalizedText] = [
+            "allowed": .init("准许", "allowed"), "denied": .init("拒绝", "denied"), "failed": .init("失败", "failed"),
+            "counted": .init("计数", "counted"),
+        ]
+        return words[name]?[language] ?? name
+    }
+
+    static let actions: [String: LocalizedText] = Dictionary(
+        Services.descriptors.map { ($0.name, $0.title) },
+        uniquingKeysWith: { first, _ in first }
+    )
+}
