@@ -9,7 +9,7 @@ public final class Accounts: Sendable {
     let database: any Database
     let clock: Clock
     private let sessions = Mutex<[[UInt8]: Session]>([:])
-    private let keys = Mutex<[[UInt8]: Principal]>([:])
+    private let keys = Mutex<[[UInt8]: (principal: Principal, until: Int64)]>([:])
 
     /// A signed-in person's session.
     public struct Session: Sendable {
@@ -172,7 +172,7 @@ public final class Accounts: Sendable {
 
     private func forget(_ id: PrincipalID) {
         sessions.withLock { $0 = $0.filter { $0.value.principal.id != id } }
-        keys.withLock { $0 = $0.filter { $0.value.id != id } }
+        keys.withLock { $0 = $0.filter { $0.value.principal.id != id } }
     }
 
     public func find(_ id: PrincipalID) async throws -> Principal? {
@@ -221,24 +221,22 @@ public final class Accounts: Sendable {
         guard let found else { throw Accounts.refusal }
         let principal = Accounts.read(found)
         guard principal.isActive, principal.lockedUntil <= now else { throw Accounts.refusal }
-        guard fits, found.optionalText(8) != nil else {
-            // Counted in the database, so that attempts at the same time count too.
-            let id = principal.id.raw
-            try await database.write { db in
-                try db.execute(
-                    """
-                    UPDATE principals SET locked_until = CASE WHEN failures + 1 >= ? THEN ? ELSE 0 END,
-                    failures = CASE WHEN failures + 1 >= ? THEN 0 ELSE failures + 1 END WHERE id = ?
-                    """,
-                    [
-                        .integer(Accounts.maximumFailures), .integer(now + Accounts.lockLength),
-                        .integer(Accounts.maximumFailures),
-                        .integer(id),
-                    ]
-                )
-            }
-            throw Accounts.refusal
+        // Decided in the database, so that attempts at the same time count too: a lock holds whatever this attempt brought.
+        let id = principal.id.raw
+        let isRight = fits && found.optionalText(8) != nil
+        let isAdmitted = try await database.write { db in
+            guard let current = try db.row("SELECT locked_until, failures, active FROM principals WHERE id = ?", [.integer(id)]),
+                current.integer(0) <= now, current.flag(2)
+            else { return false }
+            if isRight { return true }
+            let failures = current.integer(1) + 1
+            let locks = failures >= Accounts.maximumFailures
+            try db.execute(
+                "UPDATE principals SET failures = ?, locked_until = ? WHERE id = ?",
+                [.integer(locks ? 0 : failures), .integer(locks ? now + Accounts.lockLength : 0), .integer(id)])
+            return false
         }
+        guard isAdmitted else { throw Accounts.refusal }
         let token = Secrets.token()
         let digest = Accounts.digest(token)
         let session = Session(
@@ -354,19 +352,20 @@ public final class Accounts: Sendable {
     public func principal(key: String) async throws -> Principal? {
         guard key.hasPrefix("tq_"), key.utf8.count <= 100 else { return nil }
         let digest = Accounts.digest(key)
-        if let known = keys.withLock({ $0[digest] }) { return known }
         let now = clock.now()
+        if let known = keys.withLock({ $0[digest] }) { return known.until > now ? known.principal : nil }
+        let columns = Accounts.columns.split(separator: ", ").map { "p.\($0)" }.joined(separator: ", ")
         let row = try await database.read { db in
             try db.row(
-                "SELECT \(Accounts.columns.split(separator: ", ").map { "p.\($0)" }.joined(separator: ", ")) FROM api_keys k JOIN principals p ON p.id = k.principal WHERE k.key = ? AND k.until_at > ? AND p.active = 1",
-                [.blob(digest), .integer(now)]
-            )
+                "SELECT \(columns), k.until_at FROM api_keys k JOIN principals p ON p.id = k.principal WHERE k.key = ? AND k.until_at > ? AND p.active = 1",
+                [.blob(digest), .integer(now)])
         }
-        let principal = row.map(Accounts.read)
+        guard let row else { return nil }
+        let principal = Accounts.read(row)
         keys.withLock { keys in
-            // A bounded memory; ended keys fall out at the latest when it is emptied.
+            // A bounded memory.
             if keys.count > 1000 { keys = [:] }
-            keys[digest] = principal
+            keys[digest] = (principal, row.integer(8))
         }
         return principal
     }

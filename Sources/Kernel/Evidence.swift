@@ -63,6 +63,8 @@ public struct EvidenceVerdict: Sendable {
 /// Records that arrive while one is being written are committed together: whoever comes first writes for all.
 public final class EvidenceChain: Sendable {
     let database: any Database
+    /// Where the last seal is written down a second time: cutting the chain's own file does not go unseen.
+    let control: any Database
     let key: NodeKey
     let clock: Clock
     let algorithm: DigestAlgorithm
@@ -76,8 +78,9 @@ public final class EvidenceChain: Sendable {
         var lastInterval: Int64 = 0
     }
 
-    init(database: any Database, key: NodeKey, clock: Clock, algorithm: DigestAlgorithm = .sm3) {
+    init(database: any Database, control: any Database, key: NodeKey, clock: Clock, algorithm: DigestAlgorithm = .sm3) {
         self.database = database
+        self.control = control
         self.key = key
         self.clock = clock
         self.algorithm = algorithm
@@ -151,7 +154,11 @@ public final class EvidenceChain: Sendable {
                 state.withLock { $0.isWriting = false }
                 for item in taken { item.done?.resume() }
             } catch {
-                state.withLock { $0.isWriting = false }
+                // Records nobody waits for are kept for the next try; the others answer with the failure.
+                state.withLock {
+                    $0.isWriting = false
+                    $0.waiting.insert(contentsOf: taken.filter { $0.done == nil }, at: 0)
+                }
                 for item in taken { item.done?.resume(throwing: error) }
                 return
             }
@@ -192,6 +199,10 @@ public final class EvidenceChain: Sendable {
             try db.rows("SELECT seq, hash FROM evidence WHERE seq >= ? ORDER BY seq LIMIT 100000", [.integer(from)])
         }
         guard let last = hashes.last?.integer(0) else { return }
+        // A chain that lost seals, or was altered since the last one, is not signed.
+        if let fault = try await verify(after: from - 1).fault {
+            throw Problem("evidence.unsound", status: 500, zh: "存证链不完整,不予封存:\(fault.zh)。", en: "The chain is not sound and is not sealed: \(fault.en).")
+        }
         let root = Merkle.root(hashes.map { $0.blob(1) }, algorithm)
         let message = EvidenceChain.sealed(first: from, last: last, root: root)
         let signature = try key.sign(message)
@@ -204,7 +215,27 @@ public final class EvidenceChain: Sendable {
         try await database.write { db in
             try db.execute("INSERT INTO evidence_intervals VALUES (?,?,?,?,?,?,?,?)", values)
         }
+        try await anchor(last, root)
         state.withLock { $0.lastInterval = last }
+    }
+
+    private func anchor(_ last: Int64, _ root: [UInt8]) async throws {
+        let value = "\(last):\(Hexadecimal.text(root))"
+        try await control.write { db in
+            try db.execute(
+                "INSERT INTO settings (name, value) VALUES ('evidence.anchor', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", [.text(value)])
+        }
+    }
+
+    /// Whether the seal written down in the control database is among the chain's own.
+    private func anchorFault() async throws -> LocalizedText? {
+        let anchor = try await control.read { try $0.row("SELECT value FROM settings WHERE name = 'evidence.anchor'")?.text(0) }
+        guard let anchor else { return nil }
+        let parts = anchor.split(separator: ":").map(String.init)
+        guard parts.count == 2, let last = Int64(parts[0]), let root = Hexadecimal.bytes(parts[1]) else { return nil }
+        let found = try await database.read { try $0.row("SELECT root FROM evidence_intervals WHERE last_seq = ?", [.integer(last)])?.blob(0) }
+        return found == root
+            ? nil : .init("控制库记载的封存(至第 \(last) 条)在存证库中缺失", "the seal up to record \(last), noted in the control database, is missing")
     }
 
     static func sealed(first: Int64, last: Int64, root: [UInt8]) -> [UInt8] {
@@ -213,23 +244,25 @@ public final class EvidenceChain: Sendable {
 
     // MARK: Verifying
 
-    /// Recomputes every hash, root and signature.
-    public func verify() async throws -> EvidenceVerdict {
+    /// Recomputes every hash, root and signature; with `after`, only what follows a record.
+    public func verify(after start: Int64 = 0) async throws -> EvidenceVerdict {
         var verdict = EvidenceVerdict()
-        var head: [UInt8] = []
-        var at: Int64 = 0
+        var at = start
+        var head = try await database.read { db in
+            try db.row("SELECT hash FROM evidence WHERE seq = ?", [.integer(start)])?.blob(0) ?? []
+        }
         let intervals = try await database.read { db in
             try db.rows(
                 "SELECT first_seq, last_seq, root, algorithm, signature, signature_algorithm, public_key FROM evidence_intervals ORDER BY first_seq"
             )
         }
-        var open = intervals[...]
+        var open = intervals.filter { $0.integer(0) > start }[...]
         var leaves: [[UInt8]] = []
         while true {
             let from = at
             let rows = try await database.read { db in
                 try db.rows(
-                    "SELECT seq, body, algorithm, hash FROM evidence WHERE seq > ? ORDER BY seq LIMIT 5000",
+                    "SELECT seq, body, algorithm, hash, at, actor, action, resource, outcome FROM evidence WHERE seq > ? ORDER BY seq LIMIT 5000",
                     [.integer(from)]
                 )
             }
@@ -247,6 +280,14 @@ public final class EvidenceChain: Sendable {
                 head = Digest(algorithm, of: head + Array(row.text(1).utf8)).bytes
                 guard head == row.blob(3) else {
                     verdict.fault = .init("第 \(seq) 条记录被改动", "record \(seq) was altered")
+                    return verdict
+                }
+                // What lists and filters show must be what was hashed.
+                let body = try JSONValue(text: row.text(1))
+                guard body["at"]?.integer == row.integer(4), body["actor"]?.string == row.text(5), body["action"]?.string == row.text(6),
+                    body["resource"]?.string == row.text(7), body["outcome"]?.string == row.text(8)
+                else {
+                    verdict.fault = .init("第 \(seq) 条记录的检索栏与内容不符", "the columns of record \(seq) do not agree with its body")
                     return verdict
                 }
                 at = seq
@@ -267,6 +308,7 @@ public final class EvidenceChain: Sendable {
             verdict.fault = .init("已封存的第 \(missing.integer(1)) 条记录缺失", "sealed record \(missing.integer(1)) is missing")
         }
         verdict.unsealed = leaves.count
+        if verdict.fault == nil { verdict.fault = try await anchorFault() }
         return verdict
     }
 

@@ -195,7 +195,7 @@ public final class Gate: Sendable {
         let mayAsk = caller.principal != nil || action.isPublic
         let fitting = grants.filter { grant in
             mayAsk && grant.permissions.contains(action.permission) && (grant.until ?? .max) > now
-                && Gate.isGrantee(grant, caller, tree) && Gate.reaches(grant, resource, reach)
+                && Gate.isGrantee(grant, caller, tree) && Gate.reaches(grant, resource, reach, action.permission)
         }
         guard !fitting.isEmpty else {
             if caller.principal == nil {
@@ -239,7 +239,8 @@ public final class Gate: Sendable {
         }
     }
 
-    static func reaches(_ grant: Grant, _ resource: Resource?, _ reach: Set<OrganisationID>) -> Bool {
+    static func reaches(_ grant: Grant, _ resource: Resource?, _ reach: Set<OrganisationID>, _ permission: Permission) -> Bool {
+        if permission.isOfNode { return grant.scope == .node || grant.scope == .all }
         guard let resource else {
             // Lists and searches name no resource: whoever holds the permission anywhere may ask; rows are narrowed inside.
             return true
@@ -321,6 +322,20 @@ final class Particulars: Sendable {
 }
 
 extension Gate {
+    /// The fields of a resource that a caller may see as they are: what a reference may point to.
+    public func unmaskedFields(_ action: ActionDescriptor, _ resource: Resource, _ caller: Caller) -> Set<String> {
+        guard let decision = try? decide(action, resource, caller, Particulars()), decision.rows == nil else { return [] }
+        return Set(decision.fields.filter { $0.mask == nil }.map(\.field.name))
+    }
+
+    /// Whether a grant would reach the one who makes it.
+    func concerns(_ grant: Grant, _ caller: Caller) -> Bool {
+        switch grant.grantee {
+        case .anyone, .signedIn: false
+        default: Gate.isGrantee(grant, caller, organisations)
+        }
+    }
+
     /// Whether a caller holds a permission anywhere: for showing menus.
     public func holds(_ permission: Permission, _ caller: Caller) -> Bool {
         admits(ActionDescriptor("menu", permission, .view, zh: "", en: ""), nil, caller)

@@ -187,8 +187,16 @@ public final class Jobs: Sendable {
         }
         live.withLock { $0[job.id] = nil }
         let values: [SQLValue] = [.text(state.rawValue), .text(result.text), .integer(clock.now()), .integer(job.id)]
-        _ = try? await database.write { db in
-            try db.execute("UPDATE jobs SET state = ?, result = ?, finished_at = ? WHERE id = ?", values)
+        // A full disk must not leave the job running for ever: the end is written when there is room again.
+        while !Task.isCancelled {
+            do {
+                try await database.write { db in
+                    try db.execute("UPDATE jobs SET state = ?, result = ?, finished_at = ? WHERE id = ?", values)
+                }
+                return
+            } catch {
+                try? await Task.sleep(for: .seconds(1))
+            }
         }
     }
 }

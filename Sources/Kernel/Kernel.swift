@@ -19,7 +19,7 @@ public final class Kernel: Sendable {
         self.databases = databases
         self.clock = clock
         self.key = key
-        evidence = EvidenceChain(database: databases.evidence, key: key, clock: clock)
+        evidence = EvidenceChain(database: databases.evidence, control: databases.control, key: key, clock: clock)
         gate = Gate(database: databases.control, evidence: evidence, clock: clock)
         accounts = Accounts(database: databases.control, clock: clock)
         jobs = Jobs(database: databases.control, clock: clock)

@@ -19,6 +19,14 @@ public enum Permission: String, Sendable, CaseIterable, Hashable {
     case systemManage = "system.manage"
     case sessionOwn = "session.own"
 
+    /// Whether it is about the node itself: only grants on the node (or on everything) give it.
+    public var isOfNode: Bool {
+        switch self {
+        case .accountsManage, .grantsManage, .evidenceRead, .systemManage, .sessionOwn: true
+        default: false
+        }
+    }
+
     public var title: LocalizedText {
         switch self {
         case .catalogueRead: .init("查看目录", "read the catalogue")

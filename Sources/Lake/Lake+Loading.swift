@@ -30,6 +30,7 @@ extension Lake {
     func run(
         _ request: LoadRequest,
         into resource: Resource,
+        decision: Decision,
         progress: @escaping @Sendable (Int64, Int64) -> Void
     ) async throws -> Load {
         let database = database(resource)
@@ -46,9 +47,13 @@ extension Lake {
         }
         let load = try await begin(request, digest, resource, database)
         do {
-            return try await fill(load, request, file, table, resource, database, progress)
+            let done = try await fill(load, request, file, table, resource, database, decision, progress)
+            active.withLock { _ = $0.remove(load) }
+            return done
         } catch {
-            try await abandon(load, resource, database)
+            active.withLock { _ = $0.remove(load) }
+            // Where even this fails, for want of room, the next load of the resource or the next start cleans up.
+            try? await abandon(load, resource, database)
             throw error
         }
     }
@@ -84,10 +89,17 @@ extension Lake {
             .integer(request.principal.raw), .integer(kernel.clock.now()),
         ]
         let fields = resource.schema.fields
-        return try await database.write { db in
-            if try db.row("SELECT 1 FROM loads WHERE resource = ? AND state = 'running'", [.integer(resource.id.raw)])
-                != nil
-            {
+        let known = active.withLock { $0 }
+        let load = try await database.write { db in
+            let running = try db.rows(
+                "SELECT id FROM loads WHERE resource = ? AND state = 'running'", [.integer(resource.id.raw)]
+            ).map { $0.integer(0) }
+            for dead in running where !known.contains(dead) {
+                try db.execute("DROP TABLE IF EXISTS r\(resource.id.raw)_\(dead)")
+                try db.execute(
+                    "UPDATE loads SET state = 'failed', job = NULL, finished_at = started_at WHERE id = ?", [.integer(dead)])
+            }
+            if running.contains(where: known.contains) {
                 throw Problem(
                     "load.busy",
                     status: 409,
@@ -106,6 +118,8 @@ extension Lake {
             )
             return load
         }
+        active.withLock { _ = $0.insert(load) }
+        return load
     }
 
     private func abandon(_ load: Int64, _ resource: Resource, _ database: any Database) async throws {
@@ -119,6 +133,7 @@ extension Lake {
             )
         }
         try? FileManager.default.removeItem(at: versionFile(resource, load))
+        try? FileManager.default.removeItem(at: versionFile(resource, load).appendingPathExtension("part"))
     }
 
     func versionFile(_ resource: Resource, _ load: Int64) -> URL {
@@ -134,11 +149,12 @@ extension Lake {
         _ table: TabularFile.Table,
         _ resource: Resource,
         _ database: any Database,
+        _ decision: Decision,
         _ progress: @escaping @Sendable (Int64, Int64) -> Void
     ) async throws -> Load {
         let state = try await self.state(resource)
         let reader = try file.reader(table)
-        let references = try await ReferenceIndex(resource, self)
+        let references = try await ReferenceIndex(resource, self, decision.caller)
         let checker = try Checker(
             schema: resource.schema,
             header: reader.header,

@@ -1,5 +1,6 @@
 import Synchronization
 import Basics
+import CQL
 import Check
 import Kernel
 import Store
@@ -24,7 +25,7 @@ extension Lake {
     /// Saves a form: checked like a file of one row, durable with its change number and event in one transaction.
     ///
     /// - Throws: `record.invalid` with the reasons by field, `record.storage`, `store.conflict` for a key that is there.
-    func save(_ change: RecordChange, _ resource: Resource, by principal: PrincipalID) async throws -> Int64 {
+    func save(_ change: RecordChange, _ resource: Resource, _ decision: Decision, by principal: PrincipalID) async throws -> Int64 {
         guard resource.storage == .records else {
             throw Problem(
                 "record.storage",
@@ -36,9 +37,18 @@ extension Lake {
         }
         let database = database(resource)
         let schema = resource.schema
+        let writable = Set(decision.fields.filter { $0.mask == nil }.map(\.field.name))
+        for name in change.values.keys where schema.index(name) != nil && !writable.contains(name) {
+            throw Problem("record.field", status: 403, zh: "无权填写字段“\(name)”。", en: "You may not write the field “\(name)”.")
+        }
         var values = change.values
-        if let id = change.id { values = try await current(id, resource, database).merging(values) { _, new in new } }
+        if let id = change.id {
+            let old = try await current(id, resource, database)
+            try Lake.checkScope(try Lake.checked(old, schema), decision)
+            values = old.merging(values) { _, new in new }
+        }
         let row = try Lake.checked(values, schema)
+        try Lake.checkScope(row, decision)
         let state = try await state(resource)
         let now = kernel.clock.now()
         let day = CivilTime.date(CivilTime.chinaDay(microseconds: now))
@@ -84,10 +94,14 @@ extension Lake {
     }
 
     /// Takes a record out, leaving a tombstone.
-    func delete(_ id: Int64, _ resource: Resource, by principal: PrincipalID) async throws {
+    func delete(_ id: Int64, _ resource: Resource, _ decision: Decision, by principal: PrincipalID) async throws {
         let database = database(resource)
         guard resource.storage == .records, let state = try await state(resource) else {
             throw Problem.notFound(.init("记录", "the record"))
+        }
+        if decision.rows != nil {
+            let old = try await current(id, resource, database)
+            try Lake.checkScope(try Lake.checked(old, resource.schema), decision)
         }
         let now = kernel.clock.now()
         let day = CivilTime.date(CivilTime.chinaDay(microseconds: now))
@@ -108,6 +122,14 @@ extension Lake {
                 "UPDATE tables SET next_seq = ?, rows = rows - 1, updated_at = ? WHERE resource = ?",
                 [.integer(sequence + 1), .integer(now), .integer(resource.id.raw)]
             )
+        }
+    }
+
+    /// A record outside the rows of the decision is neither changed nor made.
+    static func checkScope(_ row: Batch, _ decision: Decision) throws {
+        guard let rows = decision.rows else { return }
+        guard try BoundExpression(predicate: rows, fields: row.fields).evaluate(row).first == .yes else {
+            throw Problem("record.scope", status: 403, zh: "该记录不在授权的行范围内。", en: "The record lies outside the rows you were granted.")
         }
     }
 

@@ -19,7 +19,9 @@ public final class Lake: Sendable {
     /// Scans under way by physical table: a table is dropped when nobody reads it any more.
     let readers = Mutex<[String: Int]>([:])
     let retired = Mutex<Set<String>>([])
-    /// Loads in this process, for tests that stop one halfway.
+    /// The loads this process is working on: another one marked as running was abandoned, say on a full disk.
+    let active = Mutex<Set<Int64>>([])
+    /// Simulated faults, for tests that stop a load halfway.
     let faults: FaultPlan
 
     /// Simulated faults for tests: called between the steps of a load.
@@ -37,6 +39,11 @@ public final class Lake: Sendable {
                 at: folder.appendingPathComponent(name),
                 withIntermediateDirectories: true
             )
+        }
+        // Versions that were being written when the node stopped.
+        let versions = folder.appendingPathComponent("versions")
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: versions.path)) ?? [] where name.hasSuffix(".part") {
+            try? FileManager.default.removeItem(at: versions.appendingPathComponent(name))
         }
         for database in [kernel.databases.lake, kernel.databases.records] {
             try await Migration.apply(Lake.migrations, to: database, at: kernel.clock.now())

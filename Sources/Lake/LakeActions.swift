@@ -1,3 +1,4 @@
+import Mask
 import Basics
 import Foundation
 public import Kernel
@@ -166,7 +167,7 @@ public struct LakeActions: Sendable {
                 job: input.job,
                 principal: principal.id
             )
-            let load = try await lake.run(request, into: resource, progress: input.progress)
+            let load = try await lake.run(request, into: resource, decision: decision, progress: input.progress)
             decision.note("load", String(load.id))
             decision.note("digest", load.digest)
             decision.note("good", String(load.good))
@@ -181,7 +182,7 @@ public struct LakeActions: Sendable {
             guard let resource = decision.resource, let principal = decision.caller.principal else {
                 throw Problem.notFound(.init("资源", "the resource"))
             }
-            let id = try await lake.save(change, resource, by: principal.id)
+            let id = try await lake.save(change, resource, decision, by: principal.id)
             decision.note("record", String(id))
             return id
         }
@@ -194,7 +195,7 @@ public struct LakeActions: Sendable {
                 throw Problem.notFound(.init("资源", "the resource"))
             }
             decision.note("record", String(input.id))
-            try await lake.delete(input.id, resource, by: principal.id)
+            try await lake.delete(input.id, resource, decision, by: principal.id)
         }
     }
 
@@ -221,12 +222,12 @@ public struct LakeActions: Sendable {
             [lake] input, decision in
             guard let resource = decision.resource else { throw Problem.notFound(.init("批次", "the load")) }
             decision.note("load", String(input.load))
-            return try await lake.quarantine(
-                input.load,
-                of: resource,
-                after: input.after,
-                limit: max(1, min(input.limit, 10_000))
-            )
+            guard decision.rows == nil else {
+                throw Problem("access.denied", status: 403, zh: "限定行范围的授权不含问题数据。", en: "A grant of some rows does not cover quarantined ones.")
+            }
+            let limit = max(1, min(input.limit, 10_000))
+            let found = try await lake.quarantine(input.load, of: resource, after: input.after, limit: limit)
+            return Lake.decided(found, decision)
         }
     }
 
@@ -252,6 +253,31 @@ public struct LakeActions: Sendable {
 }
 
 extension Lake {
+    /// Quarantined cells as a decision shows them: columns of fields that may be seen, masked where they are masked.
+    static func decided(
+        _ found: (header: [String], rows: [QuarantinedRow]), _ decision: Decision
+    ) -> (header: [String], rows: [QuarantinedRow]) {
+        let access = found.header.map { name in
+            decision.fields.first { field in
+                [field.field.name, field.field.title].contains {
+                    !$0.isEmpty && TextForms.comparable($0) == TextForms.comparable(name)
+                }
+            }
+        }
+        // A column the schema does not know is shown only to those who see every field as it is.
+        let isWhole = decision.fields.count == decision.resource?.schema.fields.count && decision.fields.allSatisfy { $0.mask == nil }
+        let kept = found.header.indices.filter { access[$0] != nil || isWhole }
+        let rows = found.rows.map { row in
+            var shown = row
+            shown.cells = kept.map { index in
+                let cell = index < row.cells.count ? row.cells[index] : ""
+                return access[index]?.mask.map { $0.apply(cell) } ?? cell
+            }
+            return shown
+        }
+        return (kept.map { found.header[$0] }, rows)
+    }
+
     /// The start of a text's digest: enough to recognise it, nothing of what it says.
     static func digestText(_ text: String) -> String { "sm3:" + Hexadecimal.text(digestBytes(text).prefix(8)) }
 }

@@ -9,10 +9,17 @@ final class ReferenceIndex: Sendable {
     static let limit = 2_000_000
     private let keys: [ForeignKey: Set<String>]
 
-    init(_ resource: Resource, _ lake: Lake) async throws {
+    init(_ resource: Resource, _ lake: Lake, _ caller: Caller) async throws {
         var keys: [ForeignKey: Set<String>] = [:]
         for reference in resource.schema.foreignKeys {
             let target = try await lake.kernel.resource(reference.resource)
+            // A reference answers whether a value exists: only those who may read the field as it is may ask.
+            let visible = lake.kernel.gate.unmaskedFields(LakeActions.readDescriptor, target, caller)
+            guard visible.isSuperset(of: reference.referenced) else {
+                throw Problem(
+                    "schema.reference_denied", status: 403, zh: "无权读取被引用资源 \(reference.resource) 的字段。",
+                    en: "You may not read the fields of \(reference.resource) that a reference names.")
+            }
             guard let state = try await lake.state(target) else {
                 keys[reference] = []
                 continue
