@@ -61,7 +61,12 @@ let floor1: [Target] = [
         ]
     ),
     module("Kernel", ["Basics", "Codes", "Tabular", "CQL", "Mask", "Seal", "Store"]),
-    module("Lake", ["Basics", "Tabular", "CQL", "Check", "Mask", "Seal", "Store", "Kernel", "CLZ4", "CMalloc"]),
+    module(
+        "Lake",
+        [
+            "Basics", "Codes", "Tabular", "CQL", "Check", "Mask", "Seal", "Store", "Kernel", "CLZ4", "CMalloc",
+        ]
+    ),
 ]
 
 // MARK: Floor 2: capabilities; none imports another

@@ -84,6 +84,9 @@ public struct BoundExpression: Sendable, Hashable {
     public init(predicate source: Expression, fields: [Field]) throws(Problem) {
         self.source = source
         self.fields = fields
+        guard source.depth <= 24 else {
+            throw Problem("cql.too_large", zh: "表达式嵌套过深。", en: "The expression is nested too deeply.")
+        }
         root = try Binder(fields: fields).bind(source)
         guard root.type == .boolean else {
             throw Problem("cql.type", zh: "表达式的结果应为是/否。", en: "The expression should yield true or false.")

@@ -41,6 +41,18 @@ public indirect enum Expression: Sendable, Hashable {
         return names
     }
 
+    /// How deep the tree is: what databases can parse has a limit.
+    var depth: Int {
+        switch self {
+        case .property, .literal: 1
+        case .compare(_, let a, let b), .arithmetic(_, let a, let b), .like(let a, let b): 1 + max(a.depth, b.depth)
+        case .and(let list), .or(let list), .function(_, let list): 1 + (list.map(\.depth).max() ?? 0)
+        case .not(let a), .isNull(let a): 1 + a.depth
+        case .between(let a, let b, let c): 1 + max(a.depth, b.depth, c.depth)
+        case .isIn(let a, _): 1 + a.depth
+        }
+    }
+
     func visit(_ body: (Expression) -> Void) {
         body(self)
         switch self {

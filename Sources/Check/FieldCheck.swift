@@ -367,7 +367,10 @@ final class FieldCheck {
             return nil
         }
         let padded = cell.first.map { $0 <= 0x20 } == true || cell.last.map { $0 <= 0x20 } == true
-        if field.lenient || padded, let found = LenientValue.read(cell, field), let value = lenient(found) {
+        let isFullWidth = cell.contains(0xEF)
+        if field.lenient || padded || isFullWidth, let found = LenientValue.read(cell, field),
+            let value = lenient(found)
+        {
             hit(row, normalisedRule)
             return value
         }

@@ -4,31 +4,6 @@ import Mask
 import Tabular
 
 extension ColumnEvidence {
-    /// Words in names that tell what a column means.
-    static let namedKinds: [(words: [String], kind: SemanticKind)] = [
-        (["统一社会信用代码", "信用代码", "uscc", "credit_code"], .creditCode),
-        (["组织机构代码"], .organisationCode),
-        (["身份证", "公民身份", "id_card", "idcard"], .residentID),
-        (["行政区划代码", "区划代码", "region_code", "adcode", "division_code"], .divisionCode),
-        (["箱号", "container_no", "container"], .container),
-        (["车架号", "车辆识别", "vin"], .vin),
-        (["车牌", "号牌", "plate_no", "plate"], .plate),
-        (["mmsi"], .mmsi),
-        (["imo"], .imoNumber),
-        (["从业资格证"], .qualificationCertificate),
-        (["道路运输证"], .transportCertificate),
-        (["桩号", "stake"], .stake),
-        (["路线编号", "route_code"], .routeNumber),
-        (["手机", "电话", "phone", "mobile", "tel"], .phone),
-        (["邮箱", "email", "e-mail"], .email),
-        (["银行卡", "银行账号"], .bankCard),
-        (["经度", "longitude", "lng", "lon", "xlong"], .longitude),
-        (["纬度", "latitude", "lat", "ylat"], .latitude),
-        (["姓名", "owner_name", "driver_name", "联系人", "负责人", "驾驶员"], .personName),
-        (["地址", "住址", "address"], .address),
-        (["单位名称", "企业名称", "业户名称", "公司名称", "机构名称", "company_name"], .organisationName),
-    ]
-
     func proposal(rows: Int, missing: Set<String>) -> FieldProposal {
         var field = Field(name)
         var reasons: [LocalizedText] = []
@@ -108,24 +83,14 @@ extension ColumnEvidence {
             return found(.timestamp, true, looseTimestamps)
         }
         if max(looseDates, dates) * 100 >= values * 90 { return found(.date, true, max(looseDates, dates)) }
+        if looseReals > reals, looseIntegers * 100 >= values * 97 { return found(.integer, true, looseIntegers) }
+        if looseReals > reals, looseReals * 100 >= values * 97 { return found(.real, true, looseReals) }
         if points * 100 >= values * 97 { return found(.point, false, points) }
         if booleans * 100 >= values * 99, distinct.count == 2 { return found(.boolean, true, booleans) }
         return (.text, false, 0.95)
     }
 
-    func namedKind() -> SemanticKind? {
-        let lower = name.lowercased()
-        for (words, kind) in ColumnEvidence.namedKinds {
-            for word in words {
-                let isShort = word.utf8.count <= 4 && word.utf8.allSatisfy { $0 < 0x80 }
-                let fits =
-                    isShort
-                    ? lower.split(whereSeparator: { !$0.isLetter }).contains { $0 == word } : lower.contains(word)
-                if fits { return kind }
-            }
-        }
-        return nil
-    }
+    func namedKind() -> SemanticKind? { SemanticKind.suggested(by: name) }
 
     func settleKind(_ field: inout Field, _ values: Int, _ reasons: inout [LocalizedText]) {
         let telling = kinds.max { $0.value < $1.value }
@@ -147,6 +112,10 @@ extension ColumnEvidence {
             let limit: Double = named == .longitude ? 360 : 90.5
             guard field.type == .real || field.type == .integer, minimum >= -limit, maximum <= limit else { return }
         case .phone, .personName, .address, .organisationName, .email, .bankCard:
+            guard field.type == .text || field.type == .integer else { return }
+            field.type = .text
+        case _ where named.isPersonal:
+            // Personal data is recognised by its name alone: a wrong check digit makes nobody anonymous.
             guard field.type == .text || field.type == .integer else { return }
             field.type = .text
         default:

@@ -1,5 +1,5 @@
 public import Basics
-import Codes
+public import Codes
 public import Tabular
 
 /// A proposed field with how sure the proposal is and why.
@@ -54,6 +54,20 @@ public enum Inference {
             rows += wanted
         }
         return propose(columns, rows: rows, layout: layout)
+    }
+
+    /// The personal kind that most of some values are, by pattern and check digit; nil for none.
+    public static func personalKind(of values: [String]) -> SemanticKind? {
+        var evidence = ColumnEvidence(name: "")
+        var filled = 0
+        for value in values where !value.isEmpty {
+            filled += 1
+            Array(value.utf8).withUnsafeBufferPointer { evidence.guessKinds($0) }
+        }
+        // A third is enough: what is mixed with other values is still personal.
+        return evidence.kinds.filter { $0.key.isPersonal && $0.value * 3 >= filled && $0.value >= 3 }.max {
+            $0.value < $1.value
+        }?.key
     }
 
     static func propose(_ columns: [ColumnEvidence], rows: Int, layout: SheetLayout) -> SchemaProposal {
@@ -128,6 +142,8 @@ struct ColumnEvidence {
     var reals = 0
     var dates = 0
     var looseDates = 0
+    var looseIntegers = 0
+    var looseReals = 0
     var timestamps = 0
     var looseTimestamps = 0
     var times = 0
@@ -214,6 +230,10 @@ struct ColumnEvidence {
             minimum = min(minimum, real)
             maximum = max(maximum, real)
         }
+        if cell.count <= 40, cell.contains(0x2C) || cell.contains(0xEF) || integers + reals > 0 {
+            if case .integer = LenientValue.read(cell, Field("", .integer)) { looseIntegers += 1 }
+            if case .real = LenientValue.read(cell, Field("", .real)) { looseReals += 1 }
+        }
         if SpreadsheetDamage.diagnose(cell) != nil { damaged += 1 }
         guard cell.count <= 40 || first == 0x7B else { return }
         if CivilTime.parseISODate(cell) != nil { dates += 1 }
@@ -232,7 +252,8 @@ struct ColumnEvidence {
         if cell.count <= 5, LenientValue.boolean(String(decoding: cell, as: UTF8.self)) != nil { booleans += 1 }
         if cell.contains(0x20) || cell.contains(0x2C) {
             let numbers = cell.split { $0 == 0x20 || $0 == 0x2C || $0 == 0x5B || $0 == 0x5D }
-            if numbers.count == 2, numbers.allSatisfy({ Numbers.parseReal(UnsafeBufferPointer(rebasing: $0)) != nil }) {
+            let values = numbers.compactMap { Numbers.parseReal(UnsafeBufferPointer(rebasing: $0)) }
+            if numbers.count == 2, values.count == 2, values[0].magnitude <= 180, values[1].magnitude <= 90 {
                 points += 1
             }
         }

@@ -59,6 +59,15 @@ struct RuleBuilder {
             )
         case .quotes:
             add(oddity.rawValue, "", .warning, .normativity, .init("引号不成对", "quotes do not match"), nil)
+        case .unclosed:
+            add(
+                oddity.rawValue,
+                "",
+                .error,
+                .normativity,
+                .init("引号没有闭合,其后各行都被并入本单元格", "a quote never closes: all lines after it were taken into the cell"),
+                .init("补上引号后重新检查:其后的行尚未读取", "add the quote and check again: the lines after it were not read")
+            )
         case .footer:
             add(
                 oddity.rawValue,
@@ -102,7 +111,7 @@ enum Explanation {
 
     /// A value as its owner may see it in a report: personal kinds masked, others cut at 60 characters.
     static func masked(_ text: String, _ field: Field?) -> String {
-        if let kind = field?.kind, let mask = Mask.standard(for: kind) { return mask.apply(text) }
+        if let kind = field?.protectedKind, let mask = Mask.standard(for: kind) { return mask.apply(text) }
         return text.count > 60 ? String(text.prefix(60)) + "…" : text
     }
 }

@@ -97,7 +97,10 @@ public final class Node: Sendable {
         let catalogue = try await Catalogue(kernel: kernel)
         self.catalogue = catalogue
         quality = QualityStore(kernel: kernel)
-        opening = Opening(kernel: kernel) { code in try await catalogue.opennessChanged(code) }
+        let lake = lake
+        opening = Opening(kernel: kernel, kinds: { try await lake.personalKinds($0) }) { code in
+            try await catalogue.opennessChanged(code)
+        }
         let uploadFolder = settings.folder.appendingPathComponent("uploads")
         uploads = Uploads(kernel: kernel, folder: uploadFolder)
         let temporary = settings.folder.appendingPathComponent("temporary")

@@ -225,7 +225,11 @@ public final class Accounts: Sendable {
         let id = principal.id.raw
         let isRight = fits && found.optionalText(8) != nil
         let isAdmitted = try await database.write { db in
-            guard let current = try db.row("SELECT locked_until, failures, active FROM principals WHERE id = ?", [.integer(id)]),
+            guard
+                let current = try db.row(
+                    "SELECT locked_until, failures, active FROM principals WHERE id = ?",
+                    [.integer(id)]
+                ),
                 current.integer(0) <= now, current.flag(2)
             else { return false }
             if isRight { return true }
@@ -233,7 +237,8 @@ public final class Accounts: Sendable {
             let locks = failures >= Accounts.maximumFailures
             try db.execute(
                 "UPDATE principals SET failures = ?, locked_until = ? WHERE id = ?",
-                [.integer(locks ? 0 : failures), .integer(locks ? now + Accounts.lockLength : 0), .integer(id)])
+                [.integer(locks ? 0 : failures), .integer(locks ? now + Accounts.lockLength : 0), .integer(id)]
+            )
             return false
         }
         guard isAdmitted else { throw Accounts.refusal }
@@ -358,7 +363,8 @@ public final class Accounts: Sendable {
         let row = try await database.read { db in
             try db.row(
                 "SELECT \(columns), k.until_at FROM api_keys k JOIN principals p ON p.id = k.principal WHERE k.key = ? AND k.until_at > ? AND p.active = 1",
-                [.blob(digest), .integer(now)])
+                [.blob(digest), .integer(now)]
+            )
         }
         guard let row else { return nil }
         let principal = Accounts.read(row)

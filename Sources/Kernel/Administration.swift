@@ -227,9 +227,13 @@ public struct Administration: Sendable {
             // The system administrator must not become the other two.
             guard isLocal || target?.roles.isDisjoint(with: [.securityAdministrator, .auditor]) == true else {
                 throw Problem(
-                    "account.protected", status: 403, zh: "安全管理员和审计员的密码只能在本机用命令重置。",
-                    en: "The passwords of the security administrator and the auditor are reset on the node's own machine only.",
-                    hint: .init("tongqu user password 账号", "tongqu user password LOGIN"))
+                    "account.protected",
+                    status: 403,
+                    zh: "安全管理员和审计员的密码只能在本机用命令重置。",
+                    en:
+                        "The passwords of the security administrator and the auditor are reset on the node's own machine only.",
+                    hint: .init("tongqu user password 账号", "tongqu user password LOGIN")
+                )
             }
             try await kernel.accounts.setPassword(input.1, of: input.0)
         }
@@ -239,9 +243,16 @@ public struct Administration: Sendable {
         Action(Self.createKeyDescriptor) { [kernel] input, decision in
             decision.note("principal", String(input.0.raw))
             let target = try await kernel.accounts.find(input.0)
-            guard decision.caller.principal?.kind == .service || target?.kind == .service || decision.caller.principal?.id == input.0 else {
+            guard
+                decision.caller.principal?.kind == .service || target?.kind == .service
+                    || decision.caller.principal?.id == input.0
+            else {
                 throw Problem(
-                    "account.key", status: 403, zh: "接口密钥只能为服务账号或本人建立。", en: "API keys are made for service accounts and for oneself only.")
+                    "account.key",
+                    status: 403,
+                    zh: "接口密钥只能为服务账号或本人建立。",
+                    en: "API keys are made for service accounts and for oneself only."
+                )
             }
             let until = kernel.clock.now() + Int64(max(1, min(input.days, 366))) * CivilTime.microsecondsPerDay
             return try await kernel.accounts.createKey(for: input.0, note: input.note, until: until)
@@ -251,7 +262,12 @@ public struct Administration: Sendable {
     public var setRoles: Action<(PrincipalID, Set<Role>), Void> {
         Action(Self.setRolesDescriptor) { [kernel] input, decision in
             if decision.caller.principal?.id == input.0 {
-                throw Problem("grant.own", status: 403, zh: "不能给自己授权或分配角色。", en: "Nobody grants rights or assigns roles to themselves.")
+                throw Problem(
+                    "grant.own",
+                    status: 403,
+                    zh: "不能给自己授权或分配角色。",
+                    en: "Nobody grants rights or assigns roles to themselves."
+                )
             }
             decision.note("principal", String(input.0.raw))
             decision.note("roles", input.1.map(\.rawValue).sorted().joined(separator: ","))
@@ -271,7 +287,12 @@ public struct Administration: Sendable {
         Action(Self.grantDescriptor) { [kernel] input, decision in
             try await Administration.check(input, kernel)
             if kernel.gate.concerns(input, decision.caller) {
-                throw Problem("grant.own", status: 403, zh: "不能给自己授权或分配角色。", en: "Nobody grants rights or assigns roles to themselves.")
+                throw Problem(
+                    "grant.own",
+                    status: 403,
+                    zh: "不能给自己授权或分配角色。",
+                    en: "Nobody grants rights or assigns roles to themselves."
+                )
             }
             decision.note("permissions", input.permissions.map(\.rawValue).sorted().joined(separator: ","))
             let by = decision.caller.principal?.id
@@ -286,7 +307,11 @@ public struct Administration: Sendable {
             throw Problem("grant.empty", zh: "授权没有任何权限。", en: "The grant has no permission.")
         }
         if grant.scope != .node, grant.scope != .all, grant.permissions.contains(where: \.isOfNode) {
-            throw Problem("grant.scope", zh: "管理类权限只能在节点范围授予。", en: "Permissions on the node are not granted on a resource.")
+            throw Problem(
+                "grant.scope",
+                zh: "管理类权限只能在节点范围授予。",
+                en: "Permissions on the node are not granted on a resource."
+            )
         }
         switch grant.grantee {
         case .principal(let id):

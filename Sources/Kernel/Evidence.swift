@@ -201,7 +201,12 @@ public final class EvidenceChain: Sendable {
         guard let last = hashes.last?.integer(0) else { return }
         // A chain that lost seals, or was altered since the last one, is not signed.
         if let fault = try await verify(after: from - 1).fault {
-            throw Problem("evidence.unsound", status: 500, zh: "存证链不完整,不予封存:\(fault.zh)。", en: "The chain is not sound and is not sealed: \(fault.en).")
+            throw Problem(
+                "evidence.unsound",
+                status: 500,
+                zh: "存证链不完整,不予封存:\(fault.zh)。",
+                en: "The chain is not sound and is not sealed: \(fault.en)."
+            )
         }
         let root = Merkle.root(hashes.map { $0.blob(1) }, algorithm)
         let message = EvidenceChain.sealed(first: from, last: last, root: root)
@@ -223,19 +228,29 @@ public final class EvidenceChain: Sendable {
         let value = "\(last):\(Hexadecimal.text(root))"
         try await control.write { db in
             try db.execute(
-                "INSERT INTO settings (name, value) VALUES ('evidence.anchor', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", [.text(value)])
+                "INSERT INTO settings (name, value) VALUES ('evidence.anchor', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                [.text(value)]
+            )
         }
     }
 
     /// Whether the seal written down in the control database is among the chain's own.
     private func anchorFault() async throws -> LocalizedText? {
-        let anchor = try await control.read { try $0.row("SELECT value FROM settings WHERE name = 'evidence.anchor'")?.text(0) }
+        let anchor = try await control.read {
+            try $0.row("SELECT value FROM settings WHERE name = 'evidence.anchor'")?.text(0)
+        }
         guard let anchor else { return nil }
         let parts = anchor.split(separator: ":").map(String.init)
         guard parts.count == 2, let last = Int64(parts[0]), let root = Hexadecimal.bytes(parts[1]) else { return nil }
-        let found = try await database.read { try $0.row("SELECT root FROM evidence_intervals WHERE last_seq = ?", [.integer(last)])?.blob(0) }
+        let found = try await database.read {
+            try $0.row("SELECT root FROM evidence_intervals WHERE last_seq = ?", [.integer(last)])?.blob(0)
+        }
         return found == root
-            ? nil : .init("控制库记载的封存(至第 \(last) 条)在存证库中缺失", "the seal up to record \(last), noted in the control database, is missing")
+            ? nil
+            : .init(
+                "控制库记载的封存(至第 \(last) 条)在存证库中缺失",
+                "the seal up to record \(last), noted in the control database, is missing"
+            )
     }
 
     static func sealed(first: Int64, last: Int64, root: [UInt8]) -> [UInt8] {
@@ -284,10 +299,14 @@ public final class EvidenceChain: Sendable {
                 }
                 // What lists and filters show must be what was hashed.
                 let body = try JSONValue(text: row.text(1))
-                guard body["at"]?.integer == row.integer(4), body["actor"]?.string == row.text(5), body["action"]?.string == row.text(6),
+                guard body["at"]?.integer == row.integer(4), body["actor"]?.string == row.text(5),
+                    body["action"]?.string == row.text(6),
                     body["resource"]?.string == row.text(7), body["outcome"]?.string == row.text(8)
                 else {
-                    verdict.fault = .init("第 \(seq) 条记录的检索栏与内容不符", "the columns of record \(seq) do not agree with its body")
+                    verdict.fault = .init(
+                        "第 \(seq) 条记录的检索栏与内容不符",
+                        "the columns of record \(seq) do not agree with its body"
+                    )
                     return verdict
                 }
                 at = seq

@@ -239,7 +239,12 @@ public final class Gate: Sendable {
         }
     }
 
-    static func reaches(_ grant: Grant, _ resource: Resource?, _ reach: Set<OrganisationID>, _ permission: Permission) -> Bool {
+    static func reaches(
+        _ grant: Grant,
+        _ resource: Resource?,
+        _ reach: Set<OrganisationID>,
+        _ permission: Permission
+    ) -> Bool {
         if permission.isOfNode { return grant.scope == .node || grant.scope == .all }
         guard let resource else {
             // Lists and searches name no resource: whoever holds the permission anywhere may ask; rows are narrowed inside.
@@ -288,7 +293,7 @@ public final class Gate: Sendable {
         if let fields = grant.fields, !fields.contains(field.name) { return nil }
         if grant.scope == .shared, resource.sharing(index) != .unconditional { return nil }
         if let mask = grant.masks[field.name] { return (mask, ()) }
-        if grant.masksPersonalFields, let kind = field.kind, kind.isPersonal {
+        if grant.masksPersonalFields, let kind = field.protectedKind, kind.isPersonal {
             return (Mask.standard(for: kind) ?? .suppress, ())
         }
         return (nil, ())
@@ -324,7 +329,9 @@ final class Particulars: Sendable {
 extension Gate {
     /// The fields of a resource that a caller may see as they are: what a reference may point to.
     public func unmaskedFields(_ action: ActionDescriptor, _ resource: Resource, _ caller: Caller) -> Set<String> {
-        guard let decision = try? decide(action, resource, caller, Particulars()), decision.rows == nil else { return [] }
+        guard let decision = try? decide(action, resource, caller, Particulars()), decision.rows == nil else {
+            return []
+        }
         return Set(decision.fields.filter { $0.mask == nil }.map(\.field.name))
     }
 

@@ -92,12 +92,15 @@ extension Lake {
         let known = active.withLock { $0 }
         let load = try await database.write { db in
             let running = try db.rows(
-                "SELECT id FROM loads WHERE resource = ? AND state = 'running'", [.integer(resource.id.raw)]
+                "SELECT id FROM loads WHERE resource = ? AND state = 'running'",
+                [.integer(resource.id.raw)]
             ).map { $0.integer(0) }
             for dead in running where !known.contains(dead) {
                 try db.execute("DROP TABLE IF EXISTS r\(resource.id.raw)_\(dead)")
                 try db.execute(
-                    "UPDATE loads SET state = 'failed', job = NULL, finished_at = started_at WHERE id = ?", [.integer(dead)])
+                    "UPDATE loads SET state = 'failed', job = NULL, finished_at = started_at WHERE id = ?",
+                    [.integer(dead)]
+                )
             }
             if running.contains(where: known.contains) {
                 throw Problem(

@@ -25,7 +25,12 @@ extension Lake {
     /// Saves a form: checked like a file of one row, durable with its change number and event in one transaction.
     ///
     /// - Throws: `record.invalid` with the reasons by field, `record.storage`, `store.conflict` for a key that is there.
-    func save(_ change: RecordChange, _ resource: Resource, _ decision: Decision, by principal: PrincipalID) async throws -> Int64 {
+    func save(
+        _ change: RecordChange,
+        _ resource: Resource,
+        _ decision: Decision,
+        by principal: PrincipalID
+    ) async throws -> Int64 {
         guard resource.storage == .records else {
             throw Problem(
                 "record.storage",
@@ -39,7 +44,12 @@ extension Lake {
         let schema = resource.schema
         let writable = Set(decision.fields.filter { $0.mask == nil }.map(\.field.name))
         for name in change.values.keys where schema.index(name) != nil && !writable.contains(name) {
-            throw Problem("record.field", status: 403, zh: "无权填写字段“\(name)”。", en: "You may not write the field “\(name)”.")
+            throw Problem(
+                "record.field",
+                status: 403,
+                zh: "无权填写字段“\(name)”。",
+                en: "You may not write the field “\(name)”."
+            )
         }
         var values = change.values
         if let id = change.id {
@@ -129,7 +139,12 @@ extension Lake {
     static func checkScope(_ row: Batch, _ decision: Decision) throws {
         guard let rows = decision.rows else { return }
         guard try BoundExpression(predicate: rows, fields: row.fields).evaluate(row).first == .yes else {
-            throw Problem("record.scope", status: 403, zh: "该记录不在授权的行范围内。", en: "The record lies outside the rows you were granted.")
+            throw Problem(
+                "record.scope",
+                status: 403,
+                zh: "该记录不在授权的行范围内。",
+                en: "The record lies outside the rows you were granted."
+            )
         }
     }
 

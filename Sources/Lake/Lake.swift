@@ -42,7 +42,8 @@ public final class Lake: Sendable {
         }
         // Versions that were being written when the node stopped.
         let versions = folder.appendingPathComponent("versions")
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: versions.path)) ?? [] where name.hasSuffix(".part") {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: versions.path)) ?? []
+        where name.hasSuffix(".part") {
             try? FileManager.default.removeItem(at: versions.appendingPathComponent(name))
         }
         for database in [kernel.databases.lake, kernel.databases.records] {

@@ -223,7 +223,12 @@ public struct LakeActions: Sendable {
             guard let resource = decision.resource else { throw Problem.notFound(.init("批次", "the load")) }
             decision.note("load", String(input.load))
             guard decision.rows == nil else {
-                throw Problem("access.denied", status: 403, zh: "限定行范围的授权不含问题数据。", en: "A grant of some rows does not cover quarantined ones.")
+                throw Problem(
+                    "access.denied",
+                    status: 403,
+                    zh: "限定行范围的授权不含问题数据。",
+                    en: "A grant of some rows does not cover quarantined ones."
+                )
             }
             let limit = max(1, min(input.limit, 10_000))
             let found = try await lake.quarantine(input.load, of: resource, after: input.after, limit: limit)
@@ -255,7 +260,8 @@ public struct LakeActions: Sendable {
 extension Lake {
     /// Quarantined cells as a decision shows them: columns of fields that may be seen, masked where they are masked.
     static func decided(
-        _ found: (header: [String], rows: [QuarantinedRow]), _ decision: Decision
+        _ found: (header: [String], rows: [QuarantinedRow]),
+        _ decision: Decision
     ) -> (header: [String], rows: [QuarantinedRow]) {
         let access = found.header.map { name in
             decision.fields.first { field in
@@ -265,7 +271,9 @@ extension Lake {
             }
         }
         // A column the schema does not know is shown only to those who see every field as it is.
-        let isWhole = decision.fields.count == decision.resource?.schema.fields.count && decision.fields.allSatisfy { $0.mask == nil }
+        let isWhole =
+            decision.fields.count == decision.resource?.schema.fields.count
+            && decision.fields.allSatisfy { $0.mask == nil }
         let kept = found.header.indices.filter { access[$0] != nil || isWhole }
         let rows = found.rows.map { row in
             var shown = row

@@ -67,7 +67,8 @@ struct DecidedQuery: Sendable {
         table = state.table
         rows = state.rows
         let visible = Dictionary(decision.fields.map { ($0.field.name, $0) }, uniquingKeysWith: { first, _ in first })
-        let wanted = query.fields ?? decision.fields.map(\.field.name)
+        var taken: Set<String> = []
+        let wanted = (query.fields ?? decision.fields.map(\.field.name)).filter { taken.insert($0).inserted }
         var outputs: [(field: Field, columns: [String], mask: Mask?)] = []
         for name in wanted {
             guard let access = visible[name] else { throw DecidedQuery.unknown(name) }

@@ -17,8 +17,11 @@ final class ReferenceIndex: Sendable {
             let visible = lake.kernel.gate.unmaskedFields(LakeActions.readDescriptor, target, caller)
             guard visible.isSuperset(of: reference.referenced) else {
                 throw Problem(
-                    "schema.reference_denied", status: 403, zh: "无权读取被引用资源 \(reference.resource) 的字段。",
-                    en: "You may not read the fields of \(reference.resource) that a reference names.")
+                    "schema.reference_denied",
+                    status: 403,
+                    zh: "无权读取被引用资源 \(reference.resource) 的字段。",
+                    en: "You may not read the fields of \(reference.resource) that a reference names."
+                )
             }
             guard let state = try await lake.state(target) else {
                 keys[reference] = []

@@ -1,5 +1,5 @@
 public import Basics
-import Codes
+public import Codes
 public import Kernel
 public import Mask
 public import Store
@@ -88,6 +88,8 @@ public struct OpeningRequest: Sendable {
 /// Opening resources to the public.
 public final class Opening: Sendable {
     let kernel: Kernel
+    /// The personal kinds that the values of a resource give away, by field.
+    let kinds: @Sendable (Resource) async throws -> [String: SemanticKind]
     /// Told when a resource was opened or closed.
     let changed: @Sendable (String) async throws -> Void
 
@@ -107,7 +109,12 @@ public final class Opening: Sendable {
         )
     ]
 
-    public init(kernel: Kernel, changed: @escaping @Sendable (String) async throws -> Void) {
+    public init(
+        kernel: Kernel,
+        kinds: @escaping @Sendable (Resource) async throws -> [String: SemanticKind],
+        changed: @escaping @Sendable (String) async throws -> Void
+    ) {
+        self.kinds = kinds
         self.kernel = kernel
         self.changed = changed
     }
@@ -115,8 +122,8 @@ public final class Opening: Sendable {
     /// What an application begins with: every field closed to personal kinds that no mask makes harmless, the others open.
     public static func proposal(_ resource: Resource) -> [OpeningRequest.Item] {
         resource.schema.fields.enumerated().map { index, field in
-            if field.kind?.isPersonal == true {
-                let mask = field.kind.flatMap(Mask.standard) ?? .suppress
+            if field.protectedKind?.isPersonal == true {
+                let mask = field.protectedKind.flatMap(Mask.standard) ?? .suppress
                 return .init(field: field.name, openness: mask == .suppress ? .none : .unconditional, mask: mask)
             }
             let isShared = resource.sharing(index) == .unconditional && field.grade <= .general2
@@ -141,7 +148,7 @@ public final class Opening: Sendable {
         guard !TextForms.trimmed(reason).isEmpty else {
             throw Problem("open.reason", status: 422, zh: "请写明开放理由。", en: "Give a reason for the opening.")
         }
-        let checked = try Opening.check(items, resource)
+        let checked = try Opening.check(items, resource, try await kinds(resource))
         let now = kernel.clock.now()
         let json = Opening.json(checked)
         let id = try await kernel.databases.control.write { db in
@@ -172,7 +179,11 @@ public final class Opening: Sendable {
     }
 
     /// Personal fields never go out as they are, important data not at all.
-    static func check(_ items: [OpeningRequest.Item], _ resource: Resource) throws(Problem) -> [OpeningRequest.Item] {
+    static func check(
+        _ items: [OpeningRequest.Item],
+        _ resource: Resource,
+        _ seen: [String: SemanticKind]
+    ) throws(Problem) -> [OpeningRequest.Item] {
         var checked: [OpeningRequest.Item] = []
         for var item in items where item.openness != .none {
             guard let field = resource.schema[item.field] else {
@@ -186,7 +197,8 @@ public final class Opening: Sendable {
                     en: "“\(field.name)” is \(field.grade.title.en) and must not be opened."
                 )
             }
-            if let kind = field.kind, kind.isPersonal, item.mask == nil {
+            // The standard mask or nothing: a weaker one is no mask.
+            if let kind = field.protectedKind ?? seen[field.name], kind.isPersonal, item.mask != .suppress {
                 item.mask = Mask.standard(for: kind) ?? .suppress
             }
             checked.append(item)
@@ -292,7 +304,7 @@ public final class Opening: Sendable {
             throw Problem("open.not_published", status: 409, zh: "目录已下线。", en: "The entry was withdrawn.")
         }
         // The schema may have changed since the application: a field that is gone or became personal is not opened unseen.
-        let items = try Opening.check(request.items, resource)
+        let items = try Opening.check(request.items, resource, try await kinds(resource))
         resource.isOpen = true
         resource.openness = resource.schema.fields.map { field in
             items.first { $0.field == field.name }?.openness ?? .none

@@ -53,7 +53,7 @@ final class CSVReader: RowReader {
                 // One row fills the block: read on until the row's limit, then drop it.
                 if wanted >= limits.maximumCellBytes * 4 {
                     try skipOversizedRow(&batch)
-                    break
+                    return batch
                 }
                 wanted *= 2
             }
@@ -94,6 +94,7 @@ final class CSVReader: RowReader {
         batch.oddities.append(.init(row: 0, kind: .oversized, found: batch.bytes.count))
         batch.numbers.append(line)
         batch.rows = 1
+        line += 1
         batch.cells = Array(repeating: .missing, count: header.count)
         batch.bytes = []
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
@@ -105,7 +106,6 @@ final class CSVReader: RowReader {
             }
             if let newline = chunk[..<got].firstIndex(of: 0x0A) {
                 leftover = Array(chunk[(newline + 1)..<got])
-                line += 1
                 return
             }
         }
@@ -166,6 +166,7 @@ final class CSVReader: RowReader {
                 var extra = 0
                 var complete = false
                 var oddQuotes = false
+                var unclosed = false
                 pendingFolds.removeAll(keepingCapacity: true)
                 cellLoop: while true {
                     var start = at
@@ -195,7 +196,8 @@ final class CSVReader: RowReader {
                         if closed { at += 1 }
                         let afterQuote = at
                         while at < count, bytes[at] != delimiter, bytes[at] != 0x0A, bytes[at] != 0x0D { at += 1 }
-                        if at > afterQuote || !closed { oddQuotes = true }
+                        if at > afterQuote { oddQuotes = true }
+                        if !closed { unclosed = true }
                         if at > afterQuote { end = at }
                         if folds || at > afterQuote { pendingFolds.append((cells.count, end)) }
                     } else {
@@ -256,6 +258,9 @@ final class CSVReader: RowReader {
                     oddities.append(.init(row: numbers.count, kind: .tooFew, found: found))
                 } else if extra > 0 {
                     oddities.append(.init(row: numbers.count, kind: .tooMany, found: found))
+                }
+                if unclosed {
+                    oddities.append(.init(row: numbers.count, kind: .unclosed, found: Int(line - firstLine)))
                 }
                 if oddQuotes { oddities.append(.init(row: numbers.count, kind: .quotes, found: 0)) }
                 if memchr(bytes + rowStart, Int32(CSVReader.damaged), at - rowStart) != nil {

@@ -141,6 +141,14 @@ public struct Field: Sendable, Hashable {
         self.indexed = indexed
     }
 
+    /// What the values mean: as declared, else, where it would be personal, as name or title suggest. Protection goes by this one, so
+    /// that leaving a declaration out opens nothing.
+    public var protectedKind: SemanticKind? {
+        if let kind { return kind }
+        guard type == .text || type == .integer else { return nil }
+        return [title, name].lazy.compactMap { SemanticKind.suggested(by: $0) }.first { $0.isPersonal }
+    }
+
     /// The title, or the name where there is none.
     public var display: String { title.isEmpty ? name : title }
 }

@@ -8,6 +8,9 @@ final class JSONElements {
     var at = 0
     var ended = false
     var inside = false
+    /// Each line is an object of its own: a broken one costs only itself.
+    var inLines = false
+    private(set) var line: Int64 = 1
     /// `features` and the like: the array is found by the first `[` whose element is an object.
     init(_ source: any ByteSource, limit: Int) {
         self.source = source
@@ -37,11 +40,15 @@ final class JSONElements {
 
     /// The bytes of the next object; nil at the end.
     func next() throws -> [UInt8]? {
+        if inLines { return try nextLine() }
         while let byte = try byte() {
             if byte == 0x7B {
                 if inside { return try object() }
                 // The outermost object: look for an array of objects in it; lines of objects come here too.
-                if let whole = try lineObject() { return whole }
+                if try isLines() {
+                    inLines = true
+                    return try nextLine()
+                }
                 at += 1
                 inside = try seekArray()
                 if !inside { return nil }
@@ -52,7 +59,10 @@ final class JSONElements {
                 at += 1
                 continue
             }
-            if byte == 0x5D, inside { return nil }
+            if byte == 0x5D, inside {
+                isClosed = true
+                return nil
+            }
             if byte == 0x22 || byte == 0x5B || (byte >= 0x30 && byte <= 0x39) || byte == 0x2D || byte == 0x74
                 || byte == 0x66
                 || byte == 0x6E
@@ -61,7 +71,32 @@ final class JSONElements {
             }
             at += 1
         }
+        if inside, !isClosed { throw JSONElements.cut() }
         return nil
+    }
+
+    private var isClosed = false
+
+    static func cut() -> Problem {
+        Problem(
+            "json.cut",
+            zh: "JSON 文件不完整:数组没有结束。",
+            en: "The JSON file is cut short: its array does not end.",
+            hint: .init("请重新导出或重新传输。", "Export or transfer it again.")
+        )
+    }
+
+    /// The next line that is not empty.
+    func nextLine() throws -> [UInt8]? {
+        while true {
+            while !buffer[at...].contains(0x0A), buffer.count - at <= limit, try more() {}
+            guard at < buffer.count else { return nil }
+            let end = buffer[at...].firstIndex(of: 0x0A) ?? buffer.count
+            let text = Array(buffer[at..<end])
+            at = min(end + 1, buffer.count)
+            line += 1
+            if text.contains(where: { $0 > 0x20 }) { return text }
+        }
     }
 
     /// An element that is no object: taken up to the next comma or line end.
@@ -77,21 +112,12 @@ final class JSONElements {
         return out
     }
 
-    /// In JSON Lines every line is one object: if the first one closes before its line does, lines it is.
-    func lineObject() throws -> [UInt8]? {
-        let start = at
-        while buffer.count - start < limit, try more() {
-            if buffer[start...].contains(0x0A) { break }
-        }
-        guard let close = JSONElements.end(of: buffer, from: start) else { return nil }
-        let rest = buffer[close...].prefix { $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }
-        let after = close + rest.count
-        let isLine = after >= buffer.count || buffer[after] == 0x0A
-        guard isLine, !buffer[start..<close].contains(0x0A) || after < buffer.count,
-            !JSONElements.hasRows(buffer[start..<close])
-        else { return nil }
-        at = close
-        return Array(buffer[start..<close])
+    /// In JSON Lines the first line is one whole object that is no container of rows.
+    func isLines() throws -> Bool {
+        while !buffer[at...].contains(0x0A), buffer.count - at < limit, try more() {}
+        let end = buffer[at...].firstIndex(of: 0x0A) ?? buffer.count
+        let first = buffer[at..<end]
+        return (try? JSONValue(first)) != nil && !JSONElements.hasRows(first)
     }
 
     /// Whether an object holds an array of objects, and so is a container rather than a row.
@@ -184,7 +210,7 @@ final class JSONRowsReader: RowReader {
         var seen: Set<String> = []
         for _ in 0..<rows {
             guard let bytes = try elements.next() else { break }
-            for (name, _) in try members(of: bytes) where seen.insert(name).inserted { names.append(name) }
+            for (name, _) in (try? members(of: bytes)) ?? [] where seen.insert(name).inserted { names.append(name) }
         }
         return names
     }
@@ -204,7 +230,7 @@ final class JSONRowsReader: RowReader {
         var batch = RawBatch(columns: header.count)
         while batch.rows < rowsPerBatch, batch.bytes.count < 4 << 20 {
             guard let bytes = try elements.next() else { break }
-            line += 1
+            line = elements.inLines ? elements.line - 1 : line + 1
             let members: [(String, JSONValue)]
             do {
                 members = try JSONRowsReader.members(of: bytes)

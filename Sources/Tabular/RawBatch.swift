@@ -26,8 +26,10 @@ public struct RawBatch: Sendable {
             case tooMany = "row.too_many_cells"
             /// Bytes that are not text in the file's encoding.
             case encoding = "row.encoding"
-            /// A quoted cell that never closes, or text after a closing quote.
+            /// Text after a closing quote.
             case quotes = "row.quotes"
+            /// A quoted cell that never closes: everything after it was taken into the cell.
+            case unclosed = "row.unclosed_quote"
             /// A total or a note under the table, left out.
             case footer = "row.footer"
             /// A cell longer than the limit, cut.

@@ -267,7 +267,9 @@ public struct SheetLayout: Sendable, Hashable {
                 isNote(batch, cell) || isTotal(batch, cell)
             {
                 dropped.append(row)
-            } else if first - cells.startIndex < 2, isTotal(batch, cell), hasEmptyNeighbour(cells, first) {
+            } else if first - cells.startIndex < 2, isTotal(batch, cell),
+                cell.bytesAreHan(batch) || hasEmptyNeighbour(cells, first)
+            {
                 dropped.append(row)
             }
         }
@@ -288,11 +290,27 @@ public struct SheetLayout: Sendable, Hashable {
         return SheetLayout.totals.contains(plain)
     }
 
+    /// `制表人:张三  审核:李四`: every filled cell is a label with a colon, the first one of those under tables.
+    func isSignature(_ batch: RawBatch, _ cells: ArraySlice<RawBatch.Cell>) -> Bool {
+        let texts = cells.filter { $0.end > $0.start }.map {
+            String(decoding: batch.bytes[Int($0.start)..<Int($0.end)], as: UTF8.self)
+        }
+        guard let first = texts.first,
+            ["填表", "制表", "审核", "填报", "单位负责人", "负责人"].contains(where: { first.hasPrefix($0) })
+        else { return false }
+        return texts.allSatisfy { TextForms.halfWidth($0).contains(":") }
+    }
+
     func isNote(_ batch: RawBatch, _ cell: RawBatch.Cell) -> Bool {
         let text = TextForms.trimmed(String(decoding: batch.bytes[Int(cell.start)..<Int(cell.end)], as: UTF8.self))
             .lowercased()
         return SheetLayout.notePrefixes.contains { text.hasPrefix($0) }
     }
+}
+
+extension RawBatch.Cell {
+    /// Whether a cell begins with a Chinese character: `合计` needs no empty neighbour to be a total.
+    func bytesAreHan(_ batch: RawBatch) -> Bool { batch.bytes[Int(start)] >= 0xE3 }
 }
 
 extension RawBatch {

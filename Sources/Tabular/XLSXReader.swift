@@ -317,6 +317,10 @@ final class XLSXReader: RowReader {
     static func plain(_ number: Double, _ stored: [UInt8]) -> [UInt8] {
         guard stored.contains(where: { $0 == 0x2E || $0 | 0x20 == 0x65 }) else { return stored }
         var out: [UInt8] = []
+        // Beyond 15 digits a workbook no longer knows the number: what is stored is shown, so that the check can tell.
+        if number.magnitude >= 1e15, stored.contains(where: { $0 | 0x20 == 0x65 }) {
+            return stored.map { $0 == 0x65 ? 0x45 : $0 }
+        }
         if number.rounded() == number, number.magnitude < 1e18 {
             Numbers.append(Int64(number), to: &out)
             return out

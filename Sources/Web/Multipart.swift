@@ -62,6 +62,8 @@ struct MultipartReceiver {
         var partName = ""
         var partFile: String?
         var value: [UInt8] = []
+        var texts = 0
+        var parts = 0
         var descriptor: Int32 = -1
         var written: Int64 = 0
         var result = Result(form: Form(fields: []), fileName: nil, filePath: nil)
@@ -126,6 +128,8 @@ struct MultipartReceiver {
         }
 
         mutating func beginPart(_ head: String) throws {
+            parts += 1
+            guard parts <= 100 else { throw MultipartReceiver.malformed() }
             partName = State.attribute("name", head) ?? ""
             partFile = State.attribute("filename", head)
             value = []
@@ -167,7 +171,8 @@ struct MultipartReceiver {
                 }
             } else {
                 value.append(contentsOf: bytes)
-                guard value.count <= 1 << 20 else { throw MultipartReceiver.malformed() }
+                texts += bytes.count
+                guard texts <= 1 << 20 else { throw MultipartReceiver.malformed() }
             }
         }
 

@@ -229,21 +229,35 @@ struct Fallback<Inner: HTTPResponder>: HTTPResponder where Inner.Context == WebC
     let application: WebApplication
 
     func respond(to request: Request, context: WebContext) async throws -> Response {
+        // HEAD is GET without the body.
+        var head = request.head
+        if request.method == .head { head.method = .get }
+        let asked = Request(head: head, body: request.body)
         do {
-            return try await inner.respond(to: request, context: context)
-        } catch {
-            let trace = WebApplication.trace(request)
-            let language = WebApplication.language(request)
-            let isMissing = (error as? HTTPError)?.status == .notFound
-            let problem =
-                isMissing
-                ? Problem.notFound(.init("页面", "the page")) : WebApplication.problem(error, application.logger, trace)
-            var response: Response =
-                request.uri.path.hasPrefix("/api/") || WebApplication.wantsJSON(request)
-                ? .problem(problem, language)
-                : .page(ErrorPage.view(problem, language, application.services), status: .init(code: problem.status))
-            WebApplication.protect(&response, trace)
+            var response = try await inner.respond(to: asked, context: context)
+            if response.status == .notFound, response.headers[.contentType] == nil { return missing(request) }
+            if request.method == .head { response.body = ResponseBody() }
             return response
+        } catch {
+            let status = (error as? HTTPError)?.status
+            return status == .notFound || status == nil && error is CancellationError
+                ? missing(request) : failed(request, error)
         }
+    }
+
+    func missing(_ request: Request) -> Response { answer(request, Problem.notFound(.init("页面", "the page"))) }
+
+    func failed(_ request: Request, _ error: any Error) -> Response {
+        answer(request, WebApplication.problem(error, application.logger, WebApplication.trace(request)))
+    }
+
+    func answer(_ request: Request, _ problem: Problem) -> Response {
+        let language = WebApplication.language(request)
+        var response: Response =
+            request.uri.path.hasPrefix("/api/") || WebApplication.wantsJSON(request)
+            ? .problem(problem, language)
+            : .page(ErrorPage.view(problem, language, application.services), status: .init(code: problem.status))
+        WebApplication.protect(&response, WebApplication.trace(request))
+        return response
     }
 }

@@ -41,7 +41,12 @@ struct ReadingOptions: ParsableArguments {
             }
             options.encoding = known
         }
-        if let delimiter { options.delimiter = delimiter == "\\t" ? 9 : delimiter.utf8.first }
+        if let delimiter {
+            guard delimiter == "\\t" || delimiter.utf8.count == 1 else {
+                throw Problem("file.delimiter", zh: "分隔符应为一个字符。", en: "A delimiter is one character.")
+            }
+            options.delimiter = delimiter == "\\t" ? 9 : delimiter.utf8.first
+        }
         options.header = hint
         return options
     }
@@ -70,6 +75,10 @@ struct Describe: AsyncParsableCommand {
         help: ArgumentHelp(say("输出:text、json 或 schema(Table Schema)", "output: text, json or schema (Table Schema)"))
     )
     var format = "text"
+
+    func validate() throws {
+        guard ["text", "json", "schema"].contains(format) else { throw ValidationError("--format text|json|schema") }
+    }
 
     func run() async throws {
         try await carry {
@@ -160,6 +169,10 @@ struct Check: AsyncParsableCommand {
         )
     )
     var out: String?
+
+    func validate() throws {
+        guard ["text", "json"].contains(format) else { throw ValidationError("--format text|json") }
+    }
 
     func run() async throws {
         var failed = false

@@ -17,6 +17,17 @@ struct NodeOptions: ParsableArguments {
     /// Opens the node for a command; nobody else may be using it.
     func open() async throws -> Node {
         let configuration = try await Configuration.read(data: data)
+        let folder = configuration.settings.folder
+        guard FileManager.default.fileExists(atPath: folder.appendingPathComponent("control.sqlite").path) else {
+            throw Problem(
+                "node.absent",
+                status: 404,
+                zh: "这里没有节点的数据目录。",
+                en: "There is no node's data directory here.",
+                details: ["folder": folder.path],
+                hint: .init("用 --data 指定,或先 tongqu serve。", "Name it with --data, or run tongqu serve first.")
+            )
+        }
         return try await Node.open(configuration.settings)
     }
 
@@ -152,12 +163,12 @@ struct Export: AsyncParsableCommand {
             while let batch = try await scan.next() {
                 writer.write(batch, into: &bytes)
                 if bytes.count > 1 << 19 {
-                    try handle.write(contentsOf: Data(bytes))
+                    try put(bytes, to: handle)
                     bytes.removeAll(keepingCapacity: true)
                 }
             }
             writer.end(into: &bytes)
-            try handle.write(contentsOf: Data(bytes))
+            try put(bytes, to: handle)
         }
     }
 }

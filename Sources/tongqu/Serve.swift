@@ -41,6 +41,7 @@ struct Serve: AsyncParsableCommand {
             let accounts = demo ? try await Demonstration.install(node, password: settings.demonstrationPassword) : nil
             let application = Application(
                 responder: WebApplication(services: node.services, logger: logger).responder(),
+                server: .http1(configuration: .init(idleTimeout: .seconds(60))),
                 configuration: .init(address: .hostname(settings.host, port: settings.port), serverName: "tongqu"),
                 services: [NodeService(node: node)],
                 onServerRunning: { channel in

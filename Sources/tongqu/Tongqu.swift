@@ -3,6 +3,7 @@ import Basics
 import Foundation
 import Glibc
 import Kernel
+import Tabular
 
 /// The `tongqu` command.
 @main
@@ -53,7 +54,23 @@ func say(_ zh: String, _ en: String) -> String { language == .zh ? zh : en }
 func tell(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
 
 /// Writes bytes to standard output.
-func emit(_ bytes: [UInt8]) { FileHandle.standardOutput.write(Data(bytes)) }
+func emit(_ bytes: [UInt8]) {
+    do {
+        try put(bytes, to: FileHandle.standardOutput)
+    } catch {
+        tell(say("无法写出结果。", "The result cannot be written."))
+        exit(2)
+    }
+}
+
+/// Writes bytes, or says that there is no room.
+func put(_ bytes: [UInt8], to handle: FileHandle) throws {
+    do {
+        try handle.write(contentsOf: Data(bytes))
+    } catch {
+        throw FileSource.unwritable()
+    }
+}
 
 func emit(_ text: String) { emit(Array((text + "\n").utf8)) }
 
@@ -64,6 +81,9 @@ func carry(_ body: () async throws -> Void) async throws {
     } catch let problem as Problem {
         tell(problem.text(language))
         for (name, value) in problem.details.sorted(by: { $0.key < $1.key }) { tell("  \(name): \(value)") }
+        throw ExitCode(2)
+    } catch let error as CocoaError {
+        tell(say("文件操作失败:\(error.localizedDescription)", "A file operation failed: \(error.localizedDescription)"))
         throw ExitCode(2)
     }
 }

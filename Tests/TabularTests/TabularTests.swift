@@ -431,3 +431,32 @@ func all(_ reader: any RowReader) throws -> ([String], [[String]], [RawBatch.Odd
         #expect(trips[0] == ["C1001", "长春", "延吉西", "05:47:00", "08:04:00", "动车", "2"])
     }
 }
+
+/// Rows must not vanish without a word.
+@Suite struct NothingVanishesTests {
+    @Test func brokenJSONLinesCostOnlyThemselves() throws {
+        let result = try read(Array("{\"a\":1}\n{\"a\":2\n{\"a\":3}\n\n{\"a\":4}\n".utf8), name: "a.jsonl")
+        #expect(result.rows.map { $0[0] } == ["1", "", "3", "4"] && result.oddities == [.shape])
+        #expect(throws: Problem.self) { try read(Array(#"[{"a":1},{"a":2}"#.utf8), name: "a.json") }
+    }
+
+    @Test func anUnclosedQuoteIsAnError() throws {
+        var text = "id,name\n"
+        for index in 0..<50 { text += index == 20 ? "\(index),\"open\n" : "\(index),x\n" }
+        let result = try read(Array(text.utf8), options: ReadOptions(header: .line(1)))
+        #expect(result.rows.count == 21 && result.oddities == [.unclosed])
+    }
+
+    @Test func aRowBeyondEveryLimitIsReported() throws {
+        let limits = SourceLimits(maximumCellBytes: 1000)
+        let text = "id,name\n1,a\n2,\"\(String(repeating: "y", count: 900_000))\"\n3,c\n"
+        let result = try read(Array(text.utf8), options: ReadOptions(header: .line(1), limits: limits))
+        #expect(result.oddities.contains(.oversized) && result.rows.last == ["3", "c"])
+    }
+
+    @Test func totalsAndSignaturesAreLeftOut() throws {
+        let text = "地区,里程,投资\n甲,1,2\n乙,3,4\n小计,4,6\n合计,4,6\n制表人:张三,,审核:李四\n"
+        let result = try read(Array(text.utf8))
+        #expect(result.rows.map { $0[0] } == ["甲", "乙"] && result.oddities == [.footer, .footer, .footer])
+    }
+}

@@ -152,7 +152,12 @@ enum AdministrationAPI {
             en: "Assign roles"
         ) { web in
             let roles = Set(
-                (try await web.json()["roles"]?.array ?? []).compactMap { $0.string.flatMap(Role.init(rawValue:)) }
+                try (try await web.json()["roles"]?.array ?? []).map { item in
+                    guard let role = item.string.flatMap(Role.init(rawValue:)) else {
+                        throw Problem("account.role_unknown", zh: "没有这个角色。", en: "There is no such role.")
+                    }
+                    return role
+                }
             )
             try await web.perform(web.services.administration.setRoles, (PrincipalID(try web.number("id")), roles))
             return Response(status: .noContent)
@@ -382,12 +387,21 @@ enum AdministrationAPI {
             }
             masks[member.name] = mask
         }
+        let permissions = try (body["permissions"]?.array ?? []).map { item in
+            guard let permission = item.string.flatMap(Permission.init(rawValue:)) else {
+                throw Problem("grant.permission", zh: "没有这个权限。", en: "There is no such permission.")
+            }
+            return permission
+        }
         let until = Array((body["until"]?.string ?? "").utf8).withUnsafeBufferPointer { CivilTime.parseISODate($0) }
+        if body["until"]?.string != nil, until == nil {
+            throw Problem("grant.until", zh: "截止日期应为 2026-12-31 的写法。", en: "Write the end as 2026-12-31.")
+        }
         try await web.perform(
             web.services.administration.grant,
             Grant(
                 to: grantee,
-                Set((body["permissions"]?.array ?? []).compactMap { $0.string.flatMap(Permission.init(rawValue:)) }),
+                Set(permissions),
                 on: .resource(resource.id),
                 fields: body["fields"]?.array.map { Set($0.compactMap(\.string)) },
                 rows: body["rows"]?.string,

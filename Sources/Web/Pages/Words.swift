@@ -39,7 +39,8 @@ enum Words {
         "reference": .init("引用不存在", "reference"), "spreadsheet": .init("被电子表格改坏", "damaged by a spreadsheet"),
         "normalised": .init("已规范写法", "normalised"), "row.too_few_cells": .init("列数过少", "too few cells"),
         "row.too_many_cells": .init("列数过多", "too many cells"), "row.encoding": .init("字符无法识别", "encoding"),
-        "row.quotes": .init("引号不成对", "quotes"), "row.footer": .init("合计或说明行", "total or note"),
+        "row.unclosed_quote": .init("引号没有闭合", "unclosed quote"), "row.quotes": .init("引号不成对", "quotes"),
+        "row.footer": .init("合计或说明行", "total or note"),
         "row.oversized_cell": .init("单元格过长", "oversized cell"), "row.shape": .init("不是对象", "shape"),
     ]
 
