@@ -263,8 +263,9 @@ public struct SheetLayout: Sendable, Hashable {
                 lead >= 0x80 || lead == 0x2A || lead | 0x20 == 0x74 || lead | 0x20 == 0x73 || lead | 0x20 == 0x6E
                     || lead | 0x20 == 0x67
             else { continue }
-            if batch.columns > 2, cells.count(where: { $0.end > $0.start }) == 1,
-                isNote(batch, cell) || isTotal(batch, cell)
+            let isAlone = cells.count(where: { $0.end > $0.start }) == 1
+            if batch.columns > 2,
+                isSignature(batch, cells) || (isAlone && (isNote(batch, cell) || isTotal(batch, cell)))
             {
                 dropped.append(row)
             } else if first - cells.startIndex < 2, isTotal(batch, cell),
