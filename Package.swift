@@ -89,7 +89,7 @@ let floor4: [Target] = [
         ],
         resources: [
             .embedInCode("Assets/site.css"), .embedInCode("Assets/map.js"), .embedInCode("Assets/page.js"),
-            .embedInCode("Assets/logo.svg"),
+            .embedInCode("Assets/logo.svg"), .embedInCode("Assets/chart.js"),
         ],
         swiftSettings: settings
     )

@@ -108,6 +108,9 @@ extension Demonstration {
                 "SF\(10_000 + index),\(names[random.next(8)])与\(names[random.next(8)])交口,\(directions[random.next(4)]),\(x / 1_000_000).\(padded(x % 1_000_000)),\(latitude / 1_000_000).\(padded(latitude % 1_000_000)),\(lanes)"
             )
         }
+        let correction =
+            ([lines[0]] + lines.filter { $0.hasSuffix(",六") }.map { $0.dropLast() + "6" }).joined(separator: "\n")
+            + "\n"
         return Sample(
             name: "道路卡口点位(演示数据)",
             category: "301001",
@@ -144,7 +147,8 @@ extension Demonstration {
                 key: ["id"]
             ),
             csv: lines.joined(separator: "\n") + "\n",
-            stop: .open
+            stop: .open,
+            correction: correction
         )
     }
 

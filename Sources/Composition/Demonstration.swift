@@ -112,6 +112,8 @@ public enum Demonstration {
         var schema: Schema
         var csv: String
         var stop: Stop
+        /// Corrected rows, loaded by key afterwards.
+        var correction: String?
     }
 
     static func install(_ sample: Sample, _ index: Int, _ node: Node, _ cast: Cast) async throws {
@@ -143,6 +145,14 @@ public enum Demonstration {
             (.init(code: code, path: file.path, source: "\(sample.name).csv", mode: .replace), nil, { _, _ in }),
             as: cast.clerk
         )
+        if let later = sample.correction {
+            try Data(later.utf8).write(to: file)
+            _ = try await gate.perform(
+                node.services.lake.run,
+                (.init(code: code, path: file.path, source: "\(sample.name)(订正).csv", mode: .upsert), nil, { _, _ in }),
+                as: cast.clerk
+            )
+        }
         guard sample.stop.rawValue >= Stop.department.rawValue else { return }
         _ = try await gate.perform(node.services.catalogue.submit, (code, "演示"), as: cast.clerk)
         guard sample.stop.rawValue >= Stop.authority.rawValue else { return }

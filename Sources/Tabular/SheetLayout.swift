@@ -259,10 +259,7 @@ public struct SheetLayout: Sendable, Hashable {
                 continue
             }
             let cell = cells[first]
-            guard cell.end - cell.start <= 300, let lead = batch.bytes[Int(cell.start)..<Int(cell.end)].first,
-                lead >= 0x80 || lead == 0x2A || lead | 0x20 == 0x74 || lead | 0x20 == 0x73 || lead | 0x20 == 0x6E
-                    || lead | 0x20 == 0x67
-            else { continue }
+            guard cell.end - cell.start <= 300, mayBegin(batch, cell) else { continue }
             let isAlone = cells.count(where: { $0.end > $0.start }) == 1
             if batch.columns > 2,
                 isSignature(batch, cells) || (isAlone && (isNote(batch, cell) || isTotal(batch, cell)))
@@ -276,6 +273,18 @@ public struct SheetLayout: Sendable, Hashable {
         }
         guard !dropped.isEmpty else { return }
         batch.remove(dropped, as: .footer)
+    }
+
+    /// The first characters of totals, notes and signatures: a glance that spares nearly every row the rest.
+    static let footerBeginnings: Set<[UInt8]> = Set("合总小共注备说资数来填制审单负".map { Array(String($0).utf8) })
+
+    func mayBegin(_ batch: RawBatch, _ cell: RawBatch.Cell) -> Bool {
+        let text = batch.bytes[Int(cell.start)..<Int(cell.end)]
+        guard let lead = text.first else { return false }
+        if lead < 0x80 {
+            return lead <= 0x20 || [0x2A, 0x74, 0x73, 0x6E, 0x67].contains(lead == 0x2A ? lead : lead | 0x20)
+        }
+        return lead == 0xE3 || SheetLayout.footerBeginnings.contains(Array(text.prefix(3)))
     }
 
     /// A total has no key: a cell next to its label is empty.

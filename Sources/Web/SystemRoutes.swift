@@ -52,6 +52,7 @@ enum SystemRoutes {
         let found: ([UInt8], String)? =
             switch name {
             case "site.css": (PackageResources.site_css, "text/css; charset=utf-8")
+            case "chart.js": (PackageResources.chart_js, "text/javascript; charset=utf-8")
             case "map.js": (PackageResources.map_js, "text/javascript; charset=utf-8")
             case "page.js": (PackageResources.page_js, "text/javascript; charset=utf-8")
             case "logo.svg": (PackageResources.logo_svg, "image/svg+xml")

@@ -154,6 +154,31 @@ import Testing
         return try await node.node.kernel.gate.perform(probe, "", as: caller)
     }
 
+    /// Two loads of one resource at once: one after the other, both whole.
+    @Test func twoLoadsAtOnceDoNotMix() async throws {
+        let (node, clerk, id) = try await start(100)
+        let first = try await node.upload("a.csv", Array(Self.csv(3000, mark: "x").utf8), session: clerk)
+        let second = try await node.upload("b.csv", Array(Self.csv(5000, mark: "y").utf8), session: clerk)
+        for upload in [first, second] {
+            let body = JSONValue.object([.init("upload", .string(upload)), .init("mode", "replace")]).text
+            #expect(
+                try await node.ask("POST", "/api/v1/resources/\(id)/loads", headers: clerk, body: Array(body.utf8))
+                    .status == 202
+            )
+        }
+        let jobs = node.node.kernel.jobs
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<2 { group.addTask { try await jobs.runPending() } }
+            try await group.waitForAll()
+        }
+        try await jobs.runPending()
+        let page = try await node.ask("GET", "/api/v1/resources/\(id)/records?count=exact&limit=10000", headers: clerk)
+            .json
+        let marks = Set((page["records"]?.array ?? []).compactMap { $0["name"]?.string?.first })
+        #expect(page["count"]?.integer == 5000 && marks == ["y"])
+        try await node.close()
+    }
+
     @Test func recordsAreKeptByForms() async throws {
         let node = try await TestNode(demonstration: true)
         let clerk = try await node.session("clerk")

@@ -217,7 +217,7 @@ import Testing
             tar.waitUntilExit()
             let node = try await TestNode(folder: folder)
             let rows = try await node.ask("GET", "/api/v1/resources/301001-000001/records?count=exact&limit=1").json
-            #expect(rows["count"]?.integer == 174, "\(archive)")
+            #expect(rows["count"]?.integer == 178, "\(archive)")
             #expect(try await node.ask("GET", "/api/v1/resources?q=%E5%8D%A1%E5%8F%A3").json["total"]?.integer == 1)
             #expect(try await node.node.kernel.evidence.verify().fault == nil)
             let session = try await node.session("clerk", password: "Fixture-Pass-2026")

@@ -86,7 +86,7 @@ enum ResourcePages {
         return Layout.page(
             title,
             web,
-            scripts: (hasMap ? ["/assets/map.js"] : []) + ["/assets/page.js"],
+            scripts: (hasMap ? ["/assets/map.js"] : []) + (cards.count > 1 ? ["/assets/chart.js"] : []),
             styles: hasMap ? ["/vendor/maplibre-gl.css"] : [],
             body
         )
@@ -160,12 +160,26 @@ enum ResourcePages {
             "<li>\(loss.field.isEmpty ? Words.rule(loss.rule, web.language) : "\(loss.field) · \(Words.rule(loss.rule, web.language))") × \(Numbers.grouped(loss.count)) <span class=\"muted\">−\(Numbers.short(loss.points))</span></li>"
         }
         let how: HTML = losses.isEmpty ? .empty : "<h3>\(web.text("失分原因", "What cost points"))</h3><ul>\(losses)</ul>"
-        let history =
-            cards.count > 1
-            ? "<p class=\"muted\">\(web.text("历次评分", "History")): \(cards.prefix(8).map { Numbers.short($0.total) }.joined(separator: " ← "))</p>"
-                as HTML : .empty
+        let history: HTML = cards.count > 1 ? historyView(cards, web) : .empty
         return
             "<p class=\"total\">\(Layout.score(card.total, web.language)) <span class=\"muted\">\(web.text("批次 \(card.load)", "load \(card.load)"))</span></p>\(marks)\(how)\(history)"
+    }
+
+    /// The latest loads' marks, oldest first, as a line and as text.
+    static func historyView(_ cards: [Scorecard], _ web: WebRequest) -> HTML {
+        let oldest = Array(cards.prefix(12).reversed())
+        let marks = JSONValue.array(
+            oldest.map { card in
+                .object([
+                    .init("label", .string(String(CivilTime.minute(card.at).dropFirst(5)))),
+                    .init("total", .real((card.total * 10).rounded() / 10)),
+                ])
+            }
+        )
+        let text = oldest.map { Numbers.short($0.total) }.joined(separator: " → ")
+        return """
+            <h3>\(web.text("历次评分", "History"))</h3><canvas class="chart" data-marks="\(marks.text)" role="img" aria-label="\(text)"></canvas><p class="muted">\(text)</p>
+            """
     }
 
     static func samples(_ entry: Entry, _ base: String, _ page: RecordPage?, _ web: WebRequest) -> HTML {
