@@ -15,11 +15,6 @@ public enum Classification {
         }
     }
 
-    public static let roots = [
-        Node("1", "基础信息资源", "base resources"), Node("2", "主题信息资源", "theme resources"),
-        Node("3", "部门信息资源", "department resources"),
-    ]
-
     /// 目 of the transport department (类 3, 项 01).
     public static let transport = [
         Node("301001", "公路", "roads"), Node("301002", "水路与港口", "waterways and ports"),

@@ -57,8 +57,8 @@ final class SearchIndex: Sendable {
         var id: Int64
         var owner: Int64
         var category: Int32
-        var frequency: UInt8
-        var format: UInt8
+        var frequency: Int32
+        var format: Int32
         var isPublished: Bool
         var isOpen: Bool
         var dataAt: Int64
@@ -136,8 +136,8 @@ final class SearchIndex: Sendable {
             id: id,
             owner: owner,
             category: Int32(state.categories.number(category)),
-            frequency: UInt8(truncatingIfNeeded: state.frequencies.number(frequency)),
-            format: UInt8(truncatingIfNeeded: state.formats.number(format)),
+            frequency: Int32(truncatingIfNeeded: state.frequencies.number(frequency)),
+            format: Int32(truncatingIfNeeded: state.formats.number(format)),
             isPublished: isPublished,
             isOpen: isOpen,
             dataAt: dataAt,
@@ -294,7 +294,7 @@ final class SearchIndex: Sendable {
         func precedes(_ a: (id: Int64, weight: Float), _ b: (id: Int64, weight: Float)) -> Bool {
             a.weight != b.weight ? a.weight > b.weight : a.id > b.id
         }
-        guard hits.count > count * 4 else { return hits.sorted(by: precedes).map(\.id) }
+        guard count <= 1000, hits.count > count * 4 else { return hits.sorted(by: precedes).map(\.id) }
         var kept: [(id: Int64, weight: Float)] = []
         for hit in hits {
             if kept.count == count, let last = kept.last, !precedes(hit, last) { continue }

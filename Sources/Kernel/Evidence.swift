@@ -134,8 +134,9 @@ public final class EvidenceChain: Sendable {
         state.withLock { $0.waiting.append((entry, nil)) }
     }
 
-    /// Writes what is waiting.
+    /// Writes what is waiting, after what is being written. Records that cannot be written stay for the next try.
     public func flush() async throws {
+        while state.withLock({ $0.isWriting }) { try await Task.sleep(for: .milliseconds(1)) }
         await drain()
     }
 
@@ -155,11 +156,14 @@ public final class EvidenceChain: Sendable {
                 for item in taken { item.done?.resume() }
             } catch {
                 // Records nobody waits for are kept for the next try; the others answer with the failure.
-                state.withLock {
-                    $0.isWriting = false
-                    $0.waiting.insert(contentsOf: taken.filter { $0.done == nil }, at: 0)
+                let late = state.withLock { state in
+                    state.isWriting = false
+                    let late = state.waiting.compactMap(\.done)
+                    state.waiting = (taken + state.waiting).filter { $0.done == nil }
+                    return late
                 }
                 for item in taken { item.done?.resume(throwing: error) }
+                for done in late { done.resume(throwing: error) }
                 return
             }
         }

@@ -52,7 +52,7 @@ public final class Gate: Sendable {
 
     /// Decides, runs the action and records both.
     ///
-    /// A write's record is durable before the work begins, its outcome before the answer; a refusal is always recorded.
+    /// A write's record is durable before the answer; a refusal and a failed write are always recorded.
     ///
     /// - Throws: `access.denied`, `access.sign_in`, and what the action throws.
     public func perform<Input, Output>(
@@ -79,10 +79,9 @@ public final class Gate: Sendable {
             throw error
         }
         state.withLock { $0.allowed += 1 }
+        let output: Output
         do {
-            let output = try await action.run(input, decision)
-            try await recordSuccess(decision, particulars)
-            return output
+            output = try await action.run(input, decision)
         } catch {
             if action.descriptor.trail == .write {
                 particulars.add("error", (error as? Problem)?.code ?? "internal")
@@ -98,6 +97,8 @@ public final class Gate: Sendable {
             }
             throw error
         }
+        try await recordSuccess(decision, particulars)
+        return output
     }
 
     /// Whether an action would be admitted, without running or recording it: for showing buttons.

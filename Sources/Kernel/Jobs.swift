@@ -151,6 +151,11 @@ public final class Jobs: Sendable {
     }
 
     private func take() async throws -> Job? {
+        // An idle node only reads.
+        let isWaiting = try await database.read {
+            try $0.row("SELECT 1 FROM jobs WHERE state = 'queued' LIMIT 1") != nil
+        }
+        guard isWaiting else { return nil }
         let now = clock.now()
         return try await database.write { [self] db in
             guard

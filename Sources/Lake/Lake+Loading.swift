@@ -33,6 +33,14 @@ extension Lake {
         decision: Decision,
         progress: @escaping @Sendable (Int64, Int64) -> Void
     ) async throws -> Load {
+        guard resource.storage == .lake else {
+            throw Problem(
+                "load.storage",
+                status: 409,
+                zh: "该资源由逐条填报维护,不能加载文件。",
+                en: "This resource is kept by forms; files cannot be loaded into it."
+            )
+        }
         let database = database(resource)
         if let job = request.job, let done = try await finishedLoad(job: job, resource, database) { return done }
         let file = try TabularFile(path: request.path, options: request.options)
@@ -126,6 +134,9 @@ extension Lake {
     }
 
     private func abandon(_ load: Int64, _ resource: Resource, _ database: any Database) async throws {
+        // Files first: on a full disk they make the room that the rest needs.
+        try? FileManager.default.removeItem(at: versionFile(resource, load))
+        try? FileManager.default.removeItem(at: versionFile(resource, load).appendingPathExtension("part"))
         let now = kernel.clock.now()
         try await database.write { db in
             try db.execute("DROP TABLE IF EXISTS r\(resource.id.raw)_\(load)")
@@ -135,8 +146,6 @@ extension Lake {
                 [.integer(now), .integer(load)]
             )
         }
-        try? FileManager.default.removeItem(at: versionFile(resource, load))
-        try? FileManager.default.removeItem(at: versionFile(resource, load).appendingPathExtension("part"))
     }
 
     func versionFile(_ resource: Resource, _ load: Int64) -> URL {
@@ -244,7 +253,6 @@ extension Lake {
         let json = report.json(.zh)
         let filled = report.filledJSON
         let published = try await database.write { db in
-            // The schema may have changed while the load was building; the swap must not bring old columns back.
             var good = Int64(builder.taken)
             var bad = Int64(report.rows - report.valid)
             if isNew {

@@ -61,6 +61,17 @@ extension Lake {
         try Lake.checkScope(row, decision)
         let state = try await state(resource)
         let now = kernel.clock.now()
+        if let state,
+            state.schema.fields.map(\.name) != schema.fields.map(\.name)
+                || state.schema.fields.map(\.type) != schema.fields.map(\.type)
+        {
+            throw Problem(
+                "record.schema",
+                status: 409,
+                zh: "信息项已变更,原有记录尚未迁移,暂不能填报。",
+                en: "The items have changed and the records have not been moved yet; nothing can be written."
+            )
+        }
         let day = CivilTime.date(CivilTime.chinaDay(microseconds: now))
         let id = try await database.write { db in
             let table = PhysicalTable(name: "r\(resource.id.raw)_0", fields: schema.fields)

@@ -119,7 +119,8 @@ public final class Opening: Sendable {
         self.changed = changed
     }
 
-    /// What an application begins with: every field closed to personal kinds that no mask makes harmless, the others open.
+    /// What an application begins with: personal fields masked, or closed where no mask helps; of the others those shared without
+    /// conditions and graded 2 at most are open.
     public static func proposal(_ resource: Resource) -> [OpeningRequest.Item] {
         resource.schema.fields.enumerated().map { index, field in
             if field.protectedKind?.isPersonal == true {
@@ -353,10 +354,11 @@ public final class Opening: Sendable {
         resource.openness = resource.openness.map { _ in .none }
         let closed = resource
         try await kernel.databases.control.write { db in
-            try db.execute(
-                "UPDATE openings SET stage = 'closed', authority_note = ? WHERE id = ?",
-                [.text(note), .integer(id)]
+            let changed = try db.execute(
+                "UPDATE openings SET stage = 'closed', authority_note = authority_note || ? WHERE id = ? AND stage = 'open'",
+                [.text("；停止开放:\(note)"), .integer(id)]
             )
+            guard changed == 1 else { throw Opening.taken() }
             _ = try Kernel.save(closed, db)
             try Kernel.removePublicGrants(of: closed.id, db)
         }

@@ -35,13 +35,4 @@ public struct Bitmap: Sendable, Hashable {
         set(count - 1, bit)
     }
 
-    /// How many bits are set.
-    public var ones: Int {
-        var total = 0
-        for (index, word) in words.enumerated() {
-            let used = count - index * 64
-            total += (used >= 64 ? word : word & ((1 << UInt64(max(0, used))) - 1)).nonzeroBitCount
-        }
-        return total
-    }
 }

@@ -14,7 +14,6 @@ final class CSVReader: RowReader {
     var leftover: [UInt8] = []
     var ended = false
     var line: Int64 = 1
-    var dropped = 0
     let rowsPerBatch: Int
     let blockSize: Int
 

@@ -1,6 +1,7 @@
 public import Foundation
 
-/// Files of the developers' shared folder, beside the checkout. Tests that need one skip where it is absent.
+/// Sample files and test vectors of others, which may not be part of the project: looked for in `shared` beside the checkout. Tests that need
+/// one skip, with a message, where it is absent.
 public enum SharedFiles {
     static let root: URL? = {
         let beside = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
