@@ -37,6 +37,13 @@ public final class Uploads: Sendable {
     }
 
     static let uploadDescriptor = ActionDescriptor("collect.upload", .dataLoad, .write, zh: "上传文件", en: "upload a file")
+    static let inspectDescriptor = ActionDescriptor(
+        "collect.inspect",
+        .dataLoad,
+        .read,
+        zh: "查看上传文件的表",
+        en: "list the tables of an upload"
+    )
     static let describeDescriptor = ActionDescriptor(
         "collect.describe",
         .dataLoad,
@@ -46,7 +53,7 @@ public final class Uploads: Sendable {
     )
     static let checkDescriptor = ActionDescriptor("collect.check", .dataLoad, .read, zh: "检查文件", en: "check a file")
 
-    public static let descriptors = [uploadDescriptor, describeDescriptor, checkDescriptor]
+    public static let descriptors = [uploadDescriptor, inspectDescriptor, describeDescriptor, checkDescriptor]
 
     /// A file received into a temporary place.
     public struct Received: Sendable {
@@ -142,38 +149,55 @@ public final class Uploads: Sendable {
         }
     }
 
-    /// What a look at an upload says.
-    public struct Description: Sendable {
+    /// The tables of an upload, and the one selected.
+    public struct Inspection: Sendable {
         public var upload: Upload
         public var tables: [TabularFile.Table]
         public var table: TabularFile.Table
-        public var proposal: SchemaProposal
         public var notes: [LocalizedText]
+    }
+
+    /// What a look at an upload's rows says.
+    public struct Description: Sendable {
+        public var inspection: Inspection
+        public var proposal: SchemaProposal
+    }
+
+    private func open(
+        _ selection: Selection,
+        _ decision: Decision
+    ) async throws -> (file: TabularFile, inspection: Inspection) {
+        let upload = try await find(selection.upload, decision.caller.principal)
+        let file = try TabularFile(
+            path: upload.path,
+            options: ReadOptions(encoding: selection.encoding, header: selection.header)
+        )
+        let table = try file.table(selection.table)
+        return (file, Inspection(upload: upload, tables: file.tables, table: table, notes: file.notes))
+    }
+
+    /// Finds the tables of an upload without reading them through.
+    public var inspect: Action<Selection, Inspection> {
+        Action(Self.inspectDescriptor) { [self] input, decision in try await open(input, decision).inspection }
     }
 
     /// Infers the schema of a table.
     public var describe: Action<Selection, Description> {
         Action(Self.describeDescriptor) { [self] input, decision in
-            let upload = try await find(input.upload, decision.caller.principal)
-            let file = try TabularFile(
-                path: upload.path,
-                options: ReadOptions(encoding: input.encoding, header: input.header)
+            let (file, inspection) = try await open(input, decision)
+            let proposal = try Inference.propose(
+                try file.reader(inspection.table),
+                layout: inspection.table.layout
             )
-            let table = try file.table(input.table)
-            let proposal = try Inference.propose(try file.reader(table), layout: table.layout)
-            return Description(upload: upload, tables: file.tables, table: table, proposal: proposal, notes: file.notes)
+            return Description(inspection: inspection, proposal: proposal)
         }
     }
 
     /// Checks a table against a schema without loading it.
     public var check: Action<(selection: Selection, schema: Schema), CheckReport> {
         Action(Self.checkDescriptor) { [self] input, decision in
-            let upload = try await find(input.selection.upload, decision.caller.principal)
-            let file = try TabularFile(
-                path: upload.path,
-                options: ReadOptions(encoding: input.selection.encoding, header: input.selection.header)
-            )
-            let table = try file.table(input.selection.table)
+            let (file, inspection) = try await open(input.selection, decision)
+            let table = inspection.table
             let reader = try file.reader(table)
             let checker = try Checker(schema: input.schema, header: reader.header)
             for note in table.layout.notes { checker.note(note) }

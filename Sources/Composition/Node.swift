@@ -61,19 +61,26 @@ public final class Node: Sendable {
             attributes: [.posixPermissions: 0o700]
         )
         let lock = try DirectoryLock(settings.folder)
-        func database(_ name: String, readers: Int = 4, cache: Int = 16, spills: Bool = false) throws -> any Database {
+        func database(
+            _ name: String,
+            readers: Int = 4,
+            cache: Int = 16,
+            spills: Bool = false,
+            pageBytes: Int = 4096
+        ) throws -> any Database {
             try SQLiteDatabase(
                 path: settings.folder.appendingPathComponent("\(name).sqlite").path,
                 readers: readers,
                 cacheMegabytes: cache,
-                spills: spills
+                spills: spills,
+                pageBytes: pageBytes
             )
         }
         let databases = Databases(
             control: try database("control"),
             evidence: try database("evidence", readers: 2, cache: 4),
             records: try database("records", cache: 8),
-            lake: try database("lake", cache: 32, spills: true)
+            lake: try database("lake", cache: 32, spills: true, pageBytes: 16_384)
         )
         return try await Node(databases, try nodeKey(settings.folder), settings, clock, faults, lock)
     }

@@ -218,13 +218,15 @@ extension Lake {
         let load = builder.load
         try await database.write { db in
             for (checked, firstID, firstSequence) in work.batches {
-                _ = try db.insert(work.statement, checked.batch, rows: checked.good) { taken, lead in
-                    lead.append(firstID + Int64(taken))
-                    lead.append(work.owner)
-                    lead.append(0)
-                    lead.append(load)
-                    lead.append(firstSequence + Int64(taken))
-                }
+                try db.insert(
+                    work.statement,
+                    checked.batch,
+                    rows: checked.good,
+                    lead: [
+                        .counting(from: firstID), .constant(work.owner), .constant(0), .constant(load),
+                        .counting(from: firstSequence),
+                    ]
+                )
             }
             for row in rows {
                 try db.execute(

@@ -35,16 +35,9 @@ extension Lake {
         retain(state.physical)
         defer { release(state.physical) }
         let database = database(resource)
-        var (batch, last) = try await Lake.fetch(decided, cursor, limit, database)
-        if decided.sort != nil, cursor?.value != nil || cursor == nil, batch.count < limit {
-            // The rows with a value are exhausted; those without one follow.
-            let id: Int64 = decided.sort?.descending == true ? .max : 0
-            let (rest, end) = try await Lake.fetch(
-                decided,
-                DecidedQuery.Cursor(value: nil, id: id),
-                limit - batch.count,
-                database
-            )
+        var (batch, last) = try await decided.fetch(after: cursor, limit: limit, database)
+        if batch.count < limit, let next = decided.partWithoutValue(after: cursor) {
+            let (rest, end) = try await decided.fetch(after: next, limit: limit - batch.count, database)
             batch = Lake.joined(batch, rest)
             last = end ?? last
         }
@@ -62,40 +55,6 @@ extension Lake {
             count: count,
             masked: masks.filter { name, _ in output.fields.contains { $0.name == name } }
         )
-    }
-
-    /// Runs one statement; the rows with their ids, and where they end.
-    private static func fetch(
-        _ decided: DecidedQuery,
-        _ cursor: DecidedQuery.Cursor?,
-        _ limit: Int,
-        _ database: any Database
-    ) async throws -> (Batch, DecidedQuery.Cursor?) {
-        let (sql, values) = decided.statement(after: cursor, limit: limit)
-        let isSorted = decided.sort != nil && sql.contains("IS NOT NULL")
-        let sortField = decided.sort.flatMap { sort in
-            decided.table.fields.first { decided.table.column($0) == sort.column }
-        }
-        var fields = decided.fields
-        if isSorted, let sortField { fields.append(sortField) }
-        let wanted = fields
-        var batch = try await database.read { db in
-            try db.batch(sql, values, fields: wanted, capacity: min(limit, 4096))
-        }
-        guard batch.count > 0, case .int64(let ids) = batch.columns[0].values else {
-            if isSorted {
-                batch.fields.removeLast()
-                batch.columns.removeLast()
-            }
-            return (batch, nil)
-        }
-        var value: SQLValue?
-        if isSorted {
-            value = SQLValue(batch.value(batch.count - 1, batch.columns.count - 1))
-            batch.fields.removeLast()
-            batch.columns.removeLast()
-        }
-        return (batch, DecidedQuery.Cursor(value: value, id: ids[batch.count - 1]))
     }
 
     static func joined(_ a: Batch, _ b: Batch) -> Batch {
@@ -189,47 +148,16 @@ public actor RecordScan {
             )
         }
         let limit = min(left, 4096)
-        let (sql, values) = decided.statement(after: cursor, limit: limit)
-        if decided.sort != nil { return try await sortedNext(decided, limit) }
-        let wanted = decided.fields
-        let batch = try await database.read { db in try db.batch(sql, values, fields: wanted, capacity: limit) }
-        guard batch.count > 0, case .int64(let ids) = batch.columns[0].values else {
-            isDone = true
-            return nil
-        }
-        cursor = DecidedQuery.Cursor(value: nil, id: ids[batch.count - 1])
-        isDone = batch.count < limit
-        left -= batch.count
-        return decided.masked(Lake.split(batch).1)
-    }
-
-    /// Sorted downloads take the part with values first, then the part without.
-    private func sortedNext(_ decided: DecidedQuery, _ limit: Int) async throws -> Batch? {
-        let (sql, values) = decided.statement(after: cursor, limit: limit)
-        let inValues = sql.contains("IS NOT NULL")
-        var wanted = decided.fields
-        if inValues, let sort = decided.sort,
-            let field = decided.table.fields.first(where: { decided.table.column($0) == sort.column })
-        {
-            wanted.append(field)
-        }
-        let fields = wanted
-        var batch = try await database.read { db in try db.batch(sql, values, fields: fields, capacity: limit) }
-        if batch.count == 0 {
-            guard inValues else {
+        let (batch, last) = try await decided.fetch(after: cursor, limit: limit, database)
+        guard let last else {
+            guard let next = decided.partWithoutValue(after: cursor) else {
                 isDone = true
                 return nil
             }
-            cursor = DecidedQuery.Cursor(value: nil, id: decided.sort?.descending == true ? .max : 0)
-            return try await sortedNext(decided, limit)
+            cursor = next
+            return try await self.next()
         }
-        guard case .int64(let ids) = batch.columns[0].values else { return nil }
-        let value = inValues ? SQLValue(batch.value(batch.count - 1, batch.columns.count - 1)) : nil
-        cursor = DecidedQuery.Cursor(value: value, id: ids[batch.count - 1])
-        if inValues {
-            batch.fields.removeLast()
-            batch.columns.removeLast()
-        }
+        cursor = last
         left -= batch.count
         return decided.masked(Lake.split(batch).1)
     }

@@ -98,8 +98,8 @@ extension Lake {
             let load = try Lake.dayLoad(resource, day, sequence, principal, now, db)
             let id = change.id ?? numbers.integer(0)
             if change.id != nil { try db.execute("DELETE FROM \(table.name) WHERE _id = ?", [.integer(id)]) }
-            let lead: [Int64] = [id, resource.owner.raw, 0, load, sequence]
-            _ = try db.insert(table.insertStatement(), row, rows: [0]) { _, into in into = lead }
+            let lead = [id, resource.owner.raw, 0, load, sequence].map(LeadValue.constant)
+            try db.insert(table.insertStatement(), row, rows: [0], lead: lead)
             try db.execute(
                 "UPDATE tables SET next_id = ?, next_seq = ?, rows = rows + ?, updated_at = ? WHERE resource = ?",
                 [

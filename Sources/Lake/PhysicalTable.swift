@@ -40,7 +40,7 @@ struct PhysicalTable: Sendable, Hashable {
             """
     }
 
-    /// The key, the fields asked for often, and the change number.
+    /// The key and the fields asked for often. The change number has none until something asks by it.
     func indexStatements(key: [String]) -> [String] {
         var statements: [String] = []
         let keyColumns = key.compactMap { name in fields.firstIndex { $0.name == name } }.flatMap(columns)
@@ -51,7 +51,6 @@ struct PhysicalTable: Sendable, Hashable {
             let column = columns(index)[0]
             statements.append("CREATE INDEX \(name)_\(column) ON \(name) (\(column))")
         }
-        statements.append("CREATE INDEX \(name)_seq ON \(name) (_seq)")
         return statements
     }
 

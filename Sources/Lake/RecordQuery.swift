@@ -134,7 +134,7 @@ struct DecidedQuery: Sendable {
     /// The statement of a page.
     ///
     /// Without a sort rows come by id; with one, values first and then rows without a value, each part by its own keyset.
-    func statement(after cursor: Cursor?, limit: Int) -> (sql: String, values: [SQLValue]) {
+    func statement(after cursor: Cursor?, limit: Int) -> Statement {
         var parts = conditions.map(\.text)
         var values = conditions.flatMap(\.values).map { SQLValue($0) }
         guard let sort else {
@@ -142,7 +142,7 @@ struct DecidedQuery: Sendable {
                 parts.append("_id > ?")
                 values.append(.integer(cursor.id))
             }
-            return (
+            return Statement(
                 "SELECT \(selection) FROM \(table.name)\(DecidedQuery.joined(parts)) ORDER BY _id LIMIT \(limit)",
                 values
             )
@@ -152,7 +152,7 @@ struct DecidedQuery: Sendable {
         if let cursor, cursor.value == nil {
             parts.append("\(sort.column) IS NULL AND _id \(sign) ?")
             values.append(.integer(cursor.id))
-            return (
+            return Statement(
                 "SELECT \(selection) FROM \(table.name)\(DecidedQuery.joined(parts)) ORDER BY _id \(direction) LIMIT \(limit)",
                 values
             )
@@ -162,10 +162,49 @@ struct DecidedQuery: Sendable {
             parts.append("(\(sort.column), _id) \(sign) (?, ?)")
             values += [value, .integer(cursor.id)]
         }
-        return (
+        return Statement(
             "SELECT \(selection), \(sort.column) FROM \(table.name)\(DecidedQuery.joined(parts)) ORDER BY \(sort.column) \(direction), _id \(direction) LIMIT \(limit)",
-            values
+            values,
+            sortField: table.fields.first { table.column($0) == sort.column }
         )
+    }
+
+    /// A page's statement. With a `sortField` the last column of the answer is the value sorted by.
+    struct Statement {
+        let sql: String
+        let values: [SQLValue]
+        let sortField: Field?
+
+        init(_ sql: String, _ values: [SQLValue], sortField: Field? = nil) {
+            self.sql = sql
+            self.values = values
+            self.sortField = sortField
+        }
+    }
+
+    /// Runs the statement of a page: the rows with their ids, and where they end (nil where there were none).
+    func fetch(after cursor: Cursor?, limit: Int, _ database: any Database) async throws -> (Batch, Cursor?) {
+        let statement = statement(after: cursor, limit: limit)
+        let (sql, values) = (statement.sql, statement.values)
+        let wanted = fields + (statement.sortField.map { [$0] } ?? [])
+        var batch = try await database.read { db in
+            try db.batch(sql, values, fields: wanted, capacity: min(limit, 4096))
+        }
+        let last = batch.count - 1
+        var value: SQLValue?
+        if statement.sortField != nil {
+            if last >= 0 { value = SQLValue(batch.value(last, batch.columns.count - 1)) }
+            batch.fields.removeLast()
+            batch.columns.removeLast()
+        }
+        guard last >= 0, case .int64(let ids) = batch.columns[0].values else { return (batch, nil) }
+        return (batch, Cursor(value: value, id: ids[last]))
+    }
+
+    /// Where the rows without a sort value begin, after the last one with; nil where there is no such part or it was begun.
+    func partWithoutValue(after cursor: Cursor?) -> Cursor? {
+        guard let sort, cursor == nil || cursor?.value != nil else { return nil }
+        return Cursor(value: nil, id: sort.descending ? .max : 0)
     }
 
     static func joined(_ parts: [String]) -> String {

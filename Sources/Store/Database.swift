@@ -20,14 +20,16 @@ public protocol SQLWriting: SQLReading {
     var lastInsertedID: Int64 { get }
     /// Inserts rows of a batch. The statement's parameters are the lead values, then one (a point: two) for each column.
     ///
-    /// `statement` is an INSERT, `rows` are the rows to take, `lead` gives the values before the batch's columns for the
-    /// n-th row taken. The answer holds the rows refused by a unique index, where the statement says `OR IGNORE`.
-    func insert(
-        _ statement: String,
-        _ batch: Batch,
-        rows: [Int32],
-        lead: (_ taken: Int, _ into: inout [Int64]) -> Void
-    ) throws -> [Int32]
+    /// `statement` is an INSERT, `rows` are the rows to take.
+    func insert(_ statement: String, _ batch: Batch, rows: [Int32], lead: [LeadValue]) throws
+}
+
+/// A value put before the columns of every row inserted.
+public enum LeadValue: Sendable, Hashable {
+    /// The same for each row.
+    case constant(Int64)
+    /// This for the first row, one more for each that follows.
+    case counting(from: Int64)
 }
 
 extension SQLReading {

@@ -108,70 +108,32 @@ final class SQLiteSession: SQLWriting {
         return Batch(fields: fields, columns: readers.map { $0.finish() }, count: count)
     }
 
-    func insert(
-        _ statement: String,
-        _ batch: Batch,
-        rows: [Int32],
-        lead: (_ taken: Int, _ into: inout [Int64]) -> Void
-    ) throws -> [Int32] {
+    func insert(_ statement: String, _ batch: Batch, rows: [Int32], lead: [LeadValue]) throws {
         let handle = try prepared(statement, [])
         defer { sqlite3_reset(handle) }
-        var refused: [Int32] = []
-        var first: [Int64] = []
-        let connection = db.sqliteConnection
-        let ignores = statement.contains("OR IGNORE")
-        for (taken, row) in rows.enumerated() {
-            sqlite3_reset(handle)
-            first.removeAll(keepingCapacity: true)
-            lead(taken, &first)
-            var at: Int32 = 1
-            for value in first {
-                sqlite3_bind_int64(handle, at, value)
-                at += 1
+        var counters: [(at: Int32, start: Int64)] = []
+        for (index, value) in lead.enumerated() {
+            // What is bound stays bound from row to row.
+            switch value {
+            case .constant(let number): sqlite3_bind_int64(handle, Int32(index + 1), number)
+            case .counting(let start): counters.append((Int32(index + 1), start))
             }
-            for column in batch.columns { SQLiteSession.bind(column, Int(row), handle, &at) }
-            let status = sqlite3_step(handle)
-            guard status == SQLITE_DONE else { throw failure(handle) }
-            if ignores, sqlite3_changes(connection) == 0 { refused.append(row) }
         }
-        return refused
-    }
-
-    @inline(__always)
-    static func bind(_ column: Tabular.Column, _ row: Int, _ handle: OpaquePointer, _ at: inout Int32) {
-        if column.isNull(row) {
-            sqlite3_bind_null(handle, at)
-            at += 1
-            if case .points = column.values {
-                sqlite3_bind_null(handle, at)
-                at += 1
-            }
-            return
-        }
-        switch column.values {
-        case .int64(let values): sqlite3_bind_int64(handle, at, values[row])
-        case .int32(let values): sqlite3_bind_int64(handle, at, Int64(values[row]))
-        case .real(let values): sqlite3_bind_double(handle, at, values[row])
-        case .bits(let bits): sqlite3_bind_int64(handle, at, bits[row] ? 1 : 0)
-        case .text(let texts):
-            // The batch outlives the step, so SQLite need not copy.
-            texts.withBytes(row) { bytes in
-                bytes.withMemoryRebound(to: CChar.self) { text in
-                    _ = sqlite3_bind_text(
-                        handle,
-                        at,
-                        text.baseAddress ?? SQLiteSession.emptyText,
-                        Int32(text.count),
-                        nil
-                    )
+        let firstCell = Int32(lead.count + 1)
+        try CellSource.withCells(of: batch) { cells in
+            try cells.withUnsafeBufferPointer { cells in
+                for (taken, row) in rows.enumerated() {
+                    for counter in counters { sqlite3_bind_int64(handle, counter.at, counter.start + Int64(taken)) }
+                    var at = firstCell
+                    for index in cells.indices {
+                        cells[index].bind(Int(row), handle, at)
+                        at += 1
+                    }
+                    guard sqlite3_step(handle) == SQLITE_DONE else { throw failure(handle) }
+                    sqlite3_reset(handle)
                 }
             }
-        case .points(let x, let y):
-            sqlite3_bind_double(handle, at, x[row])
-            at += 1
-            sqlite3_bind_double(handle, at, y[row])
         }
-        at += 1
     }
 
     nonisolated(unsafe) static let emptyText: UnsafePointer<CChar> = {
@@ -183,7 +145,8 @@ final class SQLiteSession: SQLWriting {
 
 /// Collects one column of an answer.
 struct ColumnReader {
-    let field: Field
+    private enum Kind { case int64, int32, real, bits, text, point }
+    private let kind: Kind
     private var integers: [Int64] = []
     private var days: [Int32] = []
     private var reals: [Double] = []
@@ -194,32 +157,43 @@ struct ColumnReader {
     private var count = 0
 
     init(_ field: Field, capacity: Int) {
-        self.field = field
         switch field.type {
-        case .text, .geometry, .file: texts = TextBuffer(capacity: capacity)
-        case .real: reals.reserveCapacity(capacity)
-        case .date: days.reserveCapacity(capacity)
-        default: integers.reserveCapacity(capacity)
+        case .integer, .decimal, .time, .timestamp:
+            kind = .int64
+            integers.reserveCapacity(capacity)
+        case .date:
+            kind = .int32
+            days.reserveCapacity(capacity)
+        case .real:
+            kind = .real
+            reals.reserveCapacity(capacity)
+        case .boolean: kind = .bits
+        case .text, .geometry, .file:
+            kind = .text
+            texts = TextBuffer(capacity: capacity)
+        case .point: kind = .point
         }
     }
 
     @inline(__always)
     mutating func read(_ handle: OpaquePointer, _ at: inout Int32) {
-        let isNull = sqlite3_column_type(handle, at) == SQLITE_NULL
+        // One lookup of the cell; what is asked of it then takes no lock. The connection is this thread's alone.
+        let cell = sqlite3_column_value(handle, at)
+        let isNull = sqlite3_value_type(cell) == SQLITE_NULL
         if isNull || validity != nil {
             if validity == nil { validity = Bitmap(repeating: true, count: count) }
             validity?.append(!isNull)
         }
-        switch field.type {
-        case .integer, .decimal, .time, .timestamp: integers.append(sqlite3_column_int64(handle, at))
-        case .date: days.append(Int32(truncatingIfNeeded: sqlite3_column_int64(handle, at)))
-        case .real: reals.append(sqlite3_column_double(handle, at))
-        case .boolean: bits.append(sqlite3_column_int64(handle, at) != 0)
-        case .text, .geometry, .file:
-            let text = sqlite3_column_text(handle, at)
-            texts.append(UnsafeBufferPointer(start: text, count: Int(sqlite3_column_bytes(handle, at))))
+        switch kind {
+        case .int64: integers.append(sqlite3_value_int64(cell))
+        case .int32: days.append(Int32(truncatingIfNeeded: sqlite3_value_int64(cell)))
+        case .real: reals.append(sqlite3_value_double(cell))
+        case .bits: bits.append(sqlite3_value_int64(cell) != 0)
+        case .text:
+            let text = sqlite3_value_text(cell)
+            texts.append(UnsafeBufferPointer(start: text, count: Int(sqlite3_value_bytes(cell))))
         case .point:
-            reals.append(sqlite3_column_double(handle, at))
+            reals.append(sqlite3_value_double(cell))
             at += 1
             second.append(sqlite3_column_double(handle, at))
         }
@@ -228,15 +202,15 @@ struct ColumnReader {
     }
 
     func finish() -> Tabular.Column {
-        let values: ColumnValues
-        switch field.type {
-        case .integer, .decimal, .time, .timestamp: values = .int64(integers)
-        case .date: values = .int32(days)
-        case .real: values = .real(reals)
-        case .boolean: values = .bits(bits)
-        case .text, .geometry, .file: values = .text(texts)
-        case .point: values = .points(x: reals, y: second)
-        }
+        let values: ColumnValues =
+            switch kind {
+            case .int64: .int64(integers)
+            case .int32: .int32(days)
+            case .real: .real(reals)
+            case .bits: .bits(bits)
+            case .text: .text(texts)
+            case .point: .points(x: reals, y: second)
+            }
         return Tabular.Column(values, validity: validity)
     }
 }

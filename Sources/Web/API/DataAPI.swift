@@ -107,7 +107,7 @@ enum DataAPI {
             Route(
                 .post,
                 "/api/v1/resources/{code}/loads",
-                .actions(["collect.upload", "collect.describe", "data.load"]),
+                .actions(["collect.upload", "collect.inspect", "data.load"]),
                 .console,
                 zh: "加载已上传的文件",
                 en: "Load an uploaded file",
@@ -355,22 +355,32 @@ enum DataAPI {
             upload: id,
             table: body["table"]?.string,
             encoding: body["encoding"]?.string.flatMap(TextEncoding.init(rawValue:)),
-            header: header(body["header"]?.string)
+            header: header(body["header"].flatMap { $0.string ?? $0.integer.map(String.init) })
         )
-        let description = try await web.perform(web.services.uploads.describe, selection)
-        let job = try await web.perform(
+        let job = try await load(selection, into: try web.code(), mode, web)
+        return .json(.object([.init("job", .integer(job))]), status: .accepted)
+    }
+
+    /// Starts the load of an upload's table; the job.
+    static func load(
+        _ selection: Uploads.Selection,
+        into code: String,
+        _ mode: LoadMode,
+        _ web: WebRequest
+    ) async throws -> Int64 {
+        let inspection = try await web.perform(web.services.uploads.inspect, selection)
+        return try await web.perform(
             web.services.lake.load,
             .init(
-                code: try web.code(),
-                path: description.upload.path,
-                source: description.upload.name,
-                table: description.tables.count > 1 ? description.table.name : nil,
+                code: code,
+                path: inspection.upload.path,
+                source: inspection.upload.name,
+                table: inspection.tables.count > 1 ? inspection.table.name : nil,
                 mode: mode,
                 encoding: selection.encoding,
                 header: selection.header
             )
         )
-        return .json(.object([.init("job", .integer(job))]), status: .accepted)
     }
 
     static func quarantine(_ web: WebRequest) async throws -> Response {
@@ -439,9 +449,9 @@ enum DataAPI {
 
     static func json(_ description: Uploads.Description, _ language: Language) -> JSONValue {
         .object([
-            .init("tables", .array(description.tables.map { .string($0.name) })),
-            .init("table", .string(description.table.name)),
-            .init("encoding", description.table.encoding.map { .string($0.rawValue) } ?? .null),
+            .init("tables", .array(description.inspection.tables.map { .string($0.name) })),
+            .init("table", .string(description.inspection.table.name)),
+            .init("encoding", description.inspection.table.encoding.map { .string($0.rawValue) } ?? .null),
             .init("rows_seen", .integer(Int64(description.proposal.rows))),
             .init("schema", TableSchema.write(description.proposal.schema)),
             .init(
@@ -458,7 +468,10 @@ enum DataAPI {
                     }
                 )
             ),
-            .init("notes", .array((description.proposal.notes + description.notes).map { .string($0[language]) })),
+            .init(
+                "notes",
+                .array((description.proposal.notes + description.inspection.notes).map { .string($0[language]) })
+            ),
         ])
     }
 }

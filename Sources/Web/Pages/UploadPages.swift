@@ -35,7 +35,7 @@ enum UploadPages {
         Route(
             .post,
             "/console/uploads/{upload}/create",
-            .actions(["collect.describe", "catalogue.create", "data.load"]),
+            .actions(["collect.describe", "collect.inspect", "catalogue.create", "data.load"]),
             .console,
             zh: "新建资源并加载",
             en: "Make a resource and load",
@@ -44,7 +44,7 @@ enum UploadPages {
         Route(
             .post,
             "/console/uploads/{upload}/load",
-            .actions(["collect.describe", "data.load"]),
+            .actions(["collect.inspect", "data.load"]),
             .console,
             zh: "加载到已有资源",
             en: "Load into a resource",
@@ -84,7 +84,7 @@ enum UploadPages {
         let schema = target?.resource.schema ?? description.proposal.schema
         var report: CheckReport?
         var refusal: Problem?
-        if description.upload.size <= checkLimit {
+        if description.inspection.upload.size <= checkLimit {
             do {
                 report = try await web.perform(web.services.uploads.check, (selection, schema))
             } catch let problem as Problem {
@@ -106,18 +106,18 @@ enum UploadPages {
         _ refusal: Problem?,
         _ entries: [Entry]
     ) -> HTML {
-        let upload = description.upload
+        let upload = description.inspection.upload
         let base = "/console/uploads/\(upload.id)"
         let encodings = [("", web.text("自动", "automatic"))] + TextEncoding.allCases.map { ($0.rawValue, $0.rawValue) }
         let reading: HTML = """
             <form method="get" action="\(base)" class="row">
             \(target.map { "<input type=\"hidden\" name=\"code\" value=\"\($0.slug)\">" as HTML })
-            \(description.tables.count > 1 ? Layout.field(web.text("表", "Table"), Layout.select("table", description.tables.map { ($0.name, $0.name) }, description.table.name)) : .empty)
+            \(description.inspection.tables.count > 1 ? Layout.field(web.text("表", "Table"), Layout.select("table", description.inspection.tables.map { ($0.name, $0.name) }, description.inspection.table.name)) : .empty)
             \(Layout.field(web.text("编码", "Encoding"), Layout.select("encoding", encodings, selection.encoding?.rawValue ?? "")))
             \(Layout.field(web.text("表头", "Header"), "<input name=\"header\" value=\"\(web.query("header") ?? "")\" placeholder=\"\(web.text("自动;行号或 none", "automatic; a line or none"))\" size=\"14\">"))
             <button class="quiet">\(web.text("重新读取", "Read again"))</button></form>
             """
-        let notes = (description.proposal.notes + description.notes + (report?.notes ?? [])).reduce(
+        let notes = (description.proposal.notes + description.inspection.notes + (report?.notes ?? [])).reduce(
             into: [LocalizedText]()
         ) { if !$0.contains($1) { $0.append($1) } }
         let remarks: HTML =
@@ -134,7 +134,7 @@ enum UploadPages {
             web,
             scripts: ["/assets/page.js"],
             """
-            <header class="title"><h1>\(upload.name)</h1><p class="muted">\(Numbers.grouped(upload.size)) \(web.text("字节", "bytes")) · \(description.table.encoding?.rawValue ?? "XLSX") · \(web.text("查看了 \(Numbers.grouped(Int64(description.proposal.rows))) 行", "\(Numbers.grouped(Int64(description.proposal.rows))) rows looked at"))</p></header>
+            <header class="title"><h1>\(upload.name)</h1><p class="muted">\(Numbers.grouped(upload.size)) \(web.text("字节", "bytes")) · \(description.inspection.table.encoding?.rawValue ?? "XLSX") · \(web.text("查看了 \(Numbers.grouped(Int64(description.proposal.rows))) 行", "\(Numbers.grouped(Int64(description.proposal.rows))) rows looked at"))</p></header>
             <section class="card"><h2>\(web.text("读取方式", "How it is read"))</h2>\(reading)\(remarks)</section>
             \(problem)
             \(report.map { "<section class=\"card\"><h2>\(web.text("检查结果", "What the check found"))</h2>\(reportView($0, web))</section>" as HTML })
@@ -180,7 +180,9 @@ enum UploadPages {
         _ selection: Uploads.Selection,
         _ description: Uploads.Description
     ) -> HTML {
-        let name = description.upload.name.split(separator: ".").first.map(String.init) ?? description.upload.name
+        let name =
+            description.inspection.upload.name.split(separator: ".").first.map(String.init)
+            ?? description.inspection.upload.name
         let schema = description.proposal.schema
         let items = schema.fields.map { _ in ItemPolicy(sharing: .none) }
         return """
@@ -228,36 +230,15 @@ enum UploadPages {
         let description = try await web.perform(web.services.uploads.describe, selection)
         let content = try EntryForm.content(form, description.proposal.schema, provider: nil, web)
         let entry = try await web.perform(web.services.catalogue.create, (content, .lake))
-        let job = try await web.perform(
-            web.services.lake.load,
-            input(description, selection, entry.resource.code, .replace)
-        )
+        let job = try await DataAPI.load(selection, into: entry.resource.code, .replace, web)
         return .redirect("/console/jobs/\(job)")
-    }
-
-    static func input(
-        _ description: Uploads.Description,
-        _ selection: Uploads.Selection,
-        _ code: String,
-        _ mode: LoadMode
-    ) -> LakeActions.LoadInput {
-        .init(
-            code: code,
-            path: description.upload.path,
-            source: description.upload.name,
-            table: description.tables.count > 1 ? description.table.name : nil,
-            mode: mode,
-            encoding: selection.encoding,
-            header: selection.header
-        )
     }
 
     static func load(_ web: WebRequest) async throws -> Response {
         let form = try await web.form()
         let selection = try selected(form, web)
-        let description = try await web.perform(web.services.uploads.describe, selection)
         let mode = LoadMode(rawValue: form["mode"]) ?? .replace
-        let job = try await web.perform(web.services.lake.load, input(description, selection, form["code"], mode))
+        let job = try await DataAPI.load(selection, into: form["code"], mode, web)
         return .redirect("/console/jobs/\(job)")
     }
 }
