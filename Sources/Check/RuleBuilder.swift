@@ -79,6 +79,15 @@ struct RuleBuilder {
             )
         case .oversized:
             add(oddity.rawValue, "", .error, .normativity, .init("单元格超过长度上限", "a cell is longer than the limit"), nil)
+        case .formula:
+            add(
+                oddity.rawValue,
+                "",
+                .warning,
+                .accuracy,
+                .init("公式出错或未计算的单元格,按空值处理", "a formula failed or was never computed; its cell is taken as empty"),
+                .init("请在表格软件中重新计算并改正公式", "open the workbook, compute it again and mend the formula")
+            )
         case .shape:
             add(oddity.rawValue, "", .error, .normativity, .init("不是 JSON 对象", "is no JSON object"), nil)
         }

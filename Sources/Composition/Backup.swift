@@ -11,12 +11,27 @@ public enum Backup {
     public struct Manifest: Sendable {
         public var files: [(name: String, size: Int64, digest: String)]
         public var at: String
+        /// The fingerprint of the key that signed it.
+        public var signer: String
+        /// Whether the node's private key lies in it as it is.
+        public var holdsPlainKey: Bool { files.contains { $0.name == Backup.plainKey } }
     }
 
+    static let plainKey = "node.key"
+    static let sealedKey = "node.key.sealed"
+    static let publicKey = "node.pub"
     static let databases = ["control", "evidence", "records", "lake"]
 
     /// Copies a node into a folder, consistently, while it runs.
-    public static func create(_ node: Node, from folder: URL, to target: URL) async throws -> Manifest {
+    ///
+    /// With a passphrase the node's private key is sealed by it; without one it lies in the backup as it is, and whoever
+    /// holds the backup can sign for the node.
+    public static func create(
+        _ node: Node,
+        from folder: URL,
+        to target: URL,
+        passphrase: String? = nil
+    ) async throws -> Manifest {
         let manager = FileManager.default
         guard !manager.fileExists(atPath: target.path) else {
             throw Problem("backup.exists", status: 409, zh: "目标已存在。", en: "The target exists already.")
@@ -31,8 +46,20 @@ public enum Backup {
         for name in ["uploads", "versions"] where manager.fileExists(atPath: folder.appendingPathComponent(name).path) {
             try manager.copyItem(at: folder.appendingPathComponent(name), to: part.appendingPathComponent(name))
         }
-        try manager.copyItem(at: folder.appendingPathComponent("node.key"), to: part.appendingPathComponent("node.key"))
-        let manifest = try list(part, at: CivilTime.timestamp(node.kernel.clock.now()))
+        guard let key = manager.contents(atPath: folder.appendingPathComponent(plainKey).path) else {
+            throw damaged(plainKey)
+        }
+        let (name, bytes) =
+            try passphrase.map { (sealedKey, try Secrets.seal(Array(key), passphrase: $0)) } ?? (plainKey, Array(key))
+        let keyFile = part.appendingPathComponent(name)
+        try Data(bytes).write(to: keyFile)
+        try manager.setAttributes([.posixPermissions: 0o600], ofItemAtPath: keyFile.path)
+        try Data(node.kernel.key.publicBytes).write(to: part.appendingPathComponent(publicKey))
+        let manifest = try list(
+            part,
+            at: CivilTime.timestamp(node.kernel.clock.now()),
+            signer: node.kernel.key.fingerprint
+        )
         let text = json(manifest)
         try Data(text.utf8).write(to: part.appendingPathComponent("manifest.json"))
         try Data(try node.kernel.key.sign(Array(text.utf8))).write(to: part.appendingPathComponent("manifest.sig"))
@@ -40,7 +67,7 @@ public enum Backup {
         return manifest
     }
 
-    static func list(_ folder: URL, at moment: String) throws -> Manifest {
+    static func list(_ folder: URL, at moment: String, signer: String) throws -> Manifest {
         var files: [(name: String, size: Int64, digest: String)] = []
         for name in try FileManager.default.subpathsOfDirectory(atPath: folder.path).sorted() {
             let url = folder.appendingPathComponent(name)
@@ -51,7 +78,7 @@ public enum Backup {
             let size = (try FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int64) ?? 0
             files.append((name, size, try digest(url)))
         }
-        return Manifest(files: files, at: moment)
+        return Manifest(files: files, at: moment, signer: signer)
     }
 
     static func digest(_ url: URL) throws -> String {
@@ -86,13 +113,17 @@ public enum Backup {
     public static func verify(_ folder: URL) async throws -> Manifest {
         guard let data = FileManager.default.contents(atPath: folder.appendingPathComponent("manifest.json").path),
             let signature = FileManager.default.contents(atPath: folder.appendingPathComponent("manifest.sig").path),
-            let der = FileManager.default.contents(atPath: folder.appendingPathComponent("node.key").path)
+            let publicBytes = try publicBytes(of: folder)
         else { throw damaged("manifest.json") }
-        guard try NodeKey.read(der: Array(der)).verify(Array(signature), Array(data)) else {
+        guard try NodeKey.verify(Array(signature), Array(data), publicBytes: publicBytes) else {
             throw damaged("manifest.sig")
         }
         let json = try JSONValue(Array(data))
-        let found = try list(folder, at: json["at"]?.string ?? "")
+        let found = try list(
+            folder,
+            at: json["at"]?.string ?? "",
+            signer: Digest(.sm3, of: publicBytes).description
+        )
         let wanted = json["files"]?.array ?? []
         guard wanted.count == found.files.count else { throw damaged("manifest.json") }
         for (item, file) in zip(wanted, found.files) {
@@ -101,6 +132,14 @@ public enum Backup {
             }
         }
         return found
+    }
+
+    /// The public half of the key that signed; the first backups held only the private one.
+    private static func publicBytes(of folder: URL) throws -> [UInt8]? {
+        func contents(_ name: String) -> [UInt8]? {
+            FileManager.default.contents(atPath: folder.appendingPathComponent(name).path).map(Array.init)
+        }
+        return try contents(publicKey) ?? contents(plainKey).map { try NodeKey.read(der: $0).publicBytes }
     }
 
     static func damaged(_ name: String) -> Problem {
@@ -113,9 +152,23 @@ public enum Backup {
         )
     }
 
-    /// Puts a verified backup into an empty folder.
-    public static func restore(_ backup: URL, to folder: URL) async throws -> Manifest {
+    /// Puts a verified backup into an empty folder. A sealed key needs its passphrase.
+    ///
+    /// - Throws: `backup.damaged`, `backup.passphrase`, `backup.not_empty`.
+    public static func restore(_ backup: URL, to folder: URL, passphrase: String? = nil) async throws -> Manifest {
         let manifest = try await verify(backup)
+        let sealed = FileManager.default.contents(atPath: backup.appendingPathComponent(sealedKey).path)
+        let key = try sealed.map { sealed in
+            guard let passphrase, let key = try Secrets.open(Array(sealed), passphrase: passphrase) else {
+                throw Problem(
+                    "backup.passphrase",
+                    zh: "备份中的节点密钥已用口令加密,未给出口令或口令不对。",
+                    en: "The node's key in the backup is sealed; the passphrase is missing or wrong.",
+                    hint: .init("请设置 TONGQU_BACKUP_PASSPHRASE。", "Set TONGQU_BACKUP_PASSPHRASE.")
+                )
+            }
+            return Data(key)
+        }
         let manager = FileManager.default
         if let content = try? manager.contentsOfDirectory(atPath: folder.path), !content.isEmpty {
             throw Problem(
@@ -131,11 +184,12 @@ public enum Backup {
             withIntermediateDirectories: true,
             attributes: [.posixPermissions: 0o700]
         )
-        for file in manifest.files {
+        for file in manifest.files where file.name != sealedKey && file.name != publicKey {
             let target = folder.appendingPathComponent(file.name)
             try manager.createDirectory(at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
             try manager.copyItem(at: backup.appendingPathComponent(file.name), to: target)
         }
+        if let key { try key.write(to: folder.appendingPathComponent(plainKey)) }
         try manager.setAttributes(
             [.posixPermissions: 0o600],
             ofItemAtPath: folder.appendingPathComponent("node.key").path

@@ -43,7 +43,11 @@ public enum Demonstration {
                 if let found = try await node.kernel.accounts.find(login: person.login) { principals.append(found) }
             }
             for principal in principals {
-                try await gate.perform(administration.setPassword, (principal.id, password), as: caller)
+                try await gate.perform(
+                    administration.setPassword,
+                    (principal.id, password, isLasting: true),
+                    as: caller
+                )
             }
             return Accounts(logins: logins, password: password)
         }
@@ -75,7 +79,13 @@ public enum Demonstration {
             let home = person.role == .authorityReviewer ? province : roads
             let id = try await gate.perform(
                 administration.createAccount,
-                .init(login: person.login, name: person.name, organisation: home, password: chosen),
+                .init(
+                    login: person.login,
+                    name: person.name,
+                    organisation: home,
+                    password: chosen,
+                    isLasting: true
+                ),
                 as: caller
             )
             try await gate.perform(administration.setRoles, (id, [person.role]), as: caller)

@@ -30,7 +30,7 @@ public final class Accounts: Sendable {
         self.clock = clock
     }
 
-    static let columns = "id, kind, login, name, organisation, roles, active, locked_until"
+    static let columns = "id, kind, login, name, organisation, roles, active, locked_until, must_change"
 
     static func read(_ row: SQLRow) -> Principal {
         Principal(
@@ -41,7 +41,8 @@ public final class Accounts: Sendable {
             organisation: OrganisationID(row.integer(4)),
             roles: Set(row.text(5).split(separator: ",").compactMap { Role(rawValue: String($0)) }),
             isActive: row.flag(6),
-            lockedUntil: row.integer(7)
+            lockedUntil: row.integer(7),
+            mustChangePassword: row.flag(8)
         )
     }
 
@@ -92,6 +93,7 @@ public final class Accounts: Sendable {
         organisation: OrganisationID,
         roles: Set<Role>,
         password: String?,
+        isOneTime: Bool = true,
         kind: Principal.Kind = .person
     ) async throws -> PrincipalID {
         try Accounts.check(roles: roles)
@@ -113,11 +115,12 @@ public final class Accounts: Sendable {
         let values: [SQLValue] = [
             .text(kind.rawValue), .text(login), .text(name), .integer(organisation.raw),
             .text(roles.map(\.rawValue).sorted().joined(separator: ",")), SQLValue(hash), .integer(clock.now()),
+            .integer(isOneTime && hash != nil ? 1 : 0),
         ]
         do {
             return try await database.write { db in
                 try db.execute(
-                    "INSERT INTO principals (kind, login, name, organisation, roles, password, created_at) VALUES (?,?,?,?,?,?,?)",
+                    "INSERT INTO principals (kind, login, name, organisation, roles, password, created_at, must_change) VALUES (?,?,?,?,?,?,?,?)",
                     values
                 )
                 return PrincipalID(db.lastInsertedID)
@@ -155,19 +158,34 @@ public final class Accounts: Sendable {
         forget(id)
     }
 
-    /// Sets a password and ends the account's sessions.
-    func setPassword(_ password: String, of id: PrincipalID) async throws {
+    /// Sets a password and ends the account's sessions. A one-time password opens nothing but the choice of another.
+    func setPassword(_ password: String, of id: PrincipalID, isOneTime: Bool) async throws {
         guard let principal = try await find(id) else { throw Problem.notFound(.init("账号", "the account")) }
         try Accounts.check(password: password, login: principal.login)
         let hash = try await Accounts.apart { try Secrets.hashPassword(password) }
         try await database.write { db in
             try db.execute(
-                "UPDATE principals SET password = ?, failures = 0, locked_until = 0 WHERE id = ?",
-                [.text(hash), .integer(id.raw)]
+                "UPDATE principals SET password = ?, must_change = ?, failures = 0, locked_until = 0 WHERE id = ?",
+                [.text(hash), .integer(isOneTime ? 1 : 0), .integer(id.raw)]
             )
             try db.execute("DELETE FROM sessions WHERE principal = ?", [.integer(id.raw)])
         }
         forget(id)
+    }
+
+    /// Chooses a new password for oneself; the old one proves who asks. All sessions end.
+    ///
+    /// - Throws: `account.refused`, `account.same_password`, `account.weak_password`.
+    func changePassword(of principal: Principal, from old: String, to new: String) async throws {
+        guard try await admits(login: principal.login, password: old) != nil else { throw Accounts.refusal }
+        guard old != new else {
+            throw Problem(
+                "account.same_password",
+                zh: "新密码与原密码相同。",
+                en: "The new password is the old one."
+            )
+        }
+        try await setPassword(new, of: principal.id, isOneTime: false)
     }
 
     private func forget(_ id: PrincipalID) {
@@ -211,37 +229,8 @@ public final class Accounts: Sendable {
     ///
     /// - Throws: `account.refused`, the same for every reason.
     func signIn(login: String, password: String) async throws -> (token: String, principal: Principal) {
+        guard let principal = try await admits(login: login, password: password) else { throw Accounts.refusal }
         let now = clock.now()
-        let found = try await database.read { db in
-            try db.row("SELECT \(Accounts.columns), password, failures FROM principals WHERE login = ?", [.text(login)])
-        }
-        let kept = found?.optionalText(8) ?? Accounts.decoy
-        guard password.utf8.count <= 256 else { throw Accounts.refusal }
-        let fits = try await Accounts.apart { Secrets.verifyPassword(password, kept) }
-        guard let found else { throw Accounts.refusal }
-        let principal = Accounts.read(found)
-        guard principal.isActive, principal.lockedUntil <= now else { throw Accounts.refusal }
-        // Decided in the database, so that attempts at the same time count too: a lock holds whatever this attempt brought.
-        let id = principal.id.raw
-        let isRight = fits && found.optionalText(8) != nil
-        let isAdmitted = try await database.write { db in
-            guard
-                let current = try db.row(
-                    "SELECT locked_until, failures, active FROM principals WHERE id = ?",
-                    [.integer(id)]
-                ),
-                current.integer(0) <= now, current.flag(2)
-            else { return false }
-            if isRight { return true }
-            let failures = current.integer(1) + 1
-            let locks = failures >= Accounts.maximumFailures
-            try db.execute(
-                "UPDATE principals SET failures = ?, locked_until = ? WHERE id = ?",
-                [.integer(locks ? 0 : failures), .integer(locks ? now + Accounts.lockLength : 0), .integer(id)]
-            )
-            return false
-        }
-        guard isAdmitted else { throw Accounts.refusal }
         let token = Secrets.token()
         let digest = Accounts.digest(token)
         let session = Session(
@@ -265,6 +254,41 @@ public final class Accounts: Sendable {
         return (token, principal)
     }
 
+    /// Whom a login and a password admit; nil for every reason not to. Failures count towards the lock.
+    private func admits(login: String, password: String) async throws -> Principal? {
+        let now = clock.now()
+        let found = try await database.read { db in
+            try db.row("SELECT \(Accounts.columns), password, failures FROM principals WHERE login = ?", [.text(login)])
+        }
+        let kept = found?.optionalText(9) ?? Accounts.decoy
+        guard password.utf8.count <= 256 else { return nil }
+        let fits = try await Accounts.apart { Secrets.verifyPassword(password, kept) }
+        guard let found else { return nil }
+        let principal = Accounts.read(found)
+        guard principal.isActive, principal.lockedUntil <= now else { return nil }
+        // Decided in the database, so that attempts at the same time count too: a lock holds whatever this attempt brought.
+        let id = principal.id.raw
+        let isRight = fits && found.optionalText(9) != nil
+        let isAdmitted = try await database.write { db in
+            guard
+                let current = try db.row(
+                    "SELECT locked_until, failures, active FROM principals WHERE id = ?",
+                    [.integer(id)]
+                ),
+                current.integer(0) <= now, current.flag(2)
+            else { return false }
+            if isRight { return true }
+            let failures = current.integer(1) + 1
+            let locks = failures >= Accounts.maximumFailures
+            try db.execute(
+                "UPDATE principals SET failures = ?, locked_until = ? WHERE id = ?",
+                [.integer(locks ? 0 : failures), .integer(locks ? now + Accounts.lockLength : 0), .integer(id)]
+            )
+            return false
+        }
+        return isAdmitted ? principal : nil
+    }
+
     static func digest(_ token: String) -> [UInt8] { Digest(.sha256, of: token.utf8).bytes }
 
     /// The form token of a session, derived from the session's own.
@@ -286,12 +310,12 @@ public final class Accounts: Sendable {
         }
         guard let row else { return nil }
         let principal = Accounts.read(row)
-        guard principal.isActive, row.integer(8) > now else { return nil }
+        guard principal.isActive, row.integer(9) > now else { return nil }
         let session = Session(
             principal: principal,
             csrf: Accounts.csrf(token),
-            expires: row.integer(8),
-            rotated: row.integer(9)
+            expires: row.integer(9),
+            rotated: row.integer(10)
         )
         sessions.withLock { $0[digest] = session }
         return session
@@ -371,7 +395,7 @@ public final class Accounts: Sendable {
         keys.withLock { keys in
             // A bounded memory.
             if keys.count > 1000 { keys = [:] }
-            keys[digest] = (principal, row.integer(8))
+            keys[digest] = (principal, row.integer(9))
         }
         return principal
     }

@@ -9,7 +9,8 @@ public struct Administration: Sendable {
     let kernel: Kernel
 
     public static let descriptors: [ActionDescriptor] = [
-        signInDescriptor, signOutDescriptor, accountsDescriptor, createAccountDescriptor, setRolesDescriptor,
+        signInDescriptor, signOutDescriptor, changePasswordDescriptor, accountsDescriptor, createAccountDescriptor,
+        setRolesDescriptor,
         setActiveDescriptor,
         setPasswordDescriptor, createKeyDescriptor, grantDescriptor, revokeDescriptor, grantsDescriptor,
         organisationDescriptor,
@@ -26,6 +27,13 @@ public struct Administration: Sendable {
         en: "sign in"
     )
     static let signOutDescriptor = ActionDescriptor("session.sign_out", .sessionOwn, .write, zh: "退出", en: "sign out")
+    static let changePasswordDescriptor = ActionDescriptor(
+        "session.change_password",
+        .sessionOwn,
+        .write,
+        zh: "修改本人密码",
+        en: "change one's own password"
+    )
     static let accountsDescriptor = ActionDescriptor(
         "account.list",
         .accountsManage,
@@ -167,6 +175,14 @@ public struct Administration: Sendable {
         Action(Self.signOutDescriptor) { [kernel] token, _ in try await kernel.accounts.signOut(token) }
     }
 
+    /// A new password for oneself; every session of the account ends.
+    public var changePassword: Action<(old: String, new: String), Void> {
+        Action(Self.changePasswordDescriptor) { [kernel] input, decision in
+            guard let principal = decision.caller.principal else { throw Accounts.refusal }
+            try await kernel.accounts.changePassword(of: principal, from: input.old, to: input.new)
+        }
+    }
+
     public var accounts: Action<Void, [Principal]> {
         Action(Self.accountsDescriptor) { [kernel] _, _ in try await kernel.accounts.list() }
     }
@@ -178,13 +194,17 @@ public struct Administration: Sendable {
         public var organisation: OrganisationID
         public var password: String?
         public var kind: Principal.Kind
+        /// Whether the password stays; else its owner must choose another at the first sign-in.
+        public var isLasting: Bool
         public init(
             login: String,
             name: String,
             organisation: OrganisationID,
             password: String?,
-            kind: Principal.Kind = .person
+            kind: Principal.Kind = .person,
+            isLasting: Bool = false
         ) {
+            self.isLasting = isLasting
             self.login = login
             self.name = name
             self.organisation = organisation
@@ -204,6 +224,7 @@ public struct Administration: Sendable {
                 organisation: input.organisation,
                 roles: [],
                 password: input.password,
+                isOneTime: !input.isLasting,
                 kind: input.kind
             )
             decision.note("principal", String(id.raw))
@@ -219,7 +240,8 @@ public struct Administration: Sendable {
         }
     }
 
-    public var setPassword: Action<(PrincipalID, String), Void> {
+    /// Sets another's password, for one use unless `isLasting`.
+    public var setPassword: Action<(PrincipalID, String, isLasting: Bool), Void> {
         Action(Self.setPasswordDescriptor) { [kernel] input, decision in
             decision.note("principal", String(input.0.raw))
             let target = try await kernel.accounts.find(input.0)
@@ -235,7 +257,7 @@ public struct Administration: Sendable {
                     hint: .init("tongqu user password 账号", "tongqu user password LOGIN")
                 )
             }
-            try await kernel.accounts.setPassword(input.1, of: input.0)
+            try await kernel.accounts.setPassword(input.1, of: input.0, isOneTime: !input.isLasting)
         }
     }
 

@@ -404,6 +404,14 @@ public final class NodeKey: Sendable {
         return (try NodeKey(SigningKey(.sm2, der: der, isPrivate: true)), der)
     }
 
+    /// What names the key: the digest of its public half. People compare it to know whose signature they see.
+    public var fingerprint: String { Digest(.sm3, of: publicBytes).description }
+
+    /// Whether a signature belongs to a message and the public half of a key (SubjectPublicKeyInfo DER).
+    public static func verify(_ signature: [UInt8], _ message: [UInt8], publicBytes: [UInt8]) throws -> Bool {
+        try SigningKey(.sm2, der: publicBytes, isPrivate: false).verify(signature, message)
+    }
+
     /// Reads the private half.
     public static func read(der: [UInt8]) throws -> NodeKey {
         try NodeKey(SigningKey(.sm2, der: der, isPrivate: true))

@@ -1,4 +1,4 @@
-import Basics
+public import Basics
 import CQL
 import Codes
 import Mask
@@ -60,10 +60,13 @@ public final class Gate: Sendable {
         _ input: Input,
         as caller: Caller
     ) async throws -> Output {
-        let resource = try await action.target(input)
+        // The public is refused before the resource is looked up: the answer is the same whether it exists or not.
+        let mustSignIn = caller.principal == nil && !action.descriptor.isPublic
+        let resource = mustSignIn ? nil : try await action.target(input)
         let particulars = Particulars()
         let decision: Decision
         do {
+            if mustSignIn { throw Gate.signIn(action.descriptor.permission) }
             decision = try decide(action.descriptor, resource, caller, particulars)
         } catch {
             state.withLock { $0.denied += 1 }
@@ -190,6 +193,9 @@ public final class Gate: Sendable {
         _ caller: Caller,
         _ particulars: Particulars
     ) throws -> Decision {
+        if caller.principal?.mustChangePassword == true, action.permission != .sessionOwn {
+            throw Gate.passwordChange
+        }
         let now = clock.now()
         let (grants, tree) = state.withLock { ($0.grants, $0.tree) }
         let reach = caller.principal.map { tree.subtree($0.organisation) } ?? []
@@ -200,13 +206,9 @@ public final class Gate: Sendable {
         }
         guard !fitting.isEmpty else {
             if caller.principal == nil {
-                throw Problem(
-                    "access.sign_in",
-                    status: 401,
-                    zh: "请先登录。",
-                    en: "Sign in first.",
-                    details: ["permission": action.permission.rawValue]
-                )
+                // To the public what is not open is not there: an answer never tells that it exists.
+                if resource != nil, action.isPublic { throw Kernel.unknownResource }
+                throw Gate.signIn(action.permission)
             }
             throw Problem(
                 "access.denied",
@@ -229,6 +231,24 @@ public final class Gate: Sendable {
             note: { particulars.add($0, $1) }
         )
     }
+
+    static func signIn(_ permission: Permission) -> Problem {
+        Problem(
+            "access.sign_in",
+            status: 401,
+            zh: "请先登录。",
+            en: "Sign in first.",
+            details: ["permission": permission.rawValue]
+        )
+    }
+
+    /// What an account with a one-time password is told.
+    public static let passwordChange = Problem(
+        "account.change_password",
+        status: 403,
+        zh: "当前密码由管理员设置,请先改为自己的密码。",
+        en: "Your password was set by an administrator; choose one of your own first."
+    )
 
     static func isGrantee(_ grant: Grant, _ caller: Caller, _ tree: OrganisationTree) -> Bool {
         guard let principal = caller.principal else { return grant.grantee == .anyone }

@@ -115,7 +115,11 @@ public final class Kernel: Sendable {
                 "CREATE TABLE calendar_days (day INTEGER PRIMARY KEY, working INTEGER NOT NULL)",
                 "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
             ]
-        )
+        ),
+        Migration(
+            "kernel/002-one-time-passwords",
+            ["ALTER TABLE principals ADD COLUMN must_change INTEGER NOT NULL DEFAULT 0"]
+        ),
     ]
 
     // MARK: Resources
@@ -137,6 +141,13 @@ public final class Kernel: Sendable {
         )
     }
 
+    /// What is said of a resource that is not there, and to the public of one that is not open: the same words.
+    static let unknownResource: Problem = {
+        var problem = Problem.notFound(.init("资源", "the resource"))
+        problem.hint = .init("如需登录才能查看,请登录后重试。", "If it is not public, sign in and try again.")
+        return problem
+    }()
+
     /// A resource by its code.
     ///
     /// - Throws: `request.not_found`.
@@ -145,7 +156,7 @@ public final class Kernel: Sendable {
         let found = try await databases.control.read { db in
             try db.row("SELECT \(Kernel.resourceColumns) FROM resources WHERE code = ?", [.text(code)]).map(Kernel.read)
         }
-        guard let found else { throw Problem.notFound(.init("资源", "the resource")) }
+        guard let found else { throw Kernel.unknownResource }
         resources.withLock { cache in
             if cache.count > 10_000 { cache = [:] }
             cache[code] = found
@@ -158,7 +169,7 @@ public final class Kernel: Sendable {
         let code = try await databases.control.read { db in
             try db.row("SELECT code FROM resources WHERE id = ?", [.integer(id.raw)])?.text(0)
         }
-        guard let code else { throw Problem.notFound(.init("资源", "the resource")) }
+        guard let code else { throw Kernel.unknownResource }
         return try await resource(code)
     }
 

@@ -20,6 +20,8 @@ public struct Principal: Sendable, Hashable {
     public var roles: Set<Role>
     public var isActive: Bool
     public var lockedUntil: Int64
+    /// The password was set by somebody else: nothing is open to the account before its owner chose one.
+    public var mustChangePassword: Bool
 }
 
 /// Who asks, from where, in which session: what the gate decides about.

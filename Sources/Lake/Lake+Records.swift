@@ -61,27 +61,37 @@ extension Lake {
         try Lake.checkScope(row, decision)
         let state = try await state(resource)
         let now = kernel.clock.now()
-        if let state,
-            state.schema.fields.map(\.name) != schema.fields.map(\.name)
-                || state.schema.fields.map(\.type) != schema.fields.map(\.type)
-        {
-            throw Problem(
-                "record.schema",
-                status: 409,
-                zh: "信息项已变更,原有记录尚未迁移,暂不能填报。",
-                en: "The items have changed and the records have not been moved yet; nothing can be written."
-            )
-        }
+        // The resource's items may have changed since the last record: the table follows.
+        let table =
+            try state.map { try $0.table.adopting(schema) }
+            ?? PhysicalTable(name: "r\(resource.id.raw)_0", fields: schema.fields)
+        let changed = state.flatMap { $0.schema == schema ? nil : $0.table }
+        let schemaText = TableSchema.write(schema).text
         let day = CivilTime.date(CivilTime.chinaDay(microseconds: now))
         let id = try await database.write { db in
-            let table = PhysicalTable(name: "r\(resource.id.raw)_0", fields: schema.fields)
+            // Another form may have moved the table since.
+            if let changed,
+                try db.row("SELECT schema FROM tables WHERE resource = ?", [.integer(resource.id.raw)])?.text(0)
+                    != schemaText
+            {
+                for statement in table.alterStatements(from: changed, key: schema.key, database.dialect) {
+                    try db.execute(statement)
+                }
+                try db.execute(
+                    "UPDATE tables SET schema = ?, ordinals = ? WHERE resource = ?",
+                    [
+                        .text(schemaText), .text(table.ordinals.map(String.init).joined(separator: ",")),
+                        .integer(resource.id.raw),
+                    ]
+                )
+            }
             if state == nil, try db.row("SELECT 1 FROM tables WHERE resource = ?", [.integer(resource.id.raw)]) == nil {
                 try db.execute(table.createStatement(database.dialect))
                 for statement in table.indexStatements(key: schema.key) { try db.execute(statement) }
                 try db.execute(
                     "INSERT INTO tables (resource, physical, schema, next_id, next_seq, rows, load, updated_at) VALUES (?,?,?,1,1,0,0,?)",
                     [
-                        .integer(resource.id.raw), .text(table.name), .text(TableSchema.write(schema).text),
+                        .integer(resource.id.raw), .text(table.name), .text(schemaText),
                         .integer(now),
                     ]
                 )
@@ -110,7 +120,7 @@ extension Lake {
             )
             return id
         }
-        if state == nil { states.withLock { $0[resource.id] = nil } }
+        if state == nil || changed != nil { states.withLock { $0[resource.id] = nil } }
         return id
     }
 
@@ -202,7 +212,10 @@ extension Lake {
         }
         guard batch.count == 1 else { throw Problem.notFound(.init("记录", "the record")) }
         return Dictionary(
-            table.fields.indices.map { (table.fields[$0].name, batch.value(0, $0).text) },
+            // Items that are gone are not carried on.
+            table.fields.indices.filter { resource.schema.index(table.fields[$0].name) != nil }.map {
+                (table.fields[$0].name, batch.value(0, $0).text)
+            },
             uniquingKeysWith: { first, _ in first }
         )
     }

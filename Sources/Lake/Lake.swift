@@ -74,7 +74,8 @@ public final class Lake: Sendable {
                 "CREATE TABLE quarantine_headers (load BIGINT PRIMARY KEY, cells TEXT NOT NULL)",
                 "CREATE TABLE outbox (id INTEGER PRIMARY KEY, payload TEXT NOT NULL)",
             ]
-        )
+        ),
+        Migration("lake/002-ordinals", ["ALTER TABLE tables ADD COLUMN ordinals TEXT NOT NULL DEFAULT ''"]),
     ]
 
     /// After a stop: loads that ran are failed (their jobs run again), tables nobody points to are dropped.

@@ -12,10 +12,49 @@ struct PhysicalTable: Sendable, Hashable {
     var fields: [Field]
     var ordinals: [Int]
 
-    init(name: String, fields: [Field]) {
+    /// A table of fields; without ordinals the n-th field lies in `c<n>`.
+    init(name: String, fields: [Field], ordinals: [Int] = []) {
         self.name = name
         self.fields = fields
-        ordinals = Array(1...max(1, fields.count))
+        self.ordinals = ordinals.count == fields.count ? ordinals : Array(1...max(1, fields.count))
+    }
+
+    /// The table with other fields: a field of the same name and type keeps its column, others get new ones.
+    ///
+    /// - Throws: `record.schema` where a field changed its type.
+    func adopting(_ schema: Schema) throws(Problem) -> PhysicalTable {
+        var next = (ordinals.max() ?? 0) + 1
+        var taken: [Int] = []
+        for field in schema.fields {
+            if let index = fields.firstIndex(where: { $0.name == field.name }) {
+                guard fields[index].type == field.type, fields[index].scale == field.scale else {
+                    throw Problem(
+                        "record.schema",
+                        status: 409,
+                        zh: "信息项“\(field.name)”的类型已变更,原有记录不能直接沿用,暂不能填报。",
+                        en:
+                            "The type of “\(field.name)” has changed; its records cannot be taken over, so nothing can be written.",
+                        hint: .init("请恢复原类型,或另设一个新的信息项。", "Give it its old type back, or add a new item instead.")
+                    )
+                }
+                taken.append(ordinals[index])
+            } else {
+                taken.append(next)
+                next += 1
+            }
+        }
+        return PhysicalTable(name: name, fields: schema.fields, ordinals: taken)
+    }
+
+    /// What makes this table of an older one whose columns it adopted.
+    func alterStatements(from old: PhysicalTable, key: [String], _ dialect: Dialect) -> [String] {
+        let known = Set(old.ordinals)
+        var statements = fields.indices.filter { !known.contains(ordinals[$0]) }.flatMap { index in
+            columns(index).map { "ALTER TABLE \(name) ADD COLUMN \($0) \(dialect.columnType(fields[index].type))" }
+        }
+        statements.append("DROP INDEX IF EXISTS \(name)_key")
+        statements += indexStatements(key: key).map { $0.replacing("CREATE INDEX", with: "CREATE INDEX IF NOT EXISTS") }
+        return statements
     }
 
     /// The columns of a field: one, for a point two.
@@ -74,7 +113,9 @@ struct TableState: Sendable {
     var load: Int64
     var updatedAt: Int64
 
-    static let columns = "resource, physical, schema, next_id, next_seq, rows, load, updated_at"
+    var ordinals: [Int]
+
+    static let columns = "resource, physical, schema, next_id, next_seq, rows, load, updated_at, ordinals"
 
     static func read(_ row: SQLRow) throws -> TableState {
         TableState(
@@ -85,9 +126,10 @@ struct TableState: Sendable {
             nextSequence: row.integer(4),
             rows: row.integer(5),
             load: row.integer(6),
-            updatedAt: row.integer(7)
+            updatedAt: row.integer(7),
+            ordinals: row.text(8).split(separator: ",").compactMap { Int($0) }
         )
     }
 
-    var table: PhysicalTable { PhysicalTable(name: physical, fields: schema.fields) }
+    var table: PhysicalTable { PhysicalTable(name: physical, fields: schema.fields, ordinals: ordinals) }
 }

@@ -67,6 +67,54 @@ public enum Secrets {
         return equal(found, hash)
     }
 
+    // MARK: Sealing with a passphrase
+
+    /// Seals bytes so that only a passphrase opens them: `TQS1`, salt (16), nonce (12), AES-256-GCM text, tag (16);
+    /// the key by scrypt (RFC 7914; N = 2^15, r = 8, p = 1).
+    public static func seal(_ bytes: [UInt8], passphrase: String) throws(Problem) -> [UInt8] {
+        let salt = random(16)
+        let nonce = random(12)
+        let key = try scrypt(passphrase, salt: salt, n: 1 << 15, r: 8, p: 1)
+        let context = EVP_CIPHER_CTX_new()
+        defer { EVP_CIPHER_CTX_free(context) }
+        var text = [UInt8](repeating: 0, count: bytes.count + 16)
+        var tag = [UInt8](repeating: 0, count: 16)
+        var end = [UInt8](repeating: 0, count: 16)
+        var count: Int32 = 0
+        var rest: Int32 = 0
+        guard EVP_EncryptInit_ex(context, EVP_aes_256_gcm(), nil, key, nonce) == 1,
+            EVP_EncryptUpdate(context, &text, &count, bytes, Int32(bytes.count)) == 1,
+            EVP_EncryptFinal_ex(context, &end, &rest) == 1,
+            EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, 16, &tag) == 1
+        else { throw SigningKey.failed() }
+        return Array("TQS1".utf8) + salt + nonce + text.prefix(Int(count)) + end.prefix(Int(rest)) + tag
+    }
+
+    /// Opens what ``seal(_:passphrase:)`` made; nil for another passphrase or altered bytes.
+    public static func open(_ sealed: [UInt8], passphrase: String) throws(Problem) -> [UInt8]? {
+        guard sealed.count >= 48, sealed.starts(with: Array("TQS1".utf8)) else { return nil }
+        let salt = Array(sealed[4..<20])
+        let nonce = Array(sealed[20..<32])
+        let text = Array(sealed[32..<(sealed.count - 16)])
+        var tag = Array(sealed.suffix(16))
+        let key = try scrypt(passphrase, salt: salt, n: 1 << 15, r: 8, p: 1)
+        let context = EVP_CIPHER_CTX_new()
+        defer {
+            EVP_CIPHER_CTX_free(context)
+            ERR_clear_error()
+        }
+        var bytes = [UInt8](repeating: 0, count: text.count + 16)
+        var end = [UInt8](repeating: 0, count: 16)
+        var count: Int32 = 0
+        var rest: Int32 = 0
+        guard EVP_DecryptInit_ex(context, EVP_aes_256_gcm(), nil, key, nonce) == 1,
+            EVP_DecryptUpdate(context, &bytes, &count, text, Int32(text.count)) == 1,
+            EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, 16, &tag) == 1,
+            EVP_DecryptFinal_ex(context, &end, &rest) == 1
+        else { return nil }
+        return Array(bytes.prefix(Int(count))) + end.prefix(Int(rest))
+    }
+
     private static func scrypt(
         _ password: String,
         salt: [UInt8],

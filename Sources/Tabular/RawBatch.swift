@@ -34,6 +34,8 @@ public struct RawBatch: Sendable {
             case footer = "row.footer"
             /// A cell longer than the limit, cut.
             case oversized = "row.oversized_cell"
+            /// A cell whose formula failed (`#N/A`) or was never computed, taken as empty.
+            case formula = "row.formula"
             /// A JSON row that is no object.
             case shape = "row.shape"
         }

@@ -227,7 +227,10 @@ final class XLSXReader: RowReader {
     let cellLimit: Int
 
     /// A row as parsed: cells by column.
-    private var pending: [(line: Int64, cells: [(column: Int, text: [UInt8])])] = []
+    private var pending: [(line: Int64, cells: [(column: Int, text: [UInt8])], faults: Int)] = []
+    /// Cells of the row whose formula gave no value.
+    private var faults = 0
+    private var hasFormula = false
     private var row: [(column: Int, text: [UInt8])] = []
     private var line: Int64 = 0
     private var column = 0
@@ -262,12 +265,15 @@ final class XLSXReader: RowReader {
         case "row":
             line = XMLStream.attribute("r", attributes).flatMap { Int64($0) } ?? line + 1
             row = []
+            faults = 0
             column = -1
         case "c":
             column = XMLStream.attribute("r", attributes).flatMap(XLSXReader.column) ?? column + 1
             type = XMLStream.attribute("t", attributes) ?? "n"
             style = XMLStream.attribute("s", attributes).flatMap { Int($0) } ?? 0
             text.removeAll(keepingCapacity: true)
+            hasFormula = false
+        case "f": hasFormula = true
         case "v", "t": collecting = true
         default: break
         }
@@ -278,9 +284,10 @@ final class XLSXReader: RowReader {
         case "v", "t": collecting = false
         case "c":
             let value = cellText()
+            if type == "e" || hasFormula && text.isEmpty && type != "str" { faults += 1 }
             if !value.isEmpty { row.append((column, value)) }
         case "row":
-            if !row.isEmpty { pending.append((line, row)) }
+            if !row.isEmpty { pending.append((line, row, faults)) }
         default: break
         }
     }
@@ -351,14 +358,21 @@ final class XLSXReader: RowReader {
             if pending.isEmpty { return nil }
             var batch = RawBatch(columns: header.count)
             let taken = pending.prefix(rowsPerBatch)
-            for row in taken where row.line > layout.skippedLines { append(row.cells, line: row.line, to: &batch) }
+            for row in taken where row.line > layout.skippedLines {
+                append(row.cells, row.faults, line: row.line, to: &batch)
+            }
             pending.removeFirst(taken.count)
             layout.dropFooters(&batch)
             if batch.rows > 0 || !batch.oddities.isEmpty { return batch }
         }
     }
 
-    private func append(_ row: [(column: Int, text: [UInt8])], line: Int64, to batch: inout RawBatch) {
+    private func append(
+        _ row: [(column: Int, text: [UInt8])],
+        _ faults: Int,
+        line: Int64,
+        to batch: inout RawBatch
+    ) {
         let first = batch.cells.count
         batch.cells.append(contentsOf: repeatElement(.missing, count: header.count))
         var extra = 0
@@ -372,6 +386,7 @@ final class XLSXReader: RowReader {
             batch.cells[first + cell.column] = .init(start: start, end: batch.bytes.count)
         }
         if extra > 0 { batch.oddities.append(.init(row: batch.rows, kind: .tooMany, found: extra)) }
+        if faults > 0 { batch.oddities.append(.init(row: batch.rows, kind: .formula, found: faults)) }
         batch.numbers.append(line)
         batch.rows += 1
     }

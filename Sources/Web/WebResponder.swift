@@ -87,6 +87,8 @@ public struct WebApplication: Sendable {
                     "/signin?next="
                         + (request.uri.string.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "/")
                 )
+            } else if !route.isAPI, route.method == .get, problem.code == "account.change_password" {
+                response = .redirect("/password")
             } else if route.isAPI || WebApplication.wantsJSON(request) {
                 response = .problem(problem, language)
             } else {

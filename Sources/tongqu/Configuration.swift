@@ -11,6 +11,8 @@ struct Configuration {
     var port: Int
     var logLevel: String?
     var demonstrationPassword: String?
+    /// Seals the node's key in backups.
+    var backupPassphrase: String?
 
     /// Reads the settings; what a command was told goes before everything else.
     static func read(
@@ -54,7 +56,8 @@ struct Configuration {
             host: host ?? reader.string(forKey: "host", default: "127.0.0.1"),
             port: chosenPort,
             logLevel: reader.string(forKey: "log.level"),
-            demonstrationPassword: reader.string(forKey: "demo.password", isSecret: true)
+            demonstrationPassword: reader.string(forKey: "demo.password", isSecret: true),
+            backupPassphrase: reader.string(forKey: "backup.passphrase", isSecret: true)
         )
     }
 }

@@ -227,9 +227,23 @@ struct BackupCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await node.with { node, _ in
-                let source = try await Configuration.read(data: self.node.data).settings.folder
-                let manifest = try await Backup.create(node, from: source, to: URL(fileURLWithPath: folder))
+                let configuration = try await Configuration.read(data: self.node.data)
+                let manifest = try await Backup.create(
+                    node,
+                    from: configuration.settings.folder,
+                    to: URL(fileURLWithPath: folder),
+                    passphrase: configuration.backupPassphrase
+                )
                 emit(say("已备份 \(manifest.files.count) 个文件", "\(manifest.files.count) files backed up"))
+                emit(say("签名密钥 ", "signed by ") + manifest.signer)
+                if manifest.holdsPlainKey {
+                    tell(
+                        say(
+                            "注意:未设置 TONGQU_BACKUP_PASSPHRASE,备份中的节点密钥未加密,请妥善保管。",
+                            "Mind: TONGQU_BACKUP_PASSPHRASE is not set; the node's key lies in the backup unsealed. Guard it."
+                        )
+                    )
+                }
             }
         }
     }
@@ -252,6 +266,7 @@ struct BackupCommand: AsyncParsableCommand {
                             "sound, \(manifest.files.count) files, \(manifest.at)"
                         )
                     )
+                    emit(say("签名密钥 ", "signed by ") + manifest.signer)
                 } catch let problem as Problem where problem.code == "backup.damaged" {
                     fault = problem
                 }
@@ -274,7 +289,11 @@ struct BackupCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await carry {
-                let manifest = try await Backup.restore(URL(fileURLWithPath: folder), to: URL(fileURLWithPath: to))
+                let manifest = try await Backup.restore(
+                    URL(fileURLWithPath: folder),
+                    to: URL(fileURLWithPath: to),
+                    passphrase: try await Configuration.read().backupPassphrase
+                )
                 emit(
                     say(
                         "已恢复 \(manifest.files.count) 个文件,数据库完整",
@@ -315,6 +334,7 @@ struct Doctor: AsyncParsableCommand {
                 "\(mode & 0o077 == 0 ? "✓" : "✗") \(say("节点密钥只有本用户可读", "the node's key is readable by its user only"))"
             )
             if mode & 0o077 != 0 { isHealthy = false }
+            emit("· \(say("签名密钥", "signing key")) \(node.kernel.key.fingerprint)")
             let office = FileManager.default.isExecutableFile(atPath: "/usr/bin/soffice")
             emit(
                 "\(office ? "✓" : "·") LibreOffice \(office ? "" : say("未安装:.xls 与 .et 将被拒绝", "absent: .xls and .et are refused"))"
@@ -337,6 +357,10 @@ struct User: AsyncParsableCommand {
         return readLine() ?? ""
     }
 
+    static let lasting = ArgumentHelp(
+        say("密码长期有效,首次登录不必修改", "the password stays: it need not be changed at the first sign-in")
+    )
+
     static func find(_ login: String, _ node: Node) async throws -> Principal {
         guard let principal = try await node.kernel.accounts.find(login: login) else {
             throw Problem.notFound(.init("账号", "the account"))
@@ -356,6 +380,7 @@ struct User: AsyncParsableCommand {
         @Option(help: ArgumentHelp(say("姓名", "the name"))) var name: String
         @Option(help: ArgumentHelp(say("机构编号(默认 1)", "the organisation's id (1)"))) var organisation: Int64 = 1
         @Option(help: ArgumentHelp(say("角色,可多次", "a role; may be repeated"))) var role: [String] = []
+        @Flag(help: User.lasting) var lasting = false
         @OptionGroup var node: NodeOptions
 
         func run() async throws {
@@ -367,7 +392,8 @@ struct User: AsyncParsableCommand {
                         login: login,
                         name: name,
                         organisation: OrganisationID(organisation),
-                        password: try User.password()
+                        password: try User.password(),
+                        isLasting: lasting
                     ),
                     as: caller
                 )
@@ -399,6 +425,7 @@ struct User: AsyncParsableCommand {
             abstract: say("重置密码,并结束该账号的会话。", "Set a password and end the account's sessions.")
         )
         @Argument var login: String
+        @Flag(help: User.lasting) var lasting = false
         @OptionGroup var node: NodeOptions
 
         func run() async throws {
@@ -406,7 +433,7 @@ struct User: AsyncParsableCommand {
                 let principal = try await User.find(login, node)
                 try await node.kernel.gate.perform(
                     node.kernel.administration.setPassword,
-                    (principal.id, try User.password()),
+                    (principal.id, try User.password(), isLasting: lasting),
                     as: caller
                 )
                 emit(say("已重置", "done"))

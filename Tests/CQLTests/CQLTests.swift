@@ -57,18 +57,21 @@ import Testing
         var random = Random(state: 20_261_121)
         let rows = 60
         let batch = CQLTests.rows(rows, &random)
-        let folder = FileManager.default.temporaryDirectory.appending(path: "tongqu-cql-\(UUID().uuidString).sqlite")
+        let folder = FileManager.default.temporaryDirectory.appending(path: "tongqu-cql-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        let database = try SQLiteDatabase(path: folder.path)
+        let database = try SQLiteDatabase(path: folder.appending(path: "t.sqlite").path)
         let columns = CQLTests.fields.indices.map { "c\($0) \(database.dialect.columnType(CQLTests.fields[$0].type))" }
             .joined(separator: ", ")
         try await database.write { db in
             try db.execute("CREATE TABLE t (_id INTEGER PRIMARY KEY, \(columns))")
             let marks = Array(repeating: "?", count: CQLTests.fields.count + 1).joined(separator: ",")
-            _ = try db.insert("INSERT INTO t VALUES (\(marks))", batch, rows: (0..<Int32(rows)).map { $0 }) {
-                taken,
-                lead in lead.append(Int64(taken))
-            }
+            try db.insert(
+                "INSERT INTO t VALUES (\(marks))",
+                batch,
+                rows: (0..<Int32(rows)).map { $0 },
+                lead: [.counting(from: 0)]
+            )
         }
         for _ in 0..<3000 {
             let text = CQLTests.predicate(&random, depth: 3)

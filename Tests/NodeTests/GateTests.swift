@@ -27,6 +27,7 @@ import Testing
                 #expect(
                     [
                         "/healthz", "/metrics", "/openapi.json", "/assets/{name}", "/vendor/{name}", "/signin",
+                        "/password",
                         "/console/upload", "/.well-known/security.txt",
                     ].contains(route.path)
                 )

@@ -137,7 +137,8 @@ import Testing
             )
             let decision = try await Self.decision(node, resource, caller)
             let decided = try DecidedQuery(RecordQuery(resource.code, filter: filter, sort: sort), decision, state)
-            let (sql, values) = decided.statement(after: nil, limit: 100)
+            let statement = decided.statement(after: nil, limit: 100)
+            let (sql, values) = (statement.sql, statement.values)
             let plan = try await node.node.kernel.databases.lake.read { try $0.plan(sql, values) }
             #expect(plan.contains("SEARCH") || plan.contains("USING INDEX"), "\(plan)")
             #expect(plan.contains(index) && !plan.contains("TEMP B-TREE"), "\(plan)")

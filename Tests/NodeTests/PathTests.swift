@@ -98,8 +98,8 @@ import Testing
         )
 
         // Nobody else sees a draft; nobody reviews their own.
-        #expect(try await node.ask("GET", "/api/v1/resources/\(id)").status == 401)
-        #expect(try await node.ask("GET", "/api/v1/resources/\(id)/records").status == 401)
+        #expect(try await node.ask("GET", "/api/v1/resources/\(id)").status == 404)
+        #expect(try await node.ask("GET", "/api/v1/resources/\(id)/records").status == 404)
         #expect(try await post(node, "/api/v1/resources/\(id)/submit", clerk, []).json["stage"]?.string == "department")
         #expect(
             try await post(
@@ -136,7 +136,7 @@ import Testing
         #expect(published.json["state"]?.string == "published" && published.json["open"]?.boolean == false)
 
         // Published is not open.
-        #expect(try await node.ask("GET", "/api/v1/resources/\(id)/records").status == 401)
+        #expect(try await node.ask("GET", "/api/v1/resources/\(id)/records").status == 404)
         #expect(
             try await node.ask("GET", "/api/v1/resources?q=%E6%B5%8B%E8%AF%95%E5%8D%A1%E5%8F%A3").json["total"]?.integer
                 == 0
@@ -207,7 +207,7 @@ import Testing
             try await post(node, "/api/v1/openings/\(opening)/close", authority, [.init("note", "复审")]).json["stage"]?
                 .string == "closed"
         )
-        #expect(try await node.ask("GET", "/api/v1/resources/\(id)/records.csv").status == 401)
+        #expect(try await node.ask("GET", "/api/v1/resources/\(id)/records.csv").status == 404)
 
         // The auditor proves who did what.
         let auditor = try await node.session("auditor")

@@ -221,6 +221,40 @@ func all(_ reader: any RowReader) throws -> ([String], [[String]], [RawBatch.Odd
         #expect(throws: Problem.self) { try read(Array(bytes.prefix(bytes.count / 2)), name: "cut.xlsx") }
     }
 
+    /// `#N/A` and a formula without a value come in empty, and the row says so.
+    @Test func failedFormulasAreReported() throws {
+        var zip = ZipStream()
+        var bytes: [UInt8] = []
+        func part(_ name: String, _ text: String) {
+            zip.open(name, into: &bytes)
+            zip.write(Array(text.utf8), into: &bytes)
+            zip.close(into: &bytes)
+        }
+        part(
+            "xl/workbook.xml",
+            #"<workbook xmlns:r="r"><sheets><sheet name="表" sheetId="1" r:id="rId1"/></sheets></workbook>"#
+        )
+        part(
+            "xl/_rels/workbook.xml.rels",
+            #"<Relationships><Relationship Id="rId1" Target="worksheets/sheet1.xml"/></Relationships>"#
+        )
+        func text(_ value: String) -> String { #"<c t="inlineStr"><is><t>\#(value)</t></is></c>"# }
+        part(
+            "xl/worksheets/sheet1.xml",
+            """
+            <worksheet><sheetData><row r="1">\(text("编号"))\(text("数量"))</row>
+            <row r="2">\(text("A"))<c><v>3</v></c></row>
+            <row r="3">\(text("B"))<c t="e"><f>X1</f><v>#N/A</v></c></row>
+            <row r="4">\(text("C"))<c><f>SUM(B2)</f></c></row>
+            <row r="5">\(text("D"))<c><f>B2</f><v>3</v></c></row></sheetData></worksheet>
+            """
+        )
+        zip.finish(into: &bytes)
+        let result = try read(bytes, name: "formula.xlsx")
+        #expect(result.rows == [["A", "3"], ["B", ""], ["C", ""], ["D", "3"]])
+        #expect(result.oddities == [.formula, .formula])
+    }
+
     @Test func formulasAreNeutralised() {
         let fields = [Field("a")]
         var builder = ColumnBuilder(fields[0])

@@ -119,6 +119,21 @@ enum AdministrationAPI {
             response.headers[.setCookie] = WebApplication.cookie(result.token, isSecure: web.services.settings.isSecure)
             return response
         },
+        Route(
+            .put,
+            "/api/v1/session/password",
+            .actions(["session.change_password"]),
+            .console,
+            zh: "修改本人密码",
+            en: "Change one's own password"
+        ) { web in
+            let body = try await web.json()
+            try await web.perform(
+                web.services.administration.changePassword,
+                (old: body["old"]?.string ?? "", new: body["new"]?.string ?? "")
+            )
+            return Response(status: .noContent)
+        },
         Route(.delete, "/api/v1/session", .actions(["session.sign_out"]), .console, zh: "退出", en: "Sign out") { web in
             try web.checkHeader()
             if let token = web.token { try await web.perform(web.services.administration.signOut, token) }
@@ -185,7 +200,7 @@ enum AdministrationAPI {
             let password = try await web.json()["password"]?.string ?? ""
             try await web.perform(
                 web.services.administration.setPassword,
-                (PrincipalID(try web.number("id")), password)
+                (PrincipalID(try web.number("id")), password, isLasting: false)
             )
             return Response(status: .noContent)
         },

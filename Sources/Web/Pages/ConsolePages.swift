@@ -41,6 +41,7 @@ enum ConsolePages {
         guard let principal = web.principal else {
             throw Problem("access.sign_in", status: 401, zh: "请先登录。", en: "Sign in first.")
         }
+        if principal.mustChangePassword { throw Gate.passwordChange }
         return principal
     }
 

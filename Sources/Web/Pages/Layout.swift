@@ -79,7 +79,7 @@ enum Layout {
         if let principal = web.principal {
             links.append(item("/console", web.text("工作台", "Console")))
             account = """
-                <span class="who" title="\(principal.login)">\(principal.name)</span>
+                <a class="who" href="/password" title="\(principal.login) · \(web.text("修改密码", "Change password"))">\(principal.name)</a>
                 <form method="post" action="/signout" class="inline">\(csrf(web))<button class="link">\(web.text("退出", "Sign out"))</button></form>
                 """
         } else {

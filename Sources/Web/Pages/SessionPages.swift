@@ -10,6 +10,18 @@ enum SessionPages {
             .page(view(web, problem: nil))
         },
         Route(.post, "/signin", .actions(["session.sign_in"]), .console, zh: "登录", en: "Sign in", handle: signIn),
+        Route(.get, "/password", .nothing, .console, zh: "修改密码页", en: "Password page") { web in
+            web.principal == nil ? .redirect("/signin?next=/password") : .page(passwordView(web, problem: nil))
+        },
+        Route(
+            .post,
+            "/password",
+            .actions(["session.change_password"]),
+            .console,
+            zh: "修改密码",
+            en: "Change password",
+            handle: change
+        ),
         Route(.post, "/signout", .actions(["session.sign_out"]), .console, zh: "退出", en: "Sign out") { web in
             _ = try await web.form()
             if let token = web.token { try await web.perform(web.services.administration.signOut, token) }
@@ -18,6 +30,51 @@ enum SessionPages {
             return response
         },
     ]
+
+    static func change(_ web: WebRequest) async throws -> Response {
+        let form = try await web.form()
+        do {
+            guard form["new"] == form["again"] else {
+                throw Problem(
+                    "account.passwords_differ",
+                    zh: "两次输入的新密码不一致。",
+                    en: "The two new passwords differ."
+                )
+            }
+            try await web.perform(web.services.administration.changePassword, (old: form["old"], new: form["new"]))
+        } catch let problem as Problem where problem.code.hasPrefix("account.") {
+            return .page(passwordView(web, problem: problem), status: .unprocessableContent)
+        }
+        return .redirect("/signin")
+    }
+
+    static func passwordView(_ web: WebRequest, problem: Problem?) -> HTML {
+        let reason = problem ?? (web.principal?.mustChangePassword == true ? Gate.passwordChange : nil)
+        let alert: HTML =
+            reason.map {
+                "<p class=\"alert\" role=\"alert\">\($0.message[web.language]) \($0.hint?[web.language] ?? "")</p>"
+            } ?? .empty
+        func field(_ label: String, _ name: String, _ purpose: String, hint: String = "") -> HTML {
+            Layout.field(
+                label,
+                "<input name=\"\(name)\" type=\"password\" autocomplete=\"\(purpose)\" required>",
+                hint: hint
+            )
+        }
+        return Layout.page(
+            web.text("修改密码", "Change password"),
+            web,
+            """
+            <div class="wrap narrow"><section class="card"><h1>\(web.text("修改密码", "Change password"))</h1>\(alert)
+            <form method="post" action="/password" class="stack">\(Layout.csrf(web))
+            \(field(web.text("原密码", "Old password"), "old", "current-password"))
+            \(field(web.text("新密码", "New password"), "new", "new-password", hint: web.text("至少 10 位,含大写、小写、数字、符号中的三类,且不含账号。", "Ten characters at least, of three classes among capital and small letters, digits and signs, without the login.")))
+            \(field(web.text("再输一次新密码", "New password again"), "again", "new-password"))
+            <p class="muted">\(web.text("修改后所有会话结束,请用新密码重新登录。", "All your sessions end; sign in again with the new password."))</p>
+            <button>\(web.text("修改", "Change"))</button></form></section></div>
+            """
+        )
+    }
 
     static func signIn(_ web: WebRequest) async throws -> Response {
         let form = Form(urlEncoded: try await web.body())
