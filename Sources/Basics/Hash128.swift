@@ -16,6 +16,12 @@ public struct Hash128: Hashable, Sendable {
         return product.high ^ product.low
     }
 
+    /// Hashes the bytes of a text.
+    public init(_ text: String) {
+        var text = text
+        self = text.withUTF8 { Hash128($0) }
+    }
+
     /// Hashes bytes.
     @inlinable
     public init(_ bytes: UnsafeBufferPointer<UInt8>) {

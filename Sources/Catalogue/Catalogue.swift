@@ -28,7 +28,14 @@ public final class Catalogue: Sendable {
                 "CREATE TABLE code_sequences (category TEXT PRIMARY KEY, last BIGINT NOT NULL)",
                 "CREATE VIRTUAL TABLE entries_text USING fts5 (title, body, tokenize = 'unicode61 remove_diacritics 2')",
             ]
-        )
+        ),
+        Migration(
+            "catalogue/002-items",
+            [
+                "ALTER TABLE entries ADD COLUMN items BIGINT NOT NULL DEFAULT 0",
+                "UPDATE entries SET items = coalesce(json_array_length(coalesce(published, draft), '$.items'), 0)",
+            ]
+        ),
     ]
 
     public init(kernel: Kernel) async throws {
@@ -95,41 +102,103 @@ public final class Catalogue: Sendable {
             )
         }
         let now = kernel.clock.now()
+        let organisations = kernel.gate.organisations
         let code = try await kernel.databases.control.write { db in
-            try db.execute(
-                "INSERT INTO code_sequences (category, last) VALUES (?, 1) ON CONFLICT (category) DO UPDATE SET last = last + 1",
-                [.text(content.category)]
-            )
-            let number =
-                try db.row("SELECT last FROM code_sequences WHERE category = ?", [.text(content.category)])?.integer(0)
-                ?? 1
-            let digits = String(number)
-            let code = "\(content.category)/\(String(repeating: "0", count: max(0, 6 - digits.count)))\(digits)"
-            let resource = Resource(
-                code: code,
-                name: content.name,
-                owner: content.provider,
-                storage: storage,
-                schema: content.schema,
-                sharing: content.items.map(\.sharing)
-            )
-            let id = try Kernel.save(resource, db)
-            try db.execute(
-                "INSERT INTO entries (resource, category, draft, stage, version, author, changed_at, frequency, format, level, comparable) VALUES (?,?,?,'draft',0,?,?,?,?,?,?)",
-                [
-                    .integer(id.raw), .text(content.category), .text(content.json.text), .integer(author.raw),
-                    .integer(now),
-                    .text(content.frequency.rawValue), .text(content.formatType), .text(content.level.rawValue),
-                    .text(TextForms.comparable(content.name)),
-                ]
-            )
-            try Catalogue.event(id, now, author, "created", "", db)
+            let code = try Catalogue.nextCode(content.category, db)
+            try Catalogue.insert(code, content, storage, author, now, organisations, db)
             return code
         }
         let entry = try await entry(code)
         index.put(entry)
         return entry
     }
+
+    /// The next 顺序码 of a category, six digits at the least.
+    static func nextCode(_ category: String, _ db: any SQLWriting) throws -> String {
+        try db.execute(
+            "INSERT INTO code_sequences (category, last) VALUES (?, 1) ON CONFLICT (category) DO UPDATE SET last = last + 1",
+            [.text(category)]
+        )
+        let number =
+            try db.row("SELECT last FROM code_sequences WHERE category = ?", [.text(category)])?.integer(0) ?? 1
+        let digits = String(number)
+        return "\(category)/\(String(repeating: "0", count: max(0, 6 - digits.count)))\(digits)"
+    }
+
+    /// Puts a new draft in place inside a transaction.
+    static func insert(
+        _ code: String,
+        _ content: EntryContent,
+        _ storage: Resource.Storage,
+        _ author: PrincipalID,
+        _ now: Int64,
+        _ organisations: OrganisationTree,
+        _ db: any SQLWriting
+    ) throws {
+        var resource = Resource(
+            code: code,
+            name: content.name,
+            owner: content.provider,
+            storage: storage,
+            schema: content.schema,
+            sharing: content.items.map(\.sharing)
+        )
+        resource.id = try Kernel.save(resource, db)
+        try db.execute(
+            "INSERT INTO entries (resource, category, draft, stage, version, author, changed_at, frequency, format, level, comparable, items) VALUES (?,?,?,'draft',0,?,?,?,?,?,?,?)",
+            [
+                .integer(resource.id.raw), .text(content.category), .text(content.json.text), .integer(author.raw),
+                .integer(now), .text(content.frequency.rawValue), .text(content.formatType),
+                .text(content.level.rawValue), .text(TextForms.comparable(content.name)),
+                .integer(Int64(content.items.count)),
+            ]
+        )
+        try Catalogue.indexText(resource, content, organisations, db)
+        try Catalogue.event(resource.id, now, author, "created", "", db)
+    }
+
+    /// Puts the next draft of an entry in place inside a transaction.
+    static func update(
+        _ entry: Entry,
+        _ content: EntryContent,
+        _ author: PrincipalID,
+        _ now: Int64,
+        _ organisations: OrganisationTree,
+        _ db: any SQLWriting
+    ) throws {
+        var resource = entry.resource
+        if resource.state == .draft {
+            resource.name = content.name
+            resource.schema = content.schema
+            resource.sharing = content.items.map(\.sharing)
+            _ = try Kernel.save(resource, db)
+            try Catalogue.indexText(resource, content, organisations, db)
+            try db.execute(
+                "UPDATE entries SET category = ?, frequency = ?, format = ?, level = ?, comparable = ?, items = ? WHERE resource = ?",
+                [
+                    .text(content.category), .text(content.frequency.rawValue), .text(content.formatType),
+                    .text(content.level.rawValue), .text(TextForms.comparable(content.name)),
+                    .integer(Int64(content.items.count)), .integer(resource.id.raw),
+                ]
+            )
+        }
+        let changed = try db.execute(
+            "UPDATE entries SET draft = ?, stage = 'draft', author = ?, changed_at = ? WHERE resource = ? AND stage = ?",
+            [
+                .text(content.json.text), .integer(author.raw), .integer(now), .integer(resource.id.raw),
+                .text(entry.stage.rawValue),
+            ]
+        )
+        guard changed == 1 else { throw Catalogue.dealtWith }
+        try Catalogue.event(resource.id, now, author, "saved", "", db)
+    }
+
+    static let dealtWith = Problem(
+        "entry.stage",
+        status: 409,
+        zh: "条目刚被他人处理。",
+        en: "Somebody else has just dealt with the entry."
+    )
 
     static func event(
         _ resource: ResourceID,
@@ -165,21 +234,10 @@ public final class Catalogue: Sendable {
                 en: "The provider cannot change; make a new entry."
             )
         }
-        var resource = entry.resource
         let now = kernel.clock.now()
-        if resource.state == .draft {
-            resource.name = content.name
-            resource.schema = content.schema
-            resource.sharing = content.items.map(\.sharing)
-        }
-        let changed = resource
+        let organisations = kernel.gate.organisations
         try await kernel.databases.control.write { db in
-            _ = try Kernel.save(changed, db)
-            try db.execute(
-                "UPDATE entries SET draft = ?, stage = 'draft', author = ?, changed_at = ? WHERE resource = ?",
-                [.text(content.json.text), .integer(author.raw), .integer(now), .integer(changed.id.raw)]
-            )
-            try Catalogue.event(changed.id, now, author, "saved", "", db)
+            try Catalogue.update(entry, content, author, now, organisations, db)
         }
         kernel.forget(resource: code)
         let saved = try await self.entry(code)
@@ -253,17 +311,12 @@ public final class Catalogue: Sendable {
                 "UPDATE entries SET stage = ?, changed_at = ? WHERE resource = ? AND stage = ?",
                 [.text(stage.rawValue), .integer(now), .integer(entry.resource.id.raw), .text(from)]
             )
-            guard changed == 1 else {
-                throw Problem(
-                    "entry.stage",
-                    status: 409,
-                    zh: "条目刚被他人处理。",
-                    en: "Somebody else has just dealt with the entry."
-                )
-            }
+            guard changed == 1 else { throw Catalogue.dealtWith }
             try Catalogue.event(entry.resource.id, now, actor, what, note, db)
         }
-        return try await self.entry(entry.resource.code)
+        let moved = try await self.entry(entry.resource.code)
+        index.put(moved)
+        return moved
     }
 
     /// A reviewer's answer. Nobody reviews what they wrote.
@@ -309,12 +362,12 @@ public final class Catalogue: Sendable {
             _ = try Kernel.save(changed, db)
             let version = entry.version + 1
             try db.execute(
-                "UPDATE entries SET published = ?, draft = NULL, stage = 'none', version = ?, published_at = ?, changed_at = ?, category = ?, frequency = ?, format = ?, level = ?, comparable = ? WHERE resource = ?",
+                "UPDATE entries SET published = ?, draft = NULL, stage = 'none', version = ?, published_at = ?, changed_at = ?, category = ?, frequency = ?, format = ?, level = ?, comparable = ?, items = ? WHERE resource = ?",
                 [
                     .text(draft.json.text), .integer(version), .integer(now), .integer(now), .text(draft.category),
                     .text(draft.frequency.rawValue),
                     .text(draft.formatType), .text(draft.level.rawValue), .text(TextForms.comparable(draft.name)),
-                    .integer(changed.id.raw),
+                    .integer(Int64(draft.items.count)), .integer(changed.id.raw),
                 ]
             )
             try db.execute(

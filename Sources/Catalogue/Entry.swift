@@ -14,6 +14,9 @@ public enum EntryStage: String, Sendable, CaseIterable {
     /// 主管部门审核.
     case authority
 
+    /// The place in the order of cases, for tables in memory.
+    var order: Int { EntryStage.allCases.firstIndex(of: self) ?? 0 }
+
     public var title: LocalizedText {
         switch self {
         case .none: .init("无待办", "settled")

@@ -1,3 +1,4 @@
+import Tabular
 import Basics
 public import Kernel
 import Store
@@ -51,7 +52,7 @@ public struct CatalogueHits: Sendable {
     public var formats: [FacetCount]
 }
 
-/// The properties of every entry in memory, 40 bytes each, for facets and filters; the words lie in the database's full text.
+/// The properties of every entry in memory, about 64 bytes each, for facets and filters; the words lie in the database's full text.
 final class SearchIndex: Sendable {
     struct Row: Sendable {
         var id: Int64
@@ -59,10 +60,17 @@ final class SearchIndex: Sendable {
         var category: Int32
         var frequency: Int32
         var format: Int32
-        var isPublished: Bool
+        var level: UInt8
+        var stage: UInt8
+        var state: Resource.State
         var isOpen: Bool
+        var items: Int32
+        var changedAt: Int64
         var dataAt: Int64
+        /// NaN where there is none.
         var score: Float
+
+        var isPublished: Bool { state == .published }
     }
 
     struct State {
@@ -88,7 +96,7 @@ final class SearchIndex: Sendable {
     }
 
     let database: any Database
-    private let state = Mutex(State())
+    let state = Mutex(State())
 
     init(_ database: any Database) { self.database = database }
 
@@ -96,7 +104,7 @@ final class SearchIndex: Sendable {
         if state.withLock({ $0.isLoaded }) { return }
         let rows = try await database.read { db in
             try db.rows(
-                "SELECT e.resource, r.owner, e.category, e.frequency, e.format, r.state, r.is_open, e.data_at, e.score FROM entries e JOIN resources r ON r.id = e.resource ORDER BY e.resource"
+                "SELECT e.resource, r.owner, e.category, e.frequency, e.format, r.state, r.is_open, e.data_at, e.score, e.level, e.stage, e.items, e.changed_at FROM entries e JOIN resources r ON r.id = e.resource ORDER BY e.resource"
             )
         }
         state.withLock { state in
@@ -110,10 +118,14 @@ final class SearchIndex: Sendable {
                     category: row.text(2),
                     frequency: row.text(3),
                     format: row.text(4),
-                    isPublished: row.text(5) == "published",
+                    level: row.text(9),
+                    stage: row.text(10),
+                    state: Resource.State(rawValue: row.text(5)) ?? .draft,
                     isOpen: row.flag(6),
+                    items: row.integer(11),
+                    changedAt: row.integer(12),
                     dataAt: row.integer(7),
-                    score: Float(row.real(8))
+                    score: row.values[8] == .null ? .nan : Float(row.real(8))
                 )
             }
             state.isLoaded = true
@@ -127,8 +139,12 @@ final class SearchIndex: Sendable {
         category: String,
         frequency: String,
         format: String,
-        isPublished: Bool,
+        level: String,
+        stage: String,
+        state entryState: Resource.State,
         isOpen: Bool,
+        items: Int64,
+        changedAt: Int64,
         dataAt: Int64,
         score: Float
     ) {
@@ -138,8 +154,12 @@ final class SearchIndex: Sendable {
             category: Int32(state.categories.number(category)),
             frequency: Int32(truncatingIfNeeded: state.frequencies.number(frequency)),
             format: Int32(truncatingIfNeeded: state.formats.number(format)),
-            isPublished: isPublished,
+            level: UInt8(truncatingIfNeeded: Organisation.Level(rawValue: level)?.order ?? 0),
+            stage: UInt8(truncatingIfNeeded: EntryStage(rawValue: stage)?.order ?? 0),
+            state: entryState,
             isOpen: isOpen,
+            items: Int32(truncatingIfNeeded: items),
+            changedAt: changedAt,
             dataAt: dataAt,
             score: score
         )
@@ -149,6 +169,12 @@ final class SearchIndex: Sendable {
             state.positions[id] = state.rows.count
             state.rows.append(row)
         }
+    }
+
+    /// Reads everything again, after a change of many entries.
+    func reload() async throws {
+        state.withLock { $0 = State() }
+        try await load()
     }
 
     func put(_ entry: Entry) {
@@ -162,10 +188,14 @@ final class SearchIndex: Sendable {
                 category: content?.category ?? "",
                 frequency: content?.frequency.rawValue ?? "",
                 format: content?.formatType ?? "",
-                isPublished: entry.resource.state == .published,
+                level: content?.level.rawValue ?? "",
+                stage: entry.stage.rawValue,
+                state: entry.resource.state,
                 isOpen: entry.resource.isOpen,
+                items: Int64(content?.schema.fields.count ?? 0),
+                changedAt: entry.changedAt,
                 dataAt: entry.dataAt ?? 0,
-                score: Float(entry.score ?? 0)
+                score: entry.score.map { Float($0) } ?? .nan
             )
         }
     }
@@ -174,7 +204,7 @@ final class SearchIndex: Sendable {
         state.withLock { state in
             guard let position = state.positions[resource.raw] else { return }
             state.rows[position].dataAt = dataAt
-            state.rows[position].score = Float(score ?? 0)
+            state.rows[position].score = score.map { Float($0) } ?? .nan
         }
     }
 
@@ -243,7 +273,7 @@ final class SearchIndex: Sendable {
             frequencies[Int(row.frequency)] += 1
             formats[Int(row.format)] += 1
             providers[row.owner, default: 0] += 1
-            found.positions.append((row.id, row.score + (row.dataAt > 0 ? 100 : 0)))
+            found.positions.append((row.id, (row.score.isNaN ? 0 : row.score) + (row.dataAt > 0 ? 100 : 0)))
         }
         if let ids {
             for id in ids { if let position = state.positions[id] { take(state.rows[position]) } }
@@ -305,7 +335,7 @@ final class SearchIndex: Sendable {
         return kept.map(\.id)
     }
 
-    private func entries(_ ids: [Int64]) async throws -> [Entry] {
+    func entries(_ ids: [Int64]) async throws -> [Entry] {
         guard !ids.isEmpty else { return [] }
         let list = ids.map(String.init).joined(separator: ",")
         let found = try await database.read { db in

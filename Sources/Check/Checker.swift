@@ -27,7 +27,8 @@ public final class Checker {
     public var onFinding: ((_ row: Int64, _ rule: CheckRule, _ cell: UnsafeBufferPointer<UInt8>) -> Void)?
 
     let checks: [FieldCheck]
-    let positions: [Int?]
+    /// For each field its column in the source; nil where the source lacks it.
+    public let positions: [Int?]
     let rowRules: [(rule: Int, expression: BoundExpression)]
     let references: [(rule: Int, key: ForeignKey, columns: [Int])]
     let lookup: ReferenceLookup?
@@ -121,6 +122,8 @@ public final class Checker {
         var oddities: [RawBatch.Oddity.Kind: Int] = [:]
         for kind in RawBatch.Oddity.Kind.allCases { oddities[kind] = builder.add(oddity: kind) }
         oddityRules = oddities
+        // Keys are compared as they will be stored.
+        if !(keyColumns.count == 1 && schema.fields[keyColumns[0]].unique) { used.formUnion(keyColumns) }
         materialise = keepsValues ? Set(schema.fields.indices) : used
         rules = builder.rules
         counts = Array(repeating: 0, count: rules.count)
@@ -204,7 +207,7 @@ public final class Checker {
                     )
                     columns.append(run(check, source, keep: materialise.contains(index)))
                 }
-                if !keyColumns.isEmpty { checkKey(raw, bytes, cells) }
+                if !keyColumns.isEmpty { checkKey(raw, columns) }
             }
         }
         let batch = Batch(fields: schema.fields, columns: columns, count: count)
@@ -252,15 +255,13 @@ public final class Checker {
         return column
     }
 
-    func checkKey(_ raw: RawBatch, _ bytes: UnsafeBufferPointer<UInt8>, _ cells: UnsafeBufferPointer<RawBatch.Cell>) {
+    func checkKey(_ raw: RawBatch, _ columns: [Column]) {
         if keyColumns.count == 1, schema.fields[keyColumns[0]].unique { return }
         for row in 0..<raw.rows {
+            // An empty part is an error of its own.
+            guard !keyColumns.contains(where: { columns[$0].isNull(row) || columns[$0].count == 0 }) else { continue }
             var key = Hash128(Int64(keyColumns.count))
-            for column in keyColumns {
-                guard let position = positions[column] else { continue }
-                let cell = cells[row * raw.columns + position]
-                key.combine(Hash128(UnsafeBufferPointer(rebasing: bytes[Int(cell.start)..<Int(cell.end)])))
-            }
+            for column in keyColumns { key.combine(columns[column].hash(row)) }
             if seenKey.insert(key, row: raw.numbers[row]) != nil {
                 hits.append(Hit(row: Int32(row), rule: Int32(keyRule)))
             }

@@ -42,113 +42,70 @@ final class FieldCheck {
         codes = field.codes.isEmpty ? nil : CodeTable(field.codes.map(\.value))
         let name = field.name
         let title = field.display
-        requiredRule = rules.add(
-            "required",
-            name,
-            .error,
-            .completeness,
-            .init("“\(title)”不能为空", "“\(name)” must have a value"),
-            nil
-        )
-        typeRule = rules.add(
-            "type",
-            name,
-            .error,
-            .normativity,
-            .init("“\(title)”应为\(field.type.title.zh)", "“\(name)” should be of type \(field.type.title.en)"),
-            nil
-        )
-        uniqueRule = rules.add(
+        func rule(
+            _ id: String,
+            _ dimension: QualityDimension,
+            _ zh: String,
+            _ en: String,
+            severity: Severity = .error,
+            hint: LocalizedText? = nil
+        ) -> Int { rules.add(id, name, severity, dimension, .init("“\(title)”" + zh, "“\(name)” " + en), hint) }
+        let type = field.type.title
+        let lowest = FieldCheck.limit(field.minimum, field)
+        let highest = FieldCheck.limit(field.maximum, field)
+        requiredRule = rule("required", .completeness, "不能为空", "must have a value")
+        typeRule = rule("type", .normativity, "应为\(type.zh)", "should be of type \(type.en)")
+        uniqueRule = rule(
             "unique",
-            name,
-            .error,
             .consistency,
-            .init("“\(title)”重复", "“\(name)” occurs again"),
-            .init("保留一行,或改正此值", "keep one of the rows, or correct the value")
+            "重复",
+            "occurs again",
+            hint: .init("保留一行,或改正此值", "keep one of the rows, or correct the value")
         )
-        minimumRule = rules.add(
-            "minimum",
-            name,
-            .error,
-            .accuracy,
-            .init(
-                "“\(title)”小于下限 \(FieldCheck.limit(field.minimum, field))",
-                "“\(name)” is below \(FieldCheck.limit(field.minimum, field))"
-            ),
-            nil
-        )
-        maximumRule = rules.add(
-            "maximum",
-            name,
-            .error,
-            .accuracy,
-            .init(
-                "“\(title)”大于上限 \(FieldCheck.limit(field.maximum, field))",
-                "“\(name)” is above \(FieldCheck.limit(field.maximum, field))"
-            ),
-            nil
-        )
-        lengthRule = rules.add(
-            "length",
-            name,
-            .error,
-            .normativity,
-            .init("“\(title)”的长度不合要求", "the length of “\(name)” is not allowed"),
-            nil
-        )
-        patternRule = rules.add(
-            "pattern",
-            name,
-            .error,
-            .normativity,
-            .init("“\(title)”不符合规定的格式", "“\(name)” does not have the required form"),
-            nil
-        )
-        codesRule = rules.add(
+        minimumRule = rule("minimum", .accuracy, "小于下限 \(lowest)", "is below \(lowest)")
+        maximumRule = rule("maximum", .accuracy, "大于上限 \(highest)", "is above \(highest)")
+        lengthRule = rule("length", .normativity, "的长度不合要求", "has a length that is not allowed")
+        patternRule = rule("pattern", .normativity, "不符合规定的格式", "does not have the required form")
+        let allowed = field.codes.prefix(12).map(\.value)
+        codesRule = rule(
             "codes",
-            name,
-            .error,
             .normativity,
-            .init("“\(title)”不在代码表中", "“\(name)” is not in its code list"),
-            field.codes.isEmpty
+            "不在代码表中",
+            "is not in its code list",
+            hint: allowed.isEmpty
                 ? nil
                 : .init(
-                    "可用:\(field.codes.prefix(12).map(\.value).joined(separator: "、"))",
-                    "allowed: \(field.codes.prefix(12).map(\.value).joined(separator: ", "))"
+                    "可用:\(allowed.joined(separator: "、"))",
+                    "allowed: \(allowed.joined(separator: ", "))"
                 )
         )
-        let strict = field.kind.map { FieldCheck.strictKinds.contains($0) } ?? false
-        identifierRule = rules.add(
+        let isStrict = field.kind.map { FieldCheck.strictKinds.contains($0) } ?? false
+        identifierRule = rule(
             "identifier",
-            name,
-            strict ? .error : .warning,
             .accuracy,
-            .init("“\(title)”无效", "“\(name)” is not valid"),
-            nil
+            "无效",
+            "is not valid",
+            severity: isStrict ? .error : .warning
         )
-        identifierWarningRule = rules.add(
+        identifierWarningRule = rule(
             "identifier",
-            name,
-            .warning,
             .accuracy,
-            .init("“\(title)”需要核对", "“\(name)” needs a look"),
-            nil
+            "需要核对",
+            "needs a look",
+            severity: .warning
         )
-        spreadsheetRule = rules.add(
+        spreadsheetRule = rule(
             "spreadsheet",
-            name,
-            .error,
             .accuracy,
-            .init("“\(title)”被电子表格改坏", "“\(name)” was damaged by a spreadsheet program"),
-            nil
+            "被电子表格改坏",
+            "was damaged by a spreadsheet program"
         )
-        normalisedRule = rules.add(
+        normalisedRule = rule(
             "normalised",
-            name,
-            .information,
             .normativity,
-            .init("“\(title)”已按规范写法读取", "“\(name)” was read and written in the standard form"),
-            nil
+            "已按规范写法读取",
+            "was read and written in the standard form",
+            severity: .information
         )
         checksIdentifier = field.kind?.isIdentifier ?? false
         checksDamage = field.type == .text && (checksIdentifier || field.unique)
@@ -193,7 +150,8 @@ final class FieldCheck {
                 hit,
                 initial: 0.0,
                 wrap: { .real($0) },
-                real: { $0 }
+                real: { $0 },
+                bits: { Int64(bitPattern: $0.bitPattern) }
             ) {
                 Numbers.parseReal($0)
             } lenient: { value in
@@ -210,7 +168,8 @@ final class FieldCheck {
                 hit,
                 initial: 0,
                 wrap: { .int64($0) },
-                real: { Double($0) }
+                real: { Double($0) },
+                bits: { $0 }
             ) {
                 Numbers.parseInteger($0)
             } lenient: { value in
@@ -229,7 +188,8 @@ final class FieldCheck {
                 hit,
                 initial: 0,
                 wrap: { .int64($0) },
-                real: { Double($0) / power }
+                real: { Double($0) / power },
+                bits: { $0 }
             ) {
                 Numbers.parseDecimal($0, scale: scale)
             } lenient: { value in
@@ -246,7 +206,8 @@ final class FieldCheck {
                 hit,
                 initial: 0,
                 wrap: { .int32($0) },
-                real: { Double($0) }
+                real: { Double($0) },
+                bits: { Int64($0) }
             ) {
                 CivilTime.parseISODate($0)
             } lenient: { value in
@@ -263,7 +224,8 @@ final class FieldCheck {
                 hit,
                 initial: 0,
                 wrap: { .int64($0) },
-                real: { Double($0) }
+                real: { Double($0) },
+                bits: { $0 }
             ) {
                 CivilTime.parseISOTimestamp($0)
             } lenient: { value in
@@ -280,7 +242,8 @@ final class FieldCheck {
                 hit,
                 initial: 0,
                 wrap: { .int64($0) },
-                real: { Double($0) }
+                real: { Double($0) },
+                bits: { $0 }
             ) {
                 CivilTime.parseTime($0)
             } lenient: { value in
@@ -312,6 +275,7 @@ final class FieldCheck {
         initial: Number,
         wrap: ([Number]) -> ColumnValues,
         real: (Number) -> Double,
+        bits: (Number) -> Int64,
         parse: (UnsafeBufferPointer<UInt8>) -> Number?,
         lenient: (Value) -> Number?
     ) -> Column {
@@ -344,10 +308,10 @@ final class FieldCheck {
                 if number < minimum { hit(row, minimumRule) }
                 if number > maximum { hit(row, maximumRule) }
             }
-            if let codes, !codes.contains(cell) { hit(row, codesRule) }
+            if let codes, !codes.contains(FieldCheck.trimmed(cell)) { hit(row, codesRule) }
             if let pattern, let base = cell.baseAddress, !pattern.matches(base, cell.count) { hit(row, patternRule) }
             if seen != nil {
-                let key = (value as? Int64).map { Hash128($0) } ?? Hash128(cell)
+                let key = Hash128(bits(value))
                 if seen?.insert(key, row: source.numbers[row]) != nil { hit(row, uniqueRule) }
             }
         }
@@ -395,25 +359,28 @@ final class FieldCheck {
             !checksIdentifier && !checksDamage && pattern == nil && codes == nil && field.minimumLength == nil
             && field.maximumLength == nil
         for row in 0..<source.count {
-            let cell = source.cell(row, offset)
+            var cell = source.cell(row, offset)
+            let isPadded = cell.count > 0 && (cell[0] <= 0x20 || cell[cell.count - 1] <= 0x20)
+            if isPadded { cell = FieldCheck.trimmed(cell) }
             if isMissing(cell, markers) {
                 if field.required { hit(row, requiredRule) }
                 if keep {
                     if validity == nil { validity = Bitmap(repeating: true, count: source.count) }
                     validity?[row] = false
-                    texts.append(cell)
+                    texts.append(UnsafeBufferPointer(start: nil, count: 0))
                 }
                 continue
             }
             filled += 1
-            var kept = cell
-            if cell[0] <= 0x20 || cell[cell.count - 1] <= 0x20 {
-                kept = FieldCheck.trimmed(cell)
-                hit(row, kept.isEmpty && field.required ? requiredRule : normalisedRule)
+            // Identifiers are kept, and compared, in their normal form; the file as it came remains with the load.
+            let normal = isPlain ? nil : check(cell, row, hit)
+            if isPadded || normal != nil { hit(row, normalisedRule) }
+            if seen != nil, seen?.insert(normal.map { Hash128($0) } ?? Hash128(cell), row: source.numbers[row]) != nil {
+                hit(row, uniqueRule)
             }
-            if !isPlain { check(kept, row, hit) }
-            if seen != nil, seen?.insert(Hash128(kept), row: source.numbers[row]) != nil { hit(row, uniqueRule) }
-            if keep { append(kept, row, &texts, hit) }
+            if keep {
+                if let normal { texts.append(normal) } else { texts.append(cell) }
+            }
         }
         return Column(.text(texts), validity: validity)
     }
@@ -426,9 +393,10 @@ final class FieldCheck {
         return UnsafeBufferPointer(rebasing: cell[start..<end])
     }
 
+    /// Checks a text; its normal form where it is an identifier written otherwise.
     @inline(__always)
-    func check(_ cell: UnsafeBufferPointer<UInt8>, _ row: Int, _ hit: (Int, Int) -> Void) {
-        guard let base = cell.baseAddress, cell.count > 0 else { return }
+    func check(_ cell: UnsafeBufferPointer<UInt8>, _ row: Int, _ hit: (Int, Int) -> Void) -> String? {
+        guard let base = cell.baseAddress else { return nil }
         if let pattern, !pattern.matches(base, cell.count) { hit(row, patternRule) }
         if let codes, !codes.contains(cell) { hit(row, codesRule) }
         if field.minimumLength != nil || field.maximumLength != nil {
@@ -438,25 +406,17 @@ final class FieldCheck {
         }
         if checksDamage, cell[0] >= 0x30, cell[0] <= 0x39, SpreadsheetDamage.diagnose(cell) != nil {
             hit(row, spreadsheetRule)
-        } else if checksIdentifier, let kind = field.kind {
-            guard let reading = Identifier.read(kind, String(decoding: cell, as: UTF8.self)) else { return }
-            if !reading.isValid {
-                hit(row, identifierRule)
-            } else if reading.warning != nil {
-                hit(row, identifierWarningRule)
-            }
+            return nil
         }
-    }
-
-    /// Keeps identifiers in their normal form; the file as it came remains with the load.
-    func append(_ cell: UnsafeBufferPointer<UInt8>, _ row: Int, _ texts: inout TextBuffer, _ hit: (Int, Int) -> Void) {
-        guard checksIdentifier, let kind = field.kind, kind != .stake else { return texts.append(cell) }
+        guard checksIdentifier, let kind = field.kind else { return nil }
         let text = String(decoding: cell, as: UTF8.self)
-        guard let reading = Identifier.read(kind, text), reading.isValid, reading.normalised != text else {
-            return texts.append(cell)
+        guard let reading = Identifier.read(kind, text) else { return nil }
+        guard reading.isValid else {
+            hit(row, identifierRule)
+            return nil
         }
-        hit(row, normalisedRule)
-        texts.append(reading.normalised)
+        if reading.warning != nil { hit(row, identifierWarningRule) }
+        return kind == .stake || reading.normalised == text ? nil : reading.normalised
     }
 
     // MARK: Booleans and points
@@ -524,7 +484,7 @@ final class FieldCheck {
                 continue
             }
             filled += 1
-            if numbers[0].magnitude > 180 || numbers[1].magnitude > 90 { hit(row, maximumRule) }
+            if numbers[0].magnitude > 180 || numbers[1].magnitude > 90 { hit(row, typeRule) }
             if keep { builder.append(.point(numbers[0], numbers[1])) }
         }
         return builder.finish()

@@ -169,6 +169,12 @@ public enum Backup {
             }
             return Data(key)
         }
+        // A backup signed by another key than the one it holds was put together by somebody else.
+        if let key = key ?? FileManager.default.contents(atPath: backup.appendingPathComponent(plainKey).path) {
+            guard try NodeKey.read(der: Array(key)).publicBytes == publicBytes(of: backup) else {
+                throw damaged(publicKey)
+            }
+        }
         let manager = FileManager.default
         if let content = try? manager.contentsOfDirectory(atPath: folder.path), !content.isEmpty {
             throw Problem(

@@ -2,14 +2,13 @@ public import Basics
 import Dispatch
 import Seal
 import Store
-import Synchronization
 
 /// Accounts, passwords, sessions and API keys.
 public final class Accounts: Sendable {
     let database: any Database
     let clock: Clock
-    private let sessions = Mutex<[[UInt8]: Session]>([:])
-    private let keys = Mutex<[[UInt8]: (principal: Principal, until: Int64)]>([:])
+    private let sessions = Cache<[UInt8], Session>(limit: 20_000)
+    private let keys = Cache<[UInt8], (principal: Principal, until: Int64)>(limit: 1000)
 
     /// A signed-in person's session.
     public struct Session: Sendable {
@@ -21,7 +20,7 @@ public final class Accounts: Sendable {
     }
 
     static let sessionLength: Int64 = 8 * 3_600_000_000
-    static let idleLimit: Int64 = 3_600_000_000
+    static let rotationInterval: Int64 = 3_600_000_000
     static let maximumFailures: Int64 = 5
     static let lockLength: Int64 = 15 * 60_000_000
 
@@ -189,8 +188,8 @@ public final class Accounts: Sendable {
     }
 
     private func forget(_ id: PrincipalID) {
-        sessions.withLock { $0 = $0.filter { $0.value.principal.id != id } }
-        keys.withLock { $0 = $0.filter { $0.value.principal.id != id } }
+        sessions.forget { $1.principal.id == id }
+        keys.forget { $1.principal.id == id }
     }
 
     public func find(_ id: PrincipalID) async throws -> Principal? {
@@ -229,7 +228,10 @@ public final class Accounts: Sendable {
     ///
     /// - Throws: `account.refused`, the same for every reason.
     func signIn(login: String, password: String) async throws -> (token: String, principal: Principal) {
-        guard let principal = try await admits(login: login, password: password) else { throw Accounts.refusal }
+        let epoch = sessions.epoch
+        guard let (principal, hash) = try await admits(login: login, password: password) else {
+            throw Accounts.refusal
+        }
         let now = clock.now()
         let token = Secrets.token()
         let digest = Accounts.digest(token)
@@ -240,25 +242,27 @@ public final class Accounts: Sendable {
             rotated: now
         )
         try await database.write { db in
-            try db.execute(
-                "UPDATE principals SET failures = 0, locked_until = 0, last_sign_in = ? WHERE id = ?",
-                [.integer(now), .integer(principal.id.raw)]
+            // Whoever was disabled or got another password meanwhile has no session.
+            let admitted = try db.execute(
+                "UPDATE principals SET failures = 0, locked_until = 0, last_sign_in = ? WHERE id = ? AND password = ? AND active = 1",
+                [.integer(now), .integer(principal.id.raw), .text(hash)]
             )
+            guard admitted == 1 else { throw Accounts.refusal }
             try db.execute("DELETE FROM sessions WHERE expires_at < ?", [.integer(now)])
             try db.execute(
                 "INSERT INTO sessions (token, principal, created_at, expires_at) VALUES (?,?,?,?)",
                 [.blob(digest), .integer(principal.id.raw), .integer(now), .integer(session.expires)]
             )
         }
-        sessions.withLock { $0[digest] = session }
+        sessions.store(session, for: digest, since: epoch)
         return (token, principal)
     }
 
     /// Whom a login and a password admit; nil for every reason not to. Failures count towards the lock.
-    private func admits(login: String, password: String) async throws -> Principal? {
+    private func admits(login: String, password: String) async throws -> (Principal, hash: String)? {
         let now = clock.now()
         let found = try await database.read { db in
-            try db.row("SELECT \(Accounts.columns), password, failures FROM principals WHERE login = ?", [.text(login)])
+            try db.row("SELECT \(Accounts.columns), password FROM principals WHERE login = ?", [.text(login)])
         }
         let kept = found?.optionalText(9) ?? Accounts.decoy
         guard password.utf8.count <= 256 else { return nil }
@@ -286,7 +290,7 @@ public final class Accounts: Sendable {
             )
             return false
         }
-        return isAdmitted ? principal : nil
+        return isAdmitted ? (principal, kept) : nil
     }
 
     static func digest(_ token: String) -> [UInt8] { Digest(.sha256, of: token.utf8).bytes }
@@ -301,7 +305,8 @@ public final class Accounts: Sendable {
         guard token.utf8.count <= 100 else { return nil }
         let digest = Accounts.digest(token)
         let now = clock.now()
-        if let session = sessions.withLock({ $0[digest] }) { return session.expires > now ? session : nil }
+        if let session = sessions[digest] { return session.expires > now ? session : nil }
+        let epoch = sessions.epoch
         let row = try await database.read { db in
             try db.row(
                 "SELECT \(Accounts.columns.split(separator: ", ").map { "p.\($0)" }.joined(separator: ", ")), s.expires_at, s.created_at FROM sessions s JOIN principals p ON p.id = s.principal WHERE s.token = ?",
@@ -317,7 +322,7 @@ public final class Accounts: Sendable {
             expires: row.integer(9),
             rotated: row.integer(10)
         )
-        sessions.withLock { $0[digest] = session }
+        sessions.store(session, for: digest, since: epoch)
         return session
     }
 
@@ -325,13 +330,14 @@ public final class Accounts: Sendable {
     public func rotate(_ token: String) async throws -> String? {
         let digest = Accounts.digest(token)
         let now = clock.now()
-        guard let session = sessions.withLock({ $0[digest] }), now - session.rotated > Accounts.idleLimit else {
-            return nil
-        }
+        guard let session = sessions[digest], now - session.rotated > Accounts.rotationInterval else { return nil }
+        let epoch = sessions.epoch
         let fresh = Secrets.token()
         let freshDigest = Accounts.digest(fresh)
         // The old token serves one more minute, for requests already on their way.
-        try await database.write { db in
+        let isRotated = try await database.write { db in
+            let isThere = try db.row("SELECT 1 FROM sessions WHERE token = ?", [.blob(digest)]) != nil
+            guard isThere else { return false }
             try db.execute(
                 "INSERT INTO sessions (token, principal, created_at, expires_at) VALUES (?,?,?,?)",
                 [.blob(freshDigest), .integer(session.principal.id.raw), .integer(now), .integer(session.expires)]
@@ -340,23 +346,29 @@ public final class Accounts: Sendable {
                 "UPDATE sessions SET expires_at = ? WHERE token = ?",
                 [.integer(now + 60_000_000), .blob(digest)]
             )
+            return true
         }
-        sessions.withLock {
-            $0[freshDigest] = Session(
+        guard isRotated else { return nil }
+        sessions.store(
+            Session(
                 principal: session.principal,
                 csrf: Accounts.csrf(fresh),
                 expires: session.expires,
                 rotated: now
-            )
-            $0[digest]?.expires = now + 60_000_000
-            $0[digest]?.rotated = now
+            ),
+            for: freshDigest,
+            since: epoch
+        )
+        sessions.change(digest) {
+            $0.expires = now + 60_000_000
+            $0.rotated = now
         }
         return fresh
     }
 
     func signOut(_ token: String) async throws {
         let digest = Accounts.digest(token)
-        sessions.withLock { $0[digest] = nil }
+        sessions.forget(digest)
         try await database.write { db in try db.execute("DELETE FROM sessions WHERE token = ?", [.blob(digest)]) }
     }
 
@@ -382,7 +394,8 @@ public final class Accounts: Sendable {
         guard key.hasPrefix("tq_"), key.utf8.count <= 100 else { return nil }
         let digest = Accounts.digest(key)
         let now = clock.now()
-        if let known = keys.withLock({ $0[digest] }) { return known.until > now ? known.principal : nil }
+        if let known = keys[digest] { return known.until > now ? known.principal : nil }
+        let epoch = keys.epoch
         let columns = Accounts.columns.split(separator: ", ").map { "p.\($0)" }.joined(separator: ", ")
         let row = try await database.read { db in
             try db.row(
@@ -392,11 +405,7 @@ public final class Accounts: Sendable {
         }
         guard let row else { return nil }
         let principal = Accounts.read(row)
-        keys.withLock { keys in
-            // A bounded memory.
-            if keys.count > 1000 { keys = [:] }
-            keys[digest] = (principal, row.integer(9))
-        }
+        keys.store((principal, row.integer(9)), for: digest, since: epoch)
         return principal
     }
 }

@@ -70,6 +70,11 @@ public final class Gate: Sendable {
             decision = try decide(action.descriptor, resource, caller, particulars)
         } catch {
             state.withLock { $0.denied += 1 }
+            guard caller.principal != nil else {
+                // Counted, not written one by one: the public cannot make the node work, nor read from the time what exists.
+                state.withLock { $0.publicReads["denied \(action.descriptor.name)", default: 0] += 1 }
+                throw error
+            }
             try await record(
                 action.descriptor,
                 resource,

@@ -1,6 +1,5 @@
 import Basics
 public import Store
-import Synchronization
 import Tabular
 
 /// The kernel of a node: who is who, what there is, who may do what, and the proof of what was done.
@@ -12,7 +11,7 @@ public final class Kernel: Sendable {
     public let accounts: Accounts
     public let jobs: Jobs
     public let key: NodeKey
-    private let resources = Mutex<[String: Resource]>([:])
+    private let resources = Cache<String, Resource>(limit: 10_000)
 
     /// Opens a node's databases: brings them up to date, makes what every node begins with, recovers what was interrupted.
     public init(databases: Databases, key: NodeKey, clock: Clock = .system, migrations: [Migration] = []) async throws {
@@ -152,15 +151,13 @@ public final class Kernel: Sendable {
     ///
     /// - Throws: `request.not_found`.
     public func resource(_ code: String) async throws -> Resource {
-        if let known = resources.withLock({ $0[code] }) { return known }
+        if let known = resources[code] { return known }
+        let epoch = resources.epoch
         let found = try await databases.control.read { db in
             try db.row("SELECT \(Kernel.resourceColumns) FROM resources WHERE code = ?", [.text(code)]).map(Kernel.read)
         }
         guard let found else { throw Kernel.unknownResource }
-        resources.withLock { cache in
-            if cache.count > 10_000 { cache = [:] }
-            cache[code] = found
-        }
+        resources.store(found, for: code, since: epoch)
         return found
     }
 
@@ -197,7 +194,7 @@ public final class Kernel: Sendable {
     }
 
     /// Drops what is remembered of a resource.
-    public func forget(resource code: String) { resources.withLock { $0[code] = nil } }
+    public func forget(resource code: String) { resources.forget(code) }
 
     /// Puts a grant in place inside a control transaction; the gate reloads after the commit.
     public static func add(_ grant: Grant, by principal: PrincipalID?, at moment: Int64, _ db: any SQLWriting) throws {

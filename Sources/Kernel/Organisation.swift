@@ -13,6 +13,9 @@ public struct Organisation: Sendable, Hashable {
     public enum Level: String, Sendable, CaseIterable {
         case nation, province, city, county
 
+        /// The place in the order of cases.
+        public var order: Int { Level.allCases.firstIndex(of: self) ?? 0 }
+
         public var title: LocalizedText {
             switch self {
             case .nation: .init("国家", "nation")

@@ -42,7 +42,7 @@ extension Lake {
             )
         }
         let database = database(resource)
-        if let job = request.job, let done = try await finishedLoad(job: job, resource, database) { return done }
+        if let job = request.job, let done = try await finishedLoad(job: job, database) { return done }
         let file = try TabularFile(path: request.path, options: request.options)
         let digest = try Lake.digest(of: request.path)
         let table = try file.table(request.table)
@@ -66,7 +66,7 @@ extension Lake {
         }
     }
 
-    private func finishedLoad(job: Int64, _ resource: Resource, _ database: any Database) async throws -> Load? {
+    private func finishedLoad(job: Int64, _ database: any Database) async throws -> Load? {
         try await database.read { db in
             try db.row("SELECT \(Load.columns) FROM loads WHERE job = ? AND state = 'done'", [.integer(job)]).map(
                 Load.read
@@ -165,6 +165,8 @@ extension Lake {
         _ progress: @escaping @Sendable (Int64, Int64) -> Void
     ) async throws -> Load {
         let state = try await self.state(resource)
+        // Said before the work rather than after it.
+        if request.mode != .replace, let state { _ = try state.table.adopting(resource.schema) }
         let reader = try file.reader(table)
         let references = try await ReferenceIndex(resource, self, decision.caller)
         let checker = try Checker(
@@ -179,6 +181,7 @@ extension Lake {
             request.mode == .replace
             ? try BatchFileWriter(versionFile(resource, load), fields: resource.schema.fields) : nil
         let quarantine = QuarantineCollector(checker, header: reader.header)
+        let keepsLines = request.mode == .append && state != nil
         var builder = LoadBuilder(
             load: load,
             owner: resource.owner.raw,
@@ -190,7 +193,7 @@ extension Lake {
             let checked = checker.check(raw)
             quarantine.take(raw, checked)
             try version?.write(checked.batch, rows: checked.good)
-            builder.add(checked)
+            builder.add(checked, lines: keepsLines ? checked.good.map { raw.numbers[Int($0)] } : nil)
             if builder.waiting >= Lake.rowsPerCommit {
                 try await commit(&builder, quarantine, database)
                 progress(builder.taken, 0)
@@ -213,18 +216,20 @@ extension Lake {
         _ quarantine: QuarantineCollector,
         _ database: any Database
     ) async throws {
-        let work = builder.next()
+        let batches = builder.next()
         let rows = quarantine.drain()
-        let load = builder.load
+        let (load, owner, statement) = (builder.load, builder.owner, builder.staging.insertStatement())
         try await database.write { db in
-            for (checked, firstID, firstSequence) in work.batches {
+            for batch in batches {
                 try db.insert(
-                    work.statement,
-                    checked.batch,
-                    rows: checked.good,
+                    statement,
+                    batch.checked.batch,
+                    rows: batch.checked.good,
                     lead: [
-                        .counting(from: firstID), .constant(work.owner), .constant(0), .constant(load),
-                        .counting(from: firstSequence),
+                        .counting(from: batch.firstID), .constant(owner),
+                        // Rows to be appended carry their line while they are staged: those refused are told by it.
+                        batch.lines.map { .listed($0) } ?? .constant(0),
+                        .constant(load), .counting(from: batch.firstSequence),
                     ]
                 )
             }
@@ -250,8 +255,8 @@ extension Lake {
         let now = kernel.clock.now()
         let staging = builder.staging
         let isNew = request.mode == .replace || state == nil
-        let header = quarantine.header
         let load = builder.load
+        let (header, cells) = (quarantine.header, quarantine.cells)
         let json = report.json(.zh)
         let filled = report.filledJSON
         let published = try await database.write { db in
@@ -263,7 +268,7 @@ extension Lake {
                     INSERT INTO tables (resource, physical, schema, next_id, next_seq, rows, load, updated_at) VALUES (?,?,?,?,?,?,?,?)
                     ON CONFLICT (resource) DO UPDATE SET physical = excluded.physical, schema = excluded.schema,
                     next_id = excluded.next_id, next_seq = excluded.next_seq, rows = excluded.rows, load = excluded.load,
-                    updated_at = excluded.updated_at
+                    updated_at = excluded.updated_at, ordinals = ''
                     """,
                     [
                         .integer(resource.id.raw), .text(staging.name), .text(TableSchema.write(resource.schema).text),
@@ -271,13 +276,14 @@ extension Lake {
                         .integer(now),
                     ]
                 )
-            } else if let state {
+            } else if let state = try TableState.current(resource.id, db) {
                 let refused = try Lake.merge(
                     staging,
-                    into: state.table,
+                    into: try state.following(resource.schema, db, database.dialect),
                     key: resource.schema.key,
                     mode: request.mode,
                     load: load,
+                    cells: cells,
                     db
                 )
                 good -= refused
@@ -321,7 +327,7 @@ extension Lake {
             )
             return try db.row("SELECT \(Load.columns) FROM loads WHERE id = ?", [.integer(load)]).map(Load.read)
         }
-        states.withLock { $0[resource.id] = nil }
+        states.forget(resource.id)
         if isNew, let old = state?.physical { retired.withLock { _ = $0.insert(old) } }
         try await dropRetired(database)
         let physical = isNew ? staging.name : state?.physical ?? staging.name
@@ -333,59 +339,66 @@ extension Lake {
         return published
     }
 
-    /// Moves staged rows into the current table; how many were refused for a key that is there.
+    /// Moves staged rows into the current table, which has the same fields; how many were refused for a key that is there.
     static func merge(
         _ staging: PhysicalTable,
         into table: PhysicalTable,
         key: [String],
         mode: LoadMode,
         load: Int64,
+        cells: QuarantineCells,
         _ db: any SQLWriting
     ) throws -> Int64 {
-        let targets = table.fields.indices.flatMap(table.columns)
-        let sources = table.fields.indices.flatMap { index -> [String] in
-            guard let at = staging.fields.firstIndex(where: { $0.name == table.fields[index].name }) else {
-                return table.columns(index).map { _ in "NULL" }
-            }
-            return staging.columns(at)
-        }
-        let system = "_id, _owner, _origin, _load, _seq"
+        let targets = table.allColumns.joined(separator: ", ")
+        let sources = staging.allColumns.joined(separator: ", ")
         let insert =
-            "INTO \(table.name) (\(system), \(targets.joined(separator: ", "))) SELECT \(system), \(sources.joined(separator: ", ")) FROM \(staging.name)"
-        let keyColumns = key.compactMap { name in table.fields.firstIndex { $0.name == name } }.flatMap(table.columns)
-        if mode == .upsert, !keyColumns.isEmpty {
-            let updates = (["_load", "_seq", "_owner"] + targets).map { "\($0) = excluded.\($0)" }.joined(
-                separator: ", "
-            )
-            try db.execute(
-                "INSERT \(insert) WHERE true ON CONFLICT (\(keyColumns.joined(separator: ", "))) DO UPDATE SET \(updates)"
-            )
-            return 0
-        }
+            "INTO \(table.name) (_id, _owner, _origin, _load, _seq, \(targets)) SELECT _id, _owner, 0, _load, _seq, \(sources) FROM \(staging.name)"
+        let keyColumns = table.keyColumns(key)
         if keyColumns.isEmpty {
             try db.execute("INSERT \(insert)")
             return 0
         }
-        let join = keyColumns.map { column in "t.\(column) = s.\(stagingColumn(column, staging, table))" }.joined(
-            separator: " AND "
+        if mode == .upsert {
+            let updates = (["_load", "_seq", "_owner"] + table.allColumns).map { "\($0) = excluded.\($0)" }
+            try db.execute(
+                "INSERT \(insert) WHERE true ON CONFLICT (\(keyColumns.joined(separator: ", "))) DO UPDATE SET \(updates.joined(separator: ", "))"
+            )
+            return 0
+        }
+        let pairs = zip(keyColumns, staging.keyColumns(key)).map { "t.\($0) = s.\($1)" }.joined(separator: " AND ")
+        let line = Field("_origin", .integer)
+        let refused = try db.batch(
+            "SELECT _origin, \(sources) FROM \(staging.name) s WHERE EXISTS (SELECT 1 FROM \(table.name) t WHERE \(pairs)) LIMIT \(quarantineLimit)",
+            [],
+            fields: [line] + staging.fields,
+            capacity: 1024
         )
-        let cells = staging.allColumns.map { "coalesce(CAST(s.\($0) AS TEXT), '')" }.joined(separator: ", ")
-        try db.execute(
-            """
-            INSERT INTO quarantine (load, row, cells, reasons) SELECT \(load), s._id, json_array(\(cells)), '["主键已存在 / the key exists already"]'
-            FROM \(staging.name) s WHERE EXISTS (SELECT 1 FROM \(table.name) t WHERE \(join)) LIMIT \(quarantineLimit)
-            """
-        )
+        for row in 0..<refused.count {
+            let values = staging.fields.indices.map { refused.value(row, $0 + 1).text }
+            try db.execute(
+                "INSERT INTO quarantine (load, row, cells, reasons) VALUES (?,?,?,?)",
+                [
+                    .integer(load), SQLValue(refused.value(row, 0)), .text(cells.text(values)),
+                    .text("[\"主键已存在 / the key exists already\"]"),
+                ]
+            )
+        }
         let staged = try db.row("SELECT count(*) FROM \(staging.name)")?.integer(0) ?? 0
         let added = try db.execute("INSERT OR IGNORE \(insert)", [])
         return staged - Int64(added)
     }
+}
 
-    static func stagingColumn(_ column: String, _ staging: PhysicalTable, _ table: PhysicalTable) -> String {
-        guard let index = table.fields.indices.first(where: { table.columns($0).contains(column) }),
-            let at = staging.fields.firstIndex(where: { $0.name == table.fields[index].name })
-        else { return column }
-        return staging.columns(at)[0]
+/// Lays the values of a row out as the file's columns were: quarantined rows are read and masked by the file's header.
+struct QuarantineCells: Sendable {
+    let width: Int
+    /// For each field of the schema its column in the file; nil where the file lacks it.
+    let positions: [Int?]
+
+    func text(_ values: [String]) -> String {
+        var cells = [String](repeating: "", count: width)
+        for (value, position) in zip(values, positions) { if let position { cells[position] = value } }
+        return JSONValue.array(cells.map { .string($0) }).text
     }
 }
 
@@ -399,12 +412,15 @@ struct LoadBuilder: Sendable {
     private(set) var nextSequence: Int64
     private(set) var taken: Int64 = 0
     private(set) var waiting = 0
-    private var batches: [(CheckedBatch, Int64, Int64)] = []
+    private var batches: [Numbered] = []
 
-    struct Work: Sendable {
-        var batches: [(CheckedBatch, Int64, Int64)]
-        var statement: String
-        var owner: Int64
+    /// Checked rows with their numbers.
+    struct Numbered: Sendable {
+        var checked: CheckedBatch
+        var firstID: Int64
+        var firstSequence: Int64
+        /// The line of each good row, where a row may yet be refused.
+        var lines: [Int64]?
     }
 
     init(load: Int64, owner: Int64, nextID: Int64, nextSequence: Int64, staging: PhysicalTable) {
@@ -416,9 +432,9 @@ struct LoadBuilder: Sendable {
         self.staging = staging
     }
 
-    mutating func add(_ checked: CheckedBatch) {
+    mutating func add(_ checked: CheckedBatch, lines: [Int64]?) {
         guard !checked.good.isEmpty else { return }
-        batches.append((checked, nextID, nextSequence))
+        batches.append(Numbered(checked: checked, firstID: nextID, firstSequence: nextSequence, lines: lines))
         let count = checked.good.count
         nextID += Int64(count)
         nextSequence += Int64(count)
@@ -426,24 +442,26 @@ struct LoadBuilder: Sendable {
         waiting += count
     }
 
-    mutating func next() -> Work {
+    mutating func next() -> [Numbered] {
         defer {
             batches = []
             waiting = 0
         }
-        return Work(batches: batches, statement: staging.insertStatement(), owner: owner)
+        return batches
     }
 }
 
 /// Gathers rows that were not loaded, as they came, with the reasons in words.
 final class QuarantineCollector {
     let header: String
+    let cells: QuarantineCells
     private var rows: [[SQLValue]] = []
     private var total = 0
     private var reasons: [Int64: [String]] = [:]
 
     init(_ checker: Checker, header: [String]) {
         self.header = JSONValue.array(header.map { .string($0) }).text
+        cells = QuarantineCells(width: header.count, positions: checker.positions)
         checker.onFinding = { [weak self] row, rule, _ in
             guard rule.severity == .error, let self, self.total + self.reasons.count < Lake.quarantineLimit + 4096
             else { return }

@@ -54,44 +54,26 @@ extension Lake {
         var values = change.values
         if let id = change.id {
             let old = try await current(id, resource, database)
-            try Lake.checkScope(try Lake.checked(old, schema), decision)
-            values = old.merging(values) { _, new in new }
+            try Lake.checkScope(old, decision)
+            values = Lake.texts(old, of: schema).merging(values) { _, new in new }
         }
         let row = try Lake.checked(values, schema)
         try Lake.checkScope(row, decision)
-        let state = try await state(resource)
         let now = kernel.clock.now()
-        // The resource's items may have changed since the last record: the table follows.
-        let table =
-            try state.map { try $0.table.adopting(schema) }
-            ?? PhysicalTable(name: "r\(resource.id.raw)_0", fields: schema.fields)
-        let changed = state.flatMap { $0.schema == schema ? nil : $0.table }
-        let schemaText = TableSchema.write(schema).text
         let day = CivilTime.date(CivilTime.chinaDay(microseconds: now))
         let id = try await database.write { db in
-            // Another form may have moved the table since.
-            if let changed,
-                try db.row("SELECT schema FROM tables WHERE resource = ?", [.integer(resource.id.raw)])?.text(0)
-                    != schemaText
-            {
-                for statement in table.alterStatements(from: changed, key: schema.key, database.dialect) {
-                    try db.execute(statement)
-                }
-                try db.execute(
-                    "UPDATE tables SET schema = ?, ordinals = ? WHERE resource = ?",
-                    [
-                        .text(schemaText), .text(table.ordinals.map(String.init).joined(separator: ",")),
-                        .integer(resource.id.raw),
-                    ]
-                )
-            }
-            if state == nil, try db.row("SELECT 1 FROM tables WHERE resource = ?", [.integer(resource.id.raw)]) == nil {
+            let table: PhysicalTable
+            if let state = try TableState.current(resource.id, db) {
+                // The resource's items may have changed since the last record: the table follows.
+                table = try state.following(schema, db, database.dialect)
+            } else {
+                table = PhysicalTable(name: "r\(resource.id.raw)_0", fields: schema.fields)
                 try db.execute(table.createStatement(database.dialect))
                 for statement in table.indexStatements(key: schema.key) { try db.execute(statement) }
                 try db.execute(
                     "INSERT INTO tables (resource, physical, schema, next_id, next_seq, rows, load, updated_at) VALUES (?,?,?,1,1,0,0,?)",
                     [
-                        .integer(resource.id.raw), .text(table.name), .text(schemaText),
+                        .integer(resource.id.raw), .text(table.name), .text(TableSchema.write(schema).text),
                         .integer(now),
                     ]
                 )
@@ -107,7 +89,12 @@ extension Lake {
             let sequence = numbers.integer(1)
             let load = try Lake.dayLoad(resource, day, sequence, principal, now, db)
             let id = change.id ?? numbers.integer(0)
-            if change.id != nil { try db.execute("DELETE FROM \(table.name) WHERE _id = ?", [.integer(id)]) }
+            if change.id != nil {
+                // Somebody else may have deleted it since.
+                guard try db.execute("DELETE FROM \(table.name) WHERE _id = ?", [.integer(id)]) == 1 else {
+                    throw Problem.notFound(.init("记录", "the record"))
+                }
+            }
             let lead = [id, resource.owner.raw, 0, load, sequence].map(LeadValue.constant)
             try db.insert(table.insertStatement(), row, rows: [0], lead: lead)
             try db.execute(
@@ -120,7 +107,7 @@ extension Lake {
             )
             return id
         }
-        if state == nil || changed != nil { states.withLock { $0[resource.id] = nil } }
+        if states[resource.id]?.schema != schema { states.forget(resource.id) }
         return id
     }
 
@@ -131,8 +118,7 @@ extension Lake {
             throw Problem.notFound(.init("记录", "the record"))
         }
         if decision.rows != nil {
-            let old = try await current(id, resource, database)
-            try Lake.checkScope(try Lake.checked(old, resource.schema), decision)
+            try Lake.checkScope(try await current(id, resource, database), decision)
         }
         let now = kernel.clock.now()
         let day = CivilTime.date(CivilTime.chinaDay(microseconds: now))
@@ -199,7 +185,7 @@ extension Lake {
         return db.lastInsertedID
     }
 
-    private func current(_ id: Int64, _ resource: Resource, _ database: any Database) async throws -> [String: String] {
+    private func current(_ id: Int64, _ resource: Resource, _ database: any Database) async throws -> Batch {
         guard let state = try await state(resource) else { throw Problem.notFound(.init("记录", "the record")) }
         let table = state.table
         let batch = try await database.read { db in
@@ -211,11 +197,14 @@ extension Lake {
             )
         }
         guard batch.count == 1 else { throw Problem.notFound(.init("记录", "the record")) }
+        return batch
+    }
+
+    /// The values of a row as a form gives them; items that are gone are not carried on.
+    static func texts(_ row: Batch, of schema: Schema) -> [String: String] {
+        let names = row.fields.map(\.name)
         return Dictionary(
-            // Items that are gone are not carried on.
-            table.fields.indices.filter { resource.schema.index(table.fields[$0].name) != nil }.map {
-                (table.fields[$0].name, batch.value(0, $0).text)
-            },
+            names.indices.filter { schema.index(names[$0]) != nil }.map { (names[$0], row.value(0, $0).text) },
             uniquingKeysWith: { first, _ in first }
         )
     }

@@ -15,7 +15,7 @@ public final class Lake: Sendable {
     /// Where version files and uploaded files lie.
     let folder: URL
     private let subscribers = Mutex<[@Sendable (LoadedEvent) async throws -> Void]>([])
-    let states = Mutex<[ResourceID: TableState]>([:])
+    let states = Cache<ResourceID, TableState>(limit: 20_000)
     /// Scans under way by physical table: a table is dropped when nobody reads it any more.
     let readers = Mutex<[String: Int]>([:])
     let retired = Mutex<Set<String>>([])
@@ -104,18 +104,12 @@ public final class Lake: Sendable {
 
     /// The state of a resource's table; nil where it has none yet.
     func state(_ resource: Resource) async throws -> TableState? {
-        if let known = states.withLock({ $0[resource.id] }) { return known }
+        if let known = states[resource.id] { return known }
+        let epoch = states.epoch
         let state = try await database(resource).read { db in
-            try db.row("SELECT \(TableState.columns) FROM tables WHERE resource = ?", [.integer(resource.id.raw)]).map(
-                TableState.read
-            )
+            try TableState.current(resource.id, db)
         }
-        if let state {
-            states.withLock { states in
-                if states.count > 20_000 { states = [:] }
-                states[resource.id] = state
-            }
-        }
+        if let state { states.store(state, for: resource.id, since: epoch) }
         return state
     }
 

@@ -11,50 +11,90 @@ struct PhysicalTable: Sendable, Hashable {
     var name: String
     var fields: [Field]
     var ordinals: [Int]
+    /// The highest number a column of the table ever had; numbers are not used again.
+    var lastOrdinal: Int
 
-    /// A table of fields; without ordinals the n-th field lies in `c<n>`.
-    init(name: String, fields: [Field], ordinals: [Int] = []) {
+    init(name: String, fields: [Field], ordinals: [Int], lastOrdinal: Int) {
         self.name = name
         self.fields = fields
-        self.ordinals = ordinals.count == fields.count ? ordinals : Array(1...max(1, fields.count))
+        self.ordinals = ordinals
+        self.lastOrdinal = lastOrdinal
+    }
+
+    /// A new table: the n-th field lies in `c<n>`.
+    init(name: String, fields: [Field]) {
+        self.init(name: name, fields: fields, ordinals: Array(1...max(1, fields.count)), lastOrdinal: fields.count)
     }
 
     /// The table with other fields: a field of the same name and type keeps its column, others get new ones.
     ///
     /// - Throws: `record.schema` where a field changed its type.
     func adopting(_ schema: Schema) throws(Problem) -> PhysicalTable {
-        var next = (ordinals.max() ?? 0) + 1
-        var taken: [Int] = []
+        var adopted = PhysicalTable(name: name, fields: schema.fields, ordinals: [], lastOrdinal: lastOrdinal)
         for field in schema.fields {
-            if let index = fields.firstIndex(where: { $0.name == field.name }) {
-                guard fields[index].type == field.type, fields[index].scale == field.scale else {
-                    throw Problem(
-                        "record.schema",
-                        status: 409,
-                        zh: "信息项“\(field.name)”的类型已变更,原有记录不能直接沿用,暂不能填报。",
-                        en:
-                            "The type of “\(field.name)” has changed; its records cannot be taken over, so nothing can be written.",
-                        hint: .init("请恢复原类型,或另设一个新的信息项。", "Give it its old type back, or add a new item instead.")
-                    )
-                }
-                taken.append(ordinals[index])
-            } else {
-                taken.append(next)
-                next += 1
+            guard let index = fields.firstIndex(where: { $0.name == field.name }) else {
+                adopted.lastOrdinal += 1
+                adopted.ordinals.append(adopted.lastOrdinal)
+                continue
             }
+            guard fields[index].type == field.type, fields[index].scale == field.scale else {
+                throw Problem(
+                    "record.schema",
+                    status: 409,
+                    zh: "信息项“\(field.name)”的类型已变更,原有数据不能直接沿用。",
+                    en: "The type of “\(field.name)” has changed; the rows that are there cannot be taken over.",
+                    hint: .init(
+                        "请恢复原类型,或另设一个新的信息项;加载的资源也可整体替换。",
+                        "Give it its old type back, or add a new item; a resource kept by loads can also be replaced as a whole."
+                    )
+                )
+            }
+            adopted.ordinals.append(ordinals[index])
         }
-        return PhysicalTable(name: name, fields: schema.fields, ordinals: taken)
+        return adopted
     }
 
-    /// What makes this table of an older one whose columns it adopted.
-    func alterStatements(from old: PhysicalTable, key: [String], _ dialect: Dialect) -> [String] {
-        let known = Set(old.ordinals)
-        var statements = fields.indices.filter { !known.contains(ordinals[$0]) }.flatMap { index in
-            columns(index).map { "ALTER TABLE \(name) ADD COLUMN \($0) \(dialect.columnType(fields[index].type))" }
+    /// Makes this table, inside a transaction, of an older one whose columns it adopted.
+    ///
+    /// - Throws: `record.key` where rows that are there agree in the new key.
+    func alter(
+        from old: PhysicalTable,
+        oldKey: [String],
+        key: [String],
+        _ db: any SQLWriting,
+        _ dialect: Dialect
+    ) throws {
+        for index in fields.indices where ordinals[index] > old.lastOrdinal {
+            for column in columns(index) {
+                try db.execute("ALTER TABLE \(name) ADD COLUMN \(column) \(dialect.columnType(fields[index].type))")
+            }
         }
-        statements.append("DROP INDEX IF EXISTS \(name)_key")
-        statements += indexStatements(key: key).map { $0.replacing("CREATE INDEX", with: "CREATE INDEX IF NOT EXISTS") }
-        return statements
+        let columns = keyColumns(key)
+        if columns != old.keyColumns(oldKey) {
+            if !columns.isEmpty {
+                let list = columns.joined(separator: ", ")
+                let given = columns.map { "\($0) IS NOT NULL" }.joined(separator: " AND ")
+                let twice = try db.row(
+                    "SELECT 1 FROM \(name) WHERE \(given) GROUP BY \(list) HAVING count(*) > 1 LIMIT 1"
+                )
+                guard twice == nil else {
+                    let names = key.joined(separator: ", ")
+                    throw Problem(
+                        "record.key",
+                        status: 409,
+                        zh: "原有记录在新主键(\(names))上有重复,不能采用。",
+                        en: "Rows that are there agree in the new key (\(names)); it cannot be adopted."
+                    )
+                }
+            }
+            try db.execute("DROP INDEX IF EXISTS \(name)_key")
+        }
+        for statement in indexStatements(key: key) { try db.execute(statement) }
+    }
+
+    /// The columns of a key's fields.
+    func keyColumns(_ key: [String]) -> [String] {
+        key.compactMap { name in fields.firstIndex { $0.name == name } }.flatMap(columns)
     }
 
     /// The columns of a field: one, for a point two.
@@ -82,23 +122,25 @@ struct PhysicalTable: Sendable, Hashable {
     /// The key and the fields asked for often. The change number has none until something asks by it.
     func indexStatements(key: [String]) -> [String] {
         var statements: [String] = []
-        let keyColumns = key.compactMap { name in fields.firstIndex { $0.name == name } }.flatMap(columns)
+        let keyColumns = keyColumns(key)
         if !keyColumns.isEmpty {
-            statements.append("CREATE UNIQUE INDEX \(name)_key ON \(name) (\(keyColumns.joined(separator: ", ")))")
+            statements.append(
+                "CREATE UNIQUE INDEX IF NOT EXISTS \(name)_key ON \(name) (\(keyColumns.joined(separator: ", ")))"
+            )
         }
         for (index, field) in fields.enumerated() where field.indexed && key != [field.name] && field.type != .point {
             let column = columns(index)[0]
-            statements.append("CREATE INDEX \(name)_\(column) ON \(name) (\(column))")
+            statements.append("CREATE INDEX IF NOT EXISTS \(name)_\(column) ON \(name) (\(column))")
         }
         return statements
     }
 
     /// An INSERT whose parameters are the five system columns and every column.
-    func insertStatement(conflict: String = "") -> String {
+    func insertStatement() -> String {
         let columns = allColumns
         let marks = Array(repeating: "?", count: columns.count + 5).joined(separator: ",")
         return
-            "INSERT\(conflict) INTO \(name) (_id, _owner, _origin, _load, _seq, \(columns.joined(separator: ", "))) VALUES (\(marks))"
+            "INSERT INTO \(name) (_id, _owner, _origin, _load, _seq, \(columns.joined(separator: ", "))) VALUES (\(marks))"
     }
 }
 
@@ -113,7 +155,7 @@ struct TableState: Sendable {
     var load: Int64
     var updatedAt: Int64
 
-    var ordinals: [Int]
+    var layout: String
 
     static let columns = "resource, physical, schema, next_id, next_seq, rows, load, updated_at, ordinals"
 
@@ -127,9 +169,40 @@ struct TableState: Sendable {
             rows: row.integer(5),
             load: row.integer(6),
             updatedAt: row.integer(7),
-            ordinals: row.text(8).split(separator: ",").compactMap { Int($0) }
+            layout: row.text(8)
         )
     }
 
-    var table: PhysicalTable { PhysicalTable(name: physical, fields: schema.fields, ordinals: ordinals) }
+    var table: PhysicalTable {
+        let parts = layout.split(separator: "/")
+        guard parts.count == 2, let last = Int(parts[1]) else {
+            return PhysicalTable(name: physical, fields: schema.fields)
+        }
+        let ordinals = parts[0].split(separator: ",").compactMap { Int($0) }
+        return PhysicalTable(name: physical, fields: schema.fields, ordinals: ordinals, lastOrdinal: last)
+    }
+
+    /// The state as it stands inside a transaction; nil where the resource has no table.
+    static func current(_ resource: ResourceID, _ db: any SQLReading) throws -> TableState? {
+        try db.row("SELECT \(columns) FROM tables WHERE resource = ?", [.integer(resource.raw)]).map(read)
+    }
+
+    /// Follows a resource's items inside a transaction; the table as it is then.
+    ///
+    /// - Throws: `record.schema`, `record.key`.
+    func following(_ wanted: Schema, _ db: any SQLWriting, _ dialect: Dialect) throws -> PhysicalTable {
+        guard wanted != schema else { return table }
+        let adopted = try table.adopting(wanted)
+        try adopted.alter(from: table, oldKey: schema.key, key: wanted.key, db, dialect)
+        try db.execute(
+            "UPDATE tables SET schema = ?, ordinals = ? WHERE resource = ?",
+            [.text(TableSchema.write(wanted).text), .text(adopted.layout), .integer(resource.raw)]
+        )
+        return adopted
+    }
+}
+
+extension PhysicalTable {
+    /// `1,2,5/5`: the column of each field, and the highest number used.
+    var layout: String { ordinals.map(String.init).joined(separator: ",") + "/\(lastOrdinal)" }
 }

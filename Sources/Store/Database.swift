@@ -30,6 +30,8 @@ public enum LeadValue: Sendable, Hashable {
     case constant(Int64)
     /// This for the first row, one more for each that follows.
     case counting(from: Int64)
+    /// One for each row taken.
+    case listed([Int64])
 }
 
 extension SQLReading {

@@ -112,11 +112,13 @@ final class SQLiteSession: SQLWriting {
         let handle = try prepared(statement, [])
         defer { sqlite3_reset(handle) }
         var counters: [(at: Int32, start: Int64)] = []
+        var lists: [(at: Int32, values: [Int64])] = []
         for (index, value) in lead.enumerated() {
             // What is bound stays bound from row to row.
             switch value {
             case .constant(let number): sqlite3_bind_int64(handle, Int32(index + 1), number)
             case .counting(let start): counters.append((Int32(index + 1), start))
+            case .listed(let values): lists.append((Int32(index + 1), values))
             }
         }
         let firstCell = Int32(lead.count + 1)
@@ -124,6 +126,7 @@ final class SQLiteSession: SQLWriting {
             try cells.withUnsafeBufferPointer { cells in
                 for (taken, row) in rows.enumerated() {
                     for counter in counters { sqlite3_bind_int64(handle, counter.at, counter.start + Int64(taken)) }
+                    for list in lists { sqlite3_bind_int64(handle, list.at, list.values[taken]) }
                     var at = firstCell
                     for index in cells.indices {
                         cells[index].bind(Int(row), handle, at)

@@ -64,6 +64,23 @@ public struct Column: Sendable, Hashable {
     @inlinable
     public func isNull(_ row: Int) -> Bool { validity.map { !$0[row] } ?? false }
 
+    /// A hash of one value, equal for equal values; the row is not null.
+    public func hash(_ row: Int) -> Hash128 {
+        switch values {
+        case .int64(let values): Hash128(values[row])
+        case .int32(let values): Hash128(Int64(values[row]))
+        case .real(let values): Hash128(Int64(bitPattern: values[row].bitPattern))
+        case .bits(let bits): Hash128(bits[row] ? 1 : 0)
+        case .text(let texts): texts.withBytes(row) { Hash128($0) }
+        case .points(let x, let y):
+            {
+                var hash = Hash128(Int64(bitPattern: x[row].bitPattern))
+                hash.combine(Hash128(Int64(bitPattern: y[row].bitPattern)))
+                return hash
+            }()
+        }
+    }
+
     /// The number of rows.
     public var count: Int {
         switch values {

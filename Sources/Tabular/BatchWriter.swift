@@ -13,6 +13,17 @@ public enum OutputFormat: String, Sendable, CaseIterable {
         case .xlsx: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
         }
     }
+
+    /// A writer of the format; `name` is the sheet's where there is one, `mark` puts a byte-order mark before CSV.
+    public func writer(_ fields: [Field], name: String, mark: Bool = false) -> any BatchWriter {
+        switch self {
+        case .csv: CSVBatchWriter(fields: fields, mark: mark)
+        case .json: JSONBatchWriter(fields: fields, lines: false)
+        case .jsonl: JSONBatchWriter(fields: fields, lines: true)
+        case .geojson: GeoJSONBatchWriter(fields: fields)
+        case .xlsx: XLSXBatchWriter(fields: fields, sheetName: name)
+        }
+    }
 }
 
 /// Writes batches as bytes. A writer is fed `begin`, any number of batches, `end`, and keeps nothing but its place.

@@ -287,7 +287,7 @@ final class XLSXReader: RowReader {
             if type == "e" || hasFormula && text.isEmpty && type != "str" { faults += 1 }
             if !value.isEmpty { row.append((column, value)) }
         case "row":
-            if !row.isEmpty { pending.append((line, row, faults)) }
+            if !row.isEmpty || faults > 0 { pending.append((line, row, faults)) }
         default: break
         }
     }
@@ -310,6 +310,7 @@ final class XLSXReader: RowReader {
             else { return [] }
             return workbook.strings.withBytes(index) { Array($0) }
         case "str", "inlineStr": return text
+        case "b" where text.isEmpty: return []
         case "b": return Array((text == [0x31] ? "true" : "false").utf8)
         case "e": return []
         case "d": return text

@@ -57,7 +57,9 @@ struct Configuration {
             port: chosenPort,
             logLevel: reader.string(forKey: "log.level"),
             demonstrationPassword: reader.string(forKey: "demo.password", isSecret: true),
-            backupPassphrase: reader.string(forKey: "backup.passphrase", isSecret: true)
+            backupPassphrase: reader.string(forKey: "backup.passphrase", isSecret: true).flatMap {
+                $0.isEmpty ? nil : $0
+            }
         )
     }
 }

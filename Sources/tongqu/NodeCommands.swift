@@ -143,14 +143,7 @@ struct Export: AsyncParsableCommand {
                 limit: 0
             )
             let scan = try await node.kernel.gate.perform(node.services.lake.export, query, as: caller)
-            var writer: any BatchWriter =
-                switch format {
-                case .csv: CSVBatchWriter(fields: scan.fields)
-                case .json: JSONBatchWriter(fields: scan.fields, lines: false)
-                case .jsonl: JSONBatchWriter(fields: scan.fields, lines: true)
-                case .geojson: GeoJSONBatchWriter(fields: scan.fields)
-                case .xlsx: XLSXBatchWriter(fields: scan.fields, sheetName: Entry.slug(query.code))
-                }
+            var writer = format.writer(scan.fields, name: Entry.slug(query.code))
             var handle = FileHandle.standardOutput
             if let out {
                 guard FileManager.default.createFile(atPath: out, contents: nil),
@@ -300,6 +293,7 @@ struct BackupCommand: AsyncParsableCommand {
                         "\(manifest.files.count) files restored, databases sound"
                     )
                 )
+                emit(say("签名密钥 ", "signed by ") + manifest.signer)
             }
         }
     }

@@ -38,7 +38,7 @@ func report(
         (Field("v", codes: [CodeValue("1"), CodeValue("2")]), "3", "codes"),
         (Field("v", minimumLength: 2, maximumLength: 3), "公路运输", "length"),
         (Field("v", kind: .creditCode), "91110000600037341M", "identifier"),
-        (Field("v", kind: .creditCode), "1.20E+17", "spreadsheet"), (Field("v", .point), "200 10", "maximum"),
+        (Field("v", kind: .creditCode), "1.20E+17", "spreadsheet"), (Field("v", .point), "200 10", "type"),
         (Field("v", .boolean), "maybe", "type"),
     ])
     func eachRuleFindsItsFault(field: Field, value: String, rule: String) throws {

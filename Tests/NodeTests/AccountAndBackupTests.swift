@@ -1,5 +1,5 @@
 import Basics
-import Composition
+@testable import Composition
 import Foundation
 import Kernel
 import Seal
@@ -120,6 +120,18 @@ import Testing
         try bytes.write(to: file)
         let fault = await #expect(throws: Problem.self) { try await Backup.verify(backup) }
         #expect(fault?.code == "backup.damaged" && fault?.details["file"] == "lake.sqlite")
+
+        // Signed again by another key: whoever restores with the genuine one is told.
+        let forger = try NodeKey.generate().key
+        try Data(forger.publicBytes).write(to: backup.appending(path: "node.pub"))
+        let forged = Backup.json(try Backup.list(backup, at: "2026-11-21", signer: forger.fingerprint))
+        try Data(forged.utf8).write(to: backup.appending(path: "manifest.json"))
+        try Data(forger.sign(Array(forged.utf8))).write(to: backup.appending(path: "manifest.sig"))
+        #expect(try await Backup.verify(backup).signer == forger.fingerprint)
+        let refusal = await #expect(throws: Problem.self) {
+            try await Backup.restore(backup, to: place.appending(path: "f"), passphrase: passphrase)
+        }
+        #expect(refusal?.details["file"] == "node.pub")
     }
 
     /// Records outlive a change of their resource's items; a changed type is refused with what to do.
@@ -150,6 +162,24 @@ import Testing
         let rows = try await node.ask("GET", records, headers: clerk).json["records"]?.array ?? []
         #expect(rows.map { $0["n"]?.integer } == [1, 2])
         #expect(rows.map { $0["note"]?.string } == [nil, "新增"])
+        // An item is dropped and another added: its column is a new one. What became required is asked for at the next change only.
+        let dropped = #"{"name":"id","type":"string"},{"name":"note","type":"string"}"#
+        _ = try await node.ask("PUT", "/api/v1/resources/\(id)", headers: clerk, body: content(dropped))
+        #expect(try await save(#"{"id":"D","note":"x"}"#).status == 201)
+        let again =
+            #"{"name":"id","type":"string"},{"name":"n","type":"integer"},{"name":"place","type":"string","constraints":{"required":true}}"#
+        _ = try await node.ask("PUT", "/api/v1/resources/\(id)", headers: clerk, body: content(again))
+        let placed = try await save(#"{"id":"E","n":5,"place":"站前"}"#)
+        #expect(placed.status == 201, "\(placed.text)")
+        let all = try await node.ask("GET", records, headers: clerk).json["records"]?.array ?? []
+        #expect(all.map { $0["n"]?.integer } == [nil, nil, nil, 5], "a column is never used for another item")
+        let edited = try await node.ask(
+            "PATCH",
+            "\(records)/1",
+            headers: clerk,
+            body: Self.json(#"{"n":9,"place":"站后"}"#)
+        )
+        #expect(edited.status < 300, "\(edited.text)")
         let third = #"{"name":"id","type":"string"},{"name":"n","type":"string"}"#
         _ = try await node.ask("PUT", "/api/v1/resources/\(id)", headers: clerk, body: content(third))
         #expect(try await save(#"{"id":"C","n":"x"}"#).json["code"]?.string == "record.schema")

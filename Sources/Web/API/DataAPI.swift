@@ -107,7 +107,7 @@ enum DataAPI {
             Route(
                 .post,
                 "/api/v1/resources/{code}/loads",
-                .actions(["collect.upload", "collect.inspect", "data.load"]),
+                .actions(["collect.inspect", "data.load"]),
                 .console,
                 zh: "加载已上传的文件",
                 en: "Load an uploaded file",
@@ -203,14 +203,7 @@ enum DataAPI {
         let name = Entry.slug(query.code)
         let marks = web.query("bom") == "true"
         let body = ResponseBody { writer in
-            var output: any BatchWriter =
-                switch format {
-                case .csv: CSVBatchWriter(fields: fields, mark: marks)
-                case .json: JSONBatchWriter(fields: fields, lines: false)
-                case .jsonl: JSONBatchWriter(fields: fields, lines: true)
-                case .geojson: GeoJSONBatchWriter(fields: fields)
-                case .xlsx: XLSXBatchWriter(fields: fields, sheetName: name)
-                }
+            var output = format.writer(fields, name: name, mark: marks)
             var bytes: [UInt8] = []
             bytes.reserveCapacity(1 << 20)
             output.begin(into: &bytes)
