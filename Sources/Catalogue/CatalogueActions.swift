@@ -74,7 +74,45 @@ public struct CatalogueActions: Sendable {
         en: "withdraw an entry"
     )
 
+    static let listDescriptor = ActionDescriptor(
+        "catalogue.list",
+        .catalogueRead,
+        .view,
+        zh: "目录条目列表",
+        en: "list entries"
+    )
+    static let ledgerDescriptor = ActionDescriptor("catalogue.ledger", .catalogueRead, .view, zh: "总账本", en: "ledger")
+    static let versionsDescriptor = ActionDescriptor(
+        "catalogue.versions",
+        .catalogueRead,
+        .view,
+        zh: "条目版本",
+        en: "versions of an entry"
+    )
+    static let similarDescriptor = ActionDescriptor(
+        "catalogue.similar",
+        .catalogueRead,
+        .view,
+        zh: "相近条目",
+        en: "similar entries"
+    )
+    static let importDescriptor = ActionDescriptor(
+        "catalogue.import",
+        .catalogueEdit,
+        .write,
+        zh: "导入目录工作簿",
+        en: "import a catalogue workbook"
+    )
+    static let exportDescriptor = ActionDescriptor(
+        "catalogue.export",
+        .catalogueRead,
+        .read,
+        zh: "导出目录工作簿",
+        en: "export a catalogue workbook"
+    )
+
     public static let descriptors = [
+        listDescriptor, ledgerDescriptor, versionsDescriptor, similarDescriptor, importDescriptor, exportDescriptor,
         searchDescriptor, showDescriptor, workDescriptor, createDescriptor, saveDescriptor, submitDescriptor,
         departmentDescriptor,
         authorityDescriptor, withdrawDescriptor,
@@ -109,6 +147,70 @@ public struct CatalogueActions: Sendable {
         Action(Self.workDescriptor) { [catalogue] input, decision in
             let owners = catalogue.kernel.gate.ownersReached(by: decision.caller, with: .catalogueRead)
             return try await catalogue.work(owners: owners, stage: input.stage, limit: max(1, min(input.limit, 500)))
+        }
+    }
+
+    private func owners(_ decision: Decision, _ permission: Permission = .catalogueRead) -> Set<OrganisationID>? {
+        catalogue.kernel.gate.ownersReached(by: decision.caller, with: permission)
+    }
+
+    /// Entries within reach for those who work on them, drafts included, with their number.
+    public var list: Action<EntryListQuery, EntryList> {
+        Action(Self.listDescriptor) { [catalogue, self] query, decision in
+            try await catalogue.index.list(query, owners: owners(decision), now: catalogue.kernel.clock.now())
+        }
+    }
+
+    /// The ledger of all entries within reach.
+    public var ledger: Action<Void, Ledger> {
+        Action(Self.ledgerDescriptor) { [catalogue, self] _, decision in
+            try await catalogue.index.ledger(owners: owners(decision), now: catalogue.kernel.clock.now())
+        }
+    }
+
+    /// The published versions of an entry, for its provider and its reviewers.
+    public var versions: Action<String, [EntryVersion]> {
+        Action(Self.versionsDescriptor, target: { try await target($0) }) { [catalogue, self] _, decision in
+            guard let resource = decision.resource, owners(decision)?.contains(resource.owner) ?? true else { return [] }
+            return try await catalogue.versions(resource.id)
+        }
+    }
+
+    /// Entries that may hold the same data (一数一源), for those who prepare and review.
+    public var similar: Action<String, [SimilarEntry]> {
+        Action(Self.similarDescriptor, target: { try await target($0) }) { [catalogue, self] code, decision in
+            let entry = try await catalogue.entry(code)
+            guard owners(decision)?.contains(entry.resource.owner) ?? true, let content = entry.content else { return [] }
+            // Others' drafts are not shown; what is published is known to every department.
+            return try await catalogue.similar(to: content, except: entry.resource.id).filter { found in
+                found.entry.resource.state == .published
+                    || owners(decision)?.contains(found.entry.resource.owner) ?? true
+            }
+        }
+    }
+
+    /// Reads a workbook; with `applies` and without an error all its entries become drafts, in one transaction.
+    public var importWorkbook: Action<(path: String, source: String, applies: Bool), ImportReport> {
+        Action(Self.importDescriptor) { [catalogue, self] input, decision in
+            guard let principal = decision.caller.principal else { throw Problem.notFound(.init("账号", "the account")) }
+            let report = try await catalogue.importWorkbook(
+                input.path,
+                applies: input.applies,
+                owners: owners(decision, .catalogueEdit),
+                by: principal.id
+            )
+            decision.note("created", String(report.created))
+            decision.note("changed", String(report.changed))
+            decision.note("errors", String(report.errors))
+            decision.note("applied", String(report.isApplied))
+            return report
+        }
+    }
+
+    /// The entries within reach of a query, as a stream to write a workbook from.
+    public var export: Action<EntryListQuery, EntryScan> {
+        Action(Self.exportDescriptor) { [catalogue, self] query, decision in
+            EntryScan(catalogue, query, owners: owners(decision))
         }
     }
 

@@ -360,7 +360,7 @@ final class FieldCheck {
             && field.maximumLength == nil
         for row in 0..<source.count {
             var cell = source.cell(row, offset)
-            let isPadded = cell.count > 0 && (cell[0] <= 0x20 || cell[cell.count - 1] <= 0x20)
+            let isPadded = FieldCheck.isPadded(cell)
             if isPadded { cell = FieldCheck.trimmed(cell) }
             if isMissing(cell, markers) {
                 if field.required { hit(row, requiredRule) }
@@ -374,6 +374,7 @@ final class FieldCheck {
             filled += 1
             // Identifiers are kept, and compared, in their normal form; the file as it came remains with the load.
             let normal = isPlain ? nil : check(cell, row, hit)
+            if field.type == .geometry, !Geometry.isValid(cell) { hit(row, typeRule) }
             if isPadded || normal != nil { hit(row, normalisedRule) }
             if seen != nil, seen?.insert(normal.map { Hash128($0) } ?? Hash128(cell), row: source.numbers[row]) != nil {
                 hit(row, uniqueRule)
@@ -385,12 +386,44 @@ final class FieldCheck {
         return Column(.text(texts), validity: validity)
     }
 
+    /// Whether a text begins or ends with a space: ASCII's, a no-break or an ideographic one, a byte-order mark.
+    @inline(__always)
+    static func isPadded(_ cell: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard cell.count > 0 else { return false }
+        let last = cell[cell.count - 1]
+        return cell[0] <= 0x20 || last <= 0x20 || spaceLength(cell, at: 0) > 0
+            || last >= 0x80 && spaceLength(before: cell.count, in: cell) > 0
+    }
+
+    private static let wideSpaces: [[UInt8]] = [[0xE3, 0x80, 0x80], [0xC2, 0xA0], [0xEF, 0xBB, 0xBF]]
+
+    private static func spaceLength(_ cell: UnsafeBufferPointer<UInt8>, at start: Int) -> Int {
+        let first = cell[start]
+        guard first == 0xE3 || first == 0xC2 || first == 0xEF else { return 0 }
+        return wideSpaces.first { cell.count - start >= $0.count && cell[start..<(start + $0.count)].elementsEqual($0) }?
+            .count ?? 0
+    }
+
+    private static func spaceLength(before end: Int, in cell: UnsafeBufferPointer<UInt8>) -> Int {
+        let last = cell[end - 1]
+        guard last == 0x80 || last == 0xA0 || last == 0xBF else { return 0 }
+        return wideSpaces.first { end >= $0.count && cell[(end - $0.count)..<end].elementsEqual($0) }?.count ?? 0
+    }
+
     static func trimmed(_ cell: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
         var start = 0
         var end = cell.count
-        while start < end, cell[start] <= 0x20 { start += 1 }
-        while end > start, cell[end - 1] <= 0x20 { end -= 1 }
-        return UnsafeBufferPointer(rebasing: cell[start..<end])
+        while start < end {
+            let length = cell[start] <= 0x20 ? 1 : spaceLength(cell, at: start)
+            if length == 0 { break }
+            start += length
+        }
+        while end > start {
+            let length = cell[end - 1] <= 0x20 ? 1 : spaceLength(before: end, in: cell)
+            if length == 0 { break }
+            end -= length
+        }
+        return UnsafeBufferPointer(rebasing: cell[min(start, end)..<end])
     }
 
     /// Checks a text; its normal form where it is an identifier written otherwise.

@@ -138,6 +138,13 @@ public final class Node: Sendable {
             try await catalogue.attached(event.resource, rows: event.rows, at: event.at, score: card.total)
         }
         try await lake.deliver()
+        try await tellCounts(all: true)
+    }
+
+    private func tellCounts(all: Bool = false) async throws {
+        try await lake.tellCounts(all: all) { [catalogue] resource, rows, at in
+            try await catalogue.attached(resource, rows: rows, at: at, score: nil)
+        }
     }
 
     /// The node's signing key; made on the first start, readable by its user only.
@@ -173,13 +180,17 @@ public final class Node: Sendable {
             try await Task.sleep(for: .seconds(1))
             seconds += 1
             try await kernel.evidence.flush()
+            if seconds % 5 == 0 { try await tellCounts() }
             if seconds % 60 == 0 { try await kernel.gate.flushPublicReads() }
             if seconds % 3600 == 0 { try await kernel.evidence.seal() }
         }
     }
 
     /// Seals the evidence and closes the databases.
-    public func close() async throws { try await kernel.close() }
+    public func close() async throws {
+        try await tellCounts()
+        try await kernel.close()
+    }
 }
 
 /// One process at a time uses a data directory.

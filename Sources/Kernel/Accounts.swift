@@ -114,7 +114,7 @@ public final class Accounts: Sendable {
         let values: [SQLValue] = [
             .text(kind.rawValue), .text(login), .text(name), .integer(organisation.raw),
             .text(roles.map(\.rawValue).sorted().joined(separator: ",")), SQLValue(hash), .integer(clock.now()),
-            .integer(isOneTime && hash != nil ? 1 : 0),
+            .integer(isOneTime && hash != nil && kind == .person ? 1 : 0),
         ]
         do {
             return try await database.write { db in
@@ -129,7 +129,8 @@ public final class Accounts: Sendable {
         }
     }
 
-    static func check(roles: Set<Role>) throws(Problem) {
+    /// - Throws: `account.roles`.
+    public static func check(roles: Set<Role>) throws(Problem) {
         guard roles.intersection(Role.administrators).count <= 1 else {
             throw Problem(
                 "account.roles",
@@ -164,7 +165,7 @@ public final class Accounts: Sendable {
         let hash = try await Accounts.apart { try Secrets.hashPassword(password) }
         try await database.write { db in
             try db.execute(
-                "UPDATE principals SET password = ?, must_change = ?, failures = 0, locked_until = 0 WHERE id = ?",
+                "UPDATE principals SET previous_password = password, password = ?, must_change = ?, failures = 0, locked_until = 0 WHERE id = ?",
                 [.text(hash), .integer(isOneTime ? 1 : 0), .integer(id.raw)]
             )
             try db.execute("DELETE FROM sessions WHERE principal = ?", [.integer(id.raw)])
@@ -177,11 +178,18 @@ public final class Accounts: Sendable {
     /// - Throws: `account.refused`, `account.same_password`, `account.weak_password`.
     func changePassword(of principal: Principal, from old: String, to new: String) async throws {
         guard try await admits(login: principal.login, password: old) != nil else { throw Accounts.refusal }
-        guard old != new else {
+        let previous = try await database.read { db in
+            try db.row("SELECT previous_password FROM principals WHERE id = ?", [.integer(principal.id.raw)])?
+                .optionalText(0)
+        }
+        // Nor the one before: an administrator's password does not come back.
+        let isKnown =
+            if let previous { try await Accounts.apart { Secrets.verifyPassword(new, previous) } } else { false }
+        guard old != new, !isKnown else {
             throw Problem(
                 "account.same_password",
-                zh: "新密码与原密码相同。",
-                en: "The new password is the old one."
+                zh: "新密码与最近用过的密码相同。",
+                en: "The new password is one of those used last."
             )
         }
         try await setPassword(new, of: principal.id, isOneTime: false)

@@ -114,6 +114,13 @@ public final class Gate: Sendable {
         (try? decide(action, resource, caller, Particulars())) != nil
     }
 
+    /// Refuses who would not be admitted to an action on the node, before anything of the request is looked up.
+    ///
+    /// - Throws: `access.sign_in`, `access.denied`.
+    public func require(_ action: ActionDescriptor, _ caller: Caller) throws {
+        _ = try decide(action, nil, caller, Particulars())
+    }
+
     private func recordSuccess(_ decision: Decision, _ particulars: Particulars) async throws {
         switch decision.action.trail {
         case .view: return
@@ -198,7 +205,7 @@ public final class Gate: Sendable {
         _ caller: Caller,
         _ particulars: Particulars
     ) throws -> Decision {
-        if caller.principal?.mustChangePassword == true, action.permission != .sessionOwn {
+        if caller.principal?.mustChangePassword == true, !action.name.hasPrefix("session.") {
             throw Gate.passwordChange
         }
         let now = clock.now()

@@ -119,6 +119,7 @@ public final class Kernel: Sendable {
             "kernel/002-one-time-passwords",
             ["ALTER TABLE principals ADD COLUMN must_change INTEGER NOT NULL DEFAULT 0"]
         ),
+        Migration("kernel/003-previous-passwords", ["ALTER TABLE principals ADD COLUMN previous_password TEXT"]),
     ]
 
     // MARK: Resources

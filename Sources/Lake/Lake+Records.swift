@@ -51,19 +51,21 @@ extension Lake {
                 en: "You may not write the field “\(name)”."
             )
         }
-        var values = change.values
-        if let id = change.id {
-            let old = try await current(id, resource, database)
-            try Lake.checkScope(old, decision)
-            values = Lake.texts(old, of: schema).merging(values) { _, new in new }
-        }
-        let row = try Lake.checked(values, schema)
-        try Lake.checkScope(row, decision)
         let now = kernel.clock.now()
         let day = CivilTime.date(CivilTime.chinaDay(microseconds: now))
         let id = try await database.write { db in
+            let before = try TableState.current(resource.id, db)
+            // Read and written in one transaction: two who change one record at once do not undo each other.
+            var values = change.values
+            if let id = change.id {
+                let old = try Lake.current(id, before, db)
+                try Lake.checkScope(old, decision)
+                values = Lake.texts(old, of: schema).merging(values) { _, new in new }
+            }
+            let row = try Lake.checked(values, schema)
+            try Lake.checkScope(row, decision)
             let table: PhysicalTable
-            if let state = try TableState.current(resource.id, db) {
+            if let state = before {
                 // The resource's items may have changed since the last record: the table follows.
                 table = try state.following(schema, db, database.dialect)
             } else {
@@ -89,12 +91,7 @@ extension Lake {
             let sequence = numbers.integer(1)
             let load = try Lake.dayLoad(resource, day, sequence, principal, now, db)
             let id = change.id ?? numbers.integer(0)
-            if change.id != nil {
-                // Somebody else may have deleted it since.
-                guard try db.execute("DELETE FROM \(table.name) WHERE _id = ?", [.integer(id)]) == 1 else {
-                    throw Problem.notFound(.init("记录", "the record"))
-                }
-            }
+            if change.id != nil { try db.execute("DELETE FROM \(table.name) WHERE _id = ?", [.integer(id)]) }
             let lead = [id, resource.owner.raw, 0, load, sequence].map(LeadValue.constant)
             try db.insert(table.insertStatement(), row, rows: [0], lead: lead)
             try db.execute(
@@ -108,18 +105,14 @@ extension Lake {
             return id
         }
         if states[resource.id]?.schema != schema { states.forget(resource.id) }
+        touched.withLock { _ = $0.insert(resource.id) }
         return id
     }
 
     /// Takes a record out, leaving a tombstone.
     func delete(_ id: Int64, _ resource: Resource, _ decision: Decision, by principal: PrincipalID) async throws {
         let database = database(resource)
-        guard resource.storage == .records, let state = try await state(resource) else {
-            throw Problem.notFound(.init("记录", "the record"))
-        }
-        if decision.rows != nil {
-            try Lake.checkScope(try await current(id, resource, database), decision)
-        }
+        guard resource.storage == .records else { throw Problem.notFound(.init("记录", "the record")) }
         let now = kernel.clock.now()
         let day = CivilTime.date(CivilTime.chinaDay(microseconds: now))
         try await database.write { db in
@@ -127,9 +120,10 @@ extension Lake {
                 let sequence = try db.row(
                     "SELECT next_seq FROM tables WHERE resource = ?",
                     [.integer(resource.id.raw)]
-                )?.integer(0),
-                try db.execute("DELETE FROM \(state.physical) WHERE _id = ?", [.integer(id)]) == 1
+                )?.integer(0), let state = try TableState.current(resource.id, db)
             else { throw Problem.notFound(.init("记录", "the record")) }
+            try Lake.checkScope(try Lake.current(id, state, db), decision)
+            try db.execute("DELETE FROM \(state.physical) WHERE _id = ?", [.integer(id)])
             let load = try Lake.dayLoad(resource, day, sequence, principal, now, db)
             try db.execute(
                 "INSERT INTO tombstones (resource, seq, row_id, load) VALUES (?,?,?,?)",
@@ -140,6 +134,7 @@ extension Lake {
                 [.integer(sequence + 1), .integer(now), .integer(resource.id.raw)]
             )
         }
+        touched.withLock { _ = $0.insert(resource.id) }
     }
 
     /// A record outside the rows of the decision is neither changed nor made.
@@ -185,17 +180,15 @@ extension Lake {
         return db.lastInsertedID
     }
 
-    private func current(_ id: Int64, _ resource: Resource, _ database: any Database) async throws -> Batch {
-        guard let state = try await state(resource) else { throw Problem.notFound(.init("记录", "the record")) }
-        let table = state.table
-        let batch = try await database.read { db in
-            try db.batch(
-                "SELECT \(table.allColumns.joined(separator: ", ")) FROM \(table.name) WHERE _id = ?",
-                [.integer(id)],
-                fields: table.fields,
-                capacity: 1
-            )
-        }
+    /// A record as it is, inside a transaction.
+    private static func current(_ id: Int64, _ state: TableState?, _ db: any SQLReading) throws -> Batch {
+        guard let table = state?.table else { throw Problem.notFound(.init("记录", "the record")) }
+        let batch = try db.batch(
+            "SELECT \(table.allColumns.joined(separator: ", ")) FROM \(table.name) WHERE _id = ?",
+            [.integer(id)],
+            fields: table.fields,
+            capacity: 1
+        )
         guard batch.count == 1 else { throw Problem.notFound(.init("记录", "the record")) }
         return batch
     }

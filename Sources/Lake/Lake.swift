@@ -14,6 +14,8 @@ public final class Lake: Sendable {
     let kernel: Kernel
     /// Where version files and uploaded files lie.
     let folder: URL
+    /// Resources whose records were written since their counts were last told.
+    let touched = Mutex<Set<ResourceID>>([])
     private let subscribers = Mutex<[@Sendable (LoadedEvent) async throws -> Void]>([])
     let states = Cache<ResourceID, TableState>(limit: 20_000)
     /// Scans under way by physical table: a table is dropped when nobody reads it any more.
@@ -118,6 +120,25 @@ public final class Lake: Sendable {
     /// Registers who learns of loads. An event is given again until every subscriber took it.
     public func subscribe(_ body: @escaping @Sendable (LoadedEvent) async throws -> Void) {
         subscribers.withLock { $0.append(body) }
+    }
+
+    /// Tells how many records each resource kept by forms holds, where that may have changed; at the start of all of them.
+    public func tellCounts(
+        all: Bool = false,
+        _ body: @Sendable (ResourceID, _ rows: Int64, _ at: Int64) async throws -> Void
+    ) async throws {
+        let changed = touched.withLock { touched in
+            defer { touched = [] }
+            return touched
+        }
+        guard all || !changed.isEmpty else { return }
+        let list = changed.map { String($0.raw) }.joined(separator: ",")
+        let counts = try await kernel.databases.records.read { db in
+            try db.rows(
+                "SELECT resource, rows, updated_at FROM tables\(all ? "" : " WHERE resource IN (\(list))")"
+            )
+        }
+        for count in counts { try await body(ResourceID(count.integer(0)), count.integer(1), count.integer(2)) }
     }
 
     /// Hands events of the outbox on; called after loads and at the start.

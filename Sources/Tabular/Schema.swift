@@ -2,13 +2,18 @@ import Codes
 public import Basics
 
 /// How much a finding weighs.
-public enum Severity: String, Sendable, CaseIterable, Hashable {
+public enum Severity: String, Sendable, CaseIterable, Hashable, Comparable {
     /// The row is not loaded.
     case error
     /// The row is loaded and looked at.
     case warning
     /// Something was normalised on the way in.
     case information
+
+    /// The gravest first.
+    public static func < (a: Severity, b: Severity) -> Bool {
+        (allCases.firstIndex(of: a) ?? 0) < (allCases.firstIndex(of: b) ?? 0)
+    }
 
     public var title: LocalizedText {
         switch self {
@@ -105,6 +110,9 @@ public struct Schema: Sendable, Hashable {
                     "字段名为空、超过 200 字节或含控制字符",
                     "a field name is empty, too long or has control characters"
                 )
+            }
+            guard field.name != "_id" else {
+                throw Schema.invalid("“_id”是系统所用的名称", "“_id” is a name of the system's own")
             }
             guard seen.insert(field.name.lowercased()).inserted else {
                 throw Schema.invalid("字段“\(field.name)”重复", "the field “\(field.name)” occurs twice")

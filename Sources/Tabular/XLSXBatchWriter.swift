@@ -1,90 +1,35 @@
 import Basics
 import CZlib
 
-/// Writes a workbook of one sheet as a stream: strings inline, the zip made on the way, memory constant.
+/// Writes the rows of batches as a workbook of one sheet; rows that do not fit it go on in another.
 public struct XLSXBatchWriter: BatchWriter {
-    /// The rows a sheet holds at the most, header included (ECMA-376).
-    public static let maximumRows = 1_048_576
-
     let fields: [Field]
     let sheetName: String
-    var row = 0
-    var zip = ZipStream()
-    /// Rows that did not fit the sheet.
-    public private(set) var omitted = 0
+    private var row = 0
+    private var book = SpreadsheetStream()
 
     public init(fields: [Field], sheetName: String) {
         self.fields = fields
-        let allowed = sheetName.filter { !"[]:*?/\\'".contains($0) }
-        self.sheetName = String(allowed.prefix(31)).isEmpty ? "data" : String(allowed.prefix(31))
+        self.sheetName = sheetName
     }
 
     public mutating func begin(into out: inout [UInt8]) {
-        let spreadsheet = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-        let relationships = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-        let package = "http://schemas.openxmlformats.org/package/2006"
-        let head = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n"
-        let main = "application/vnd.openxmlformats-officedocument.spreadsheetml"
-        zip.add(
-            "[Content_Types].xml",
-            head
-                + "<Types xmlns=\"\(package)/content-types\"><Default Extension=\"rels\" ContentType=\"application/vnd.openxmlformats-package.relationships+xml\"/><Override PartName=\"/xl/workbook.xml\" ContentType=\"\(main).sheet.main+xml\"/><Override PartName=\"/xl/worksheets/sheet1.xml\" ContentType=\"\(main).worksheet+xml\"/></Types>",
-            into: &out
-        )
-        zip.add(
-            "_rels/.rels",
-            head
-                + "<Relationships xmlns=\"\(package)/relationships\"><Relationship Id=\"rId1\" Type=\"\(relationships)/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>",
-            into: &out
-        )
-        var name: [UInt8] = []
-        XLSXBatchWriter.escape(Array(sheetName.utf8), to: &name)
-        zip.add(
-            "xl/workbook.xml",
-            head
-                + "<workbook xmlns=\"\(spreadsheet)\" xmlns:r=\"\(relationships)\"><sheets><sheet name=\"\(String(decoding: name, as: UTF8.self))\" sheetId=\"1\" r:id=\"rId1\"/></sheets></workbook>",
-            into: &out
-        )
-        zip.add(
-            "xl/_rels/workbook.xml.rels",
-            head
-                + "<Relationships xmlns=\"\(package)/relationships\"><Relationship Id=\"rId1\" Type=\"\(relationships)/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>",
-            into: &out
-        )
-        zip.open("xl/worksheets/sheet1.xml", into: &out)
-        var text = Array((head + "<worksheet xmlns=\"\(spreadsheet)\"><sheetData><row>").utf8)
-        for field in fields { XLSXBatchWriter.appendString(Array(field.name.utf8), to: &text) }
+        book.open(row == 0 ? sheetName : "\(sheetName.prefix(24)) \(book.sheetCount + 1)", into: &out)
+        var text = Array("<row>".utf8)
+        for field in fields { SpreadsheetStream.append(string: field.name, style: 0, to: &text) }
         text.append(contentsOf: "</row>".utf8)
+        book.rows(text, into: &out)
         row = 1
-        zip.write(text, into: &out)
-    }
-
-    static func appendString(_ text: [UInt8], to out: inout [UInt8]) {
-        out.append(contentsOf: "<c t=\"inlineStr\"><is><t xml:space=\"preserve\">".utf8)
-        escape(text, to: &out)
-        out.append(contentsOf: "</t></is></c>".utf8)
-    }
-
-    static func escape(_ text: [UInt8], to out: inout [UInt8]) {
-        for byte in text {
-            switch byte {
-            case 0x26: out.append(contentsOf: "&amp;".utf8)
-            case 0x3C: out.append(contentsOf: "&lt;".utf8)
-            case 0x3E: out.append(contentsOf: "&gt;".utf8)
-            case 0x22: out.append(contentsOf: "&quot;".utf8)
-            case 0x09, 0x0A, 0x0D: out.append(byte)
-            case 0..<0x20: continue
-            default: out.append(byte)
-            }
-        }
     }
 
     public mutating func write(_ batch: Batch, into out: inout [UInt8]) {
         var text: [UInt8] = []
         for index in 0..<batch.count {
-            guard row < XLSXBatchWriter.maximumRows else {
-                omitted += 1
-                continue
+            if row == SpreadsheetStream.maximumRows {
+                book.rows(text, into: &out)
+                text.removeAll(keepingCapacity: true)
+                book.close(into: &out)
+                begin(into: &out)
             }
             row += 1
             text.append(contentsOf: "<row>".utf8)
@@ -99,24 +44,23 @@ public struct XLSXBatchWriter: BatchWriter {
                 case .decimal(let value, let scale): number(.decimal(value, scale: scale), to: &text)
                 case .real(let value): number(.real(value), to: &text)
                 case .boolean(let value): text.append(contentsOf: "<c t=\"b\"><v>\(value ? 1 : 0)</v></c>".utf8)
-                case let other: XLSXBatchWriter.appendString(Array(other.text.utf8), to: &text)
+                case let other: SpreadsheetStream.append(string: other.text, style: 0, to: &text)
                 }
             }
             text.append(contentsOf: "</row>".utf8)
         }
-        zip.write(text, into: &out)
+        book.rows(text, into: &out)
     }
 
-    func number(_ value: Value, to text: inout [UInt8]) {
+    private func number(_ value: Value, to text: inout [UInt8]) {
         text.append(contentsOf: "<c><v>".utf8)
         value.append(to: &text)
         text.append(contentsOf: "</v></c>".utf8)
     }
 
     public mutating func end(into out: inout [UInt8]) {
-        zip.write(Array("</sheetData></worksheet>".utf8), into: &out)
-        zip.close(into: &out)
-        zip.finish(into: &out)
+        book.close(into: &out)
+        book.finish(into: &out)
     }
 }
 

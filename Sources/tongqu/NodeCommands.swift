@@ -380,6 +380,7 @@ struct User: AsyncParsableCommand {
         func run() async throws {
             try await node.with { node, caller in
                 let roles = try Roles.parse(role)
+                try Accounts.check(roles: roles)
                 let id = try await node.kernel.gate.perform(
                     node.kernel.administration.createAccount,
                     .init(

@@ -42,6 +42,7 @@ import Testing
         )
         #expect(try await change("First-Pass-2026", "short").json["code"]?.string == "account.weak_password")
         #expect(try await change("First-Pass-2026", "Second-Pass-2026").status == 204)
+        #expect(try await change("Second-Pass-2026", "First-Pass-2026").status == 401, "the session ended")
         // Every session ended; the new password opens what the account may do.
         #expect(
             try await node.ask("GET", "/console", headers: session).headers["location"]?.hasPrefix("/signin") == true
@@ -71,6 +72,13 @@ import Testing
         let closed = try await node.ask("POST", "/api/v1/resources/\(id)/loads", body: load)
         let absent = try await node.ask("POST", "/api/v1/resources/301001-999999/loads", body: load)
         #expect(closed.status == 401 && closed.text == absent.text)
+        for session in [[:], clerk] {
+            func grant(_ code: String) async throws -> TestNode.Answer {
+                let body = #"{"grantee":"role:clerk","resource":"\#(code)","permissions":["data.read"]}"#
+                return try await node.ask("POST", "/api/v1/grants", headers: session, body: Self.json(body))
+            }
+            #expect(try await grant(code).text == grant("301001/999999").text)
+        }
         try await node.close()
     }
 

@@ -1,3 +1,5 @@
+import Composition
+import Kernel
 import Basics
 import Foundation
 import Tabular
@@ -52,6 +54,63 @@ import Testing
         #expect(try await node.load(whole, into: id, mode: "replace", session: clerk)["state"]?.string == "done")
         let last = try await node.ask("GET", "/api/v1/resources/\(id)/records", headers: clerk).json["records"]?.array
         #expect(last?.first?["note"]?.string == "x")
+        try await node.close()
+    }
+
+    /// What is no geometry is refused, in files and forms: nothing else may stand where a map expects one.
+    @Test func geometriesAreCheckedAndWideSpacesAreSpaces() async throws {
+        let node = try await TestNode(demonstration: true)
+        let clerk = try await node.session("clerk")
+        let point = #"{""type"":""Point"",""coordinates"":[114.5,38]}"#
+        let rows = [
+            "1,\"\(point)\",甲", "2,hello,乙", #"3,"null,""properties"":{}},{""type"":""Feature"",""geometry"":null",丙"#,
+            #"4,"{""type"":""Polygon"",""coordinates"":[[[1,2],[3,4],[""x"",6],[1,2]]]}",丁"#, "5,,\u{3000}\u{A0}",
+        ]
+        let (code, job) = try await node.resource(
+            try PathTests.file("id,g,name\n" + rows.joined(separator: "\n") + "\n", "shapes.csv"),
+            name: "几何",
+            session: clerk,
+            change: { json in
+                guard var schema = try? TableSchema.read(json) else { return json }
+                schema.fields[1].type = .geometry
+                schema.fields[1].kind = nil
+                schema.fields[2].required = true
+                for index in schema.fields.indices { schema.fields[index].codes = [] }
+                return TableSchema.write(schema)
+            }
+        )
+        #expect(job["result"]?["good"]?.integer == 1 && job["result"]?["bad"]?.integer == 4, "\(job.text)")
+        let id = code.replacing("/", with: "-")
+        let map = try await node.ask("GET", "/api/v1/resources/\(id)/records.geojson", headers: clerk)
+        #expect(map.json["features"]?.array?.count == 1, "\(map.text)")
+        try await node.close()
+    }
+
+    /// Two who change different items of one record at once both get their way.
+    @Test func formsSavedAtOnceDoNotUndoEachOther() async throws {
+        let node = try await TestNode(demonstration: true)
+        let clerk = try await node.session("clerk")
+        let owner = try #require(try await node.node.kernel.accounts.find(login: "clerk")).organisation.raw
+        let content =
+            #"{"name":"并发填报","category":"301003","provider":\#(owner),"summary":"两人同时修改同一条记录。","storage":"records","schema":{"fields":[{"name":"id","type":"string"},{"name":"a","type":"integer"},{"name":"b","type":"integer"}],"primaryKey":["id"]}}"#
+        let id = try #require(
+            try await node.ask("POST", "/api/v1/resources", headers: clerk, body: Array(content.utf8)).json["id"]?.string
+        )
+        let records = "/api/v1/resources/\(id)/records"
+        _ = try await node.ask("POST", records, headers: clerk, body: Array(#"{"id":"R","a":0,"b":0}"#.utf8))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for name in ["a", "b"] {
+                group.addTask {
+                    for value in 1...40 {
+                        let body = Array(#"{"\#(name)":\#(value)}"#.utf8)
+                        #expect(try await node.ask("PATCH", "\(records)/1", headers: clerk, body: body).status < 300)
+                        let row = try await node.ask("GET", records, headers: clerk).json["records"]?.array?.first
+                        #expect(row?[name]?.integer == Int64(value), "\(name) was undone")
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
         try await node.close()
     }
 

@@ -394,6 +394,8 @@ enum AdministrationAPI {
         guard let code = body["resource"]?.string else {
             throw Problem("grant.scope", zh: "请指定资源。", en: "Name a resource.")
         }
+        // Whoever may not grant does not learn here what exists.
+        try web.services.kernel.gate.require(web.services.administration.grant.descriptor, web.caller)
         let resource = try await web.services.kernel.resource(code)
         var masks: [String: Mask] = [:]
         for member in body["masks"]?.members ?? [] {

@@ -1,0 +1,168 @@
+import Basics
+import Kernel
+import Store
+import Tabular
+
+/// What an import of a workbook found and did.
+public struct ImportReport: Sendable {
+    /// Rows of items read.
+    public var rows = 0
+    public var created = 0
+    public var changed = 0
+    public var unchanged = 0
+    public var errors = 0
+    /// The first findings, by sheet and row.
+    public var findings: [WorkbookFinding] = []
+    /// Whether the entries are in the catalogue now: all of them, or none.
+    public var isApplied = false
+}
+
+extension Catalogue {
+    /// What is to be done with an entry of a workbook.
+    private struct Step: Sendable {
+        var entry: WorkbookEntry
+        /// The entry that is there; nil for a new one.
+        var existing: Entry?
+    }
+
+    /// Reads a workbook and, where nothing is wrong with it and `applies` says so, makes drafts of all its entries in one transaction.
+    ///
+    /// An entry is known by its code, else by provider and name; so importing the same workbook again changes nothing.
+    /// `owners` are the organisations the author edits for; nil for all.
+    ///
+    /// - Throws: `workbook.no_head`, and what reading a file throws.
+    func importWorkbook(
+        _ path: String,
+        applies: Bool,
+        owners: Set<OrganisationID>?,
+        by author: PrincipalID
+    ) async throws -> ImportReport {
+        let organisations = kernel.gate.organisations
+        var reader = WorkbookReader(organisations)
+        try reader.read(path: path)
+        var report = ImportReport()
+        var steps: [Step] = []
+        var codes: Set<String> = []
+        var names: Set<String> = []
+        for var entry in reader.entries {
+            let content = entry.content
+            if let owners, content.provider.raw != 0, !owners.contains(content.provider) {
+                let name = organisations[content.provider]?.name ?? ""
+                reader.add(.error, entry, "只能为本部门编目,不能为“\(name)”", "entries are made for one's own department, not “\(name)”")
+            }
+            let known = "\(content.provider.raw) \(TextForms.comparable(content.name))"
+            if !names.insert(known).inserted {
+                reader.add(.error, entry, "本工作簿中同一提供方有同名资源", "the provider has two resources of this name in the workbook")
+            }
+            if !entry.code.isEmpty, !codes.insert(entry.code).inserted {
+                reader.add(.error, entry, "本工作簿中代码重复", "the code occurs twice in the workbook")
+            }
+            if !entry.code.isEmpty, !Catalogue.isCode(entry.code, of: content.category) {
+                reader.add(
+                    .error,
+                    entry,
+                    "代码“\(entry.code)”应为分类代码加 / 加顺序码",
+                    "the code “\(entry.code)” should be the category, / and a number"
+                )
+            }
+            let existing = try await existing(entry)
+            if let existing {
+                check(&entry, against: existing, &reader)
+            }
+            for remark in Compliance.check(entry.content, provider: organisations[content.provider])
+            where !["category.invalid", "provider.missing", "secret"].contains(remark.id) {
+                reader.add(remark.blocks ? .warning : .information, entry, remark.message.zh, remark.message.en)
+            }
+            if let existing, existing.content == entry.content {
+                report.unchanged += 1
+                continue
+            }
+            if existing == nil { report.created += 1 } else { report.changed += 1 }
+            steps.append(Step(entry: entry, existing: existing))
+        }
+        report.rows = reader.rows
+        report.errors = reader.errors
+        report.findings = reader.findings.sorted { ($0.severity, $0.sheet, $0.row) < ($1.severity, $1.sheet, $1.row) }
+        guard applies, report.errors == 0 else { return report }
+        try await apply(steps, organisations, by: author)
+        report.isApplied = true
+        return report
+    }
+
+    /// Merges what a workbook says with what it cannot say: keywords, and of the items keys, kinds, grades and rules.
+    private func check(_ entry: inout WorkbookEntry, against existing: Entry, _ reader: inout WorkbookReader) {
+        guard existing.stage == .none || existing.stage == .draft else {
+            return reader.add(.error, entry, "条目正在审核,不能修改", "the entry is under review and cannot be changed")
+        }
+        guard existing.resource.owner == entry.content.provider else {
+            return reader.add(.error, entry, "提供方不能更换,请新建条目", "the provider cannot change; make a new entry")
+        }
+        guard let old = existing.content else { return }
+        entry.code = existing.resource.code
+        entry.content.keywords = old.keywords
+        var schema = old.schema
+        schema.fields = entry.content.schema.fields.map { told in
+            guard let index = old.schema.fields.firstIndex(where: { $0.display == told.name || $0.name == told.name })
+            else { return told }
+            var field = old.schema.fields[index]
+            if WorkbookWords.typeName(field.type) != WorkbookWords.typeName(told.type) { field.type = told.type }
+            if field.type == .text, told.type == .text { field.maximumLength = told.maximumLength }
+            if field.type == .decimal { field.scale = told.scale }
+            return field
+        }
+        schema.key = schema.key.filter { name in schema.fields.contains { $0.name == name } }
+        entry.content.schema = schema
+    }
+
+    static func isCode(_ code: String, of category: String) -> Bool {
+        let parts = code.split(separator: "/", omittingEmptySubsequences: false)
+        return parts.count == 2 && parts[0] == category && (1...12).contains(parts[1].count)
+            && parts[1].utf8.allSatisfy { (0x30...0x39).contains($0) }
+    }
+
+    private func existing(_ entry: WorkbookEntry) async throws -> Entry? {
+        let comparable = TextForms.comparable(entry.content.name)
+        let owner = entry.content.provider.raw
+        let code = entry.code
+        return try await kernel.databases.control.read { db in
+            let base = "SELECT \(Catalogue.columns) FROM entries e JOIN resources r ON r.id = e.resource WHERE "
+            let found =
+                code.isEmpty
+                ? try db.row(
+                    base + "e.comparable = ? AND r.owner = ? AND r.state <> 'offline' ORDER BY r.id LIMIT 1",
+                    [.text(comparable), .integer(owner)]
+                ) : try db.row(base + "r.code = ?", [.text(code)])
+            return try found.map(Catalogue.read)
+        }
+    }
+
+    private func apply(_ steps: [Step], _ organisations: OrganisationTree, by author: PrincipalID) async throws {
+        let now = kernel.clock.now()
+        try await kernel.databases.control.write { db in
+            for step in steps {
+                let content = step.entry.content
+                try content.schema.validate()
+                if let existing = step.existing {
+                    try Catalogue.update(existing, content, author, now, organisations, db)
+                    continue
+                }
+                let code =
+                    step.entry.code.isEmpty ? try Catalogue.nextCode(content.category, db) : step.entry.code
+                if !step.entry.code.isEmpty { try Catalogue.reserve(code, db) }
+                try Catalogue.insert(code, content, .lake, author, now, organisations, db)
+            }
+        }
+        for step in steps { if let existing = step.existing { kernel.forget(resource: existing.resource.code) } }
+        try await index.reload()
+    }
+
+    /// Numbers given by a workbook are not given again by the node.
+    private static func reserve(_ code: String, _ db: any SQLWriting) throws {
+        let parts = code.split(separator: "/")
+        guard parts.count == 2, let number = Int64(parts[1]) else { return }
+        try db.execute(
+            "INSERT INTO code_sequences (category, last) VALUES (?, ?) ON CONFLICT (category) DO UPDATE SET last = max(last, excluded.last)",
+            [.text(String(parts[0])), .integer(number)]
+        )
+    }
+}
