@@ -171,7 +171,9 @@ public struct CatalogueActions: Sendable {
     /// The published versions of an entry, for its provider and its reviewers.
     public var versions: Action<String, [EntryVersion]> {
         Action(Self.versionsDescriptor, target: { try await target($0) }) { [catalogue, self] _, decision in
-            guard let resource = decision.resource, owners(decision)?.contains(resource.owner) ?? true else { return [] }
+            guard let resource = decision.resource, owners(decision)?.contains(resource.owner) ?? true else {
+                return []
+            }
             return try await catalogue.versions(resource.id)
         }
     }
@@ -180,7 +182,9 @@ public struct CatalogueActions: Sendable {
     public var similar: Action<String, [SimilarEntry]> {
         Action(Self.similarDescriptor, target: { try await target($0) }) { [catalogue, self] code, decision in
             let entry = try await catalogue.entry(code)
-            guard owners(decision)?.contains(entry.resource.owner) ?? true, let content = entry.content else { return [] }
+            guard owners(decision)?.contains(entry.resource.owner) ?? true, let content = entry.content else {
+                return []
+            }
             // Others' drafts are not shown; what is published is known to every department.
             return try await catalogue.similar(to: content, except: entry.resource.id).filter { found in
                 found.entry.resource.state == .published

@@ -400,8 +400,10 @@ final class FieldCheck {
     private static func spaceLength(_ cell: UnsafeBufferPointer<UInt8>, at start: Int) -> Int {
         let first = cell[start]
         guard first == 0xE3 || first == 0xC2 || first == 0xEF else { return 0 }
-        return wideSpaces.first { cell.count - start >= $0.count && cell[start..<(start + $0.count)].elementsEqual($0) }?
-            .count ?? 0
+        return wideSpaces.first {
+            cell.count - start >= $0.count && cell[start..<(start + $0.count)].elementsEqual($0)
+        }?
+        .count ?? 0
     }
 
     private static func spaceLength(before end: Int, in cell: UnsafeBufferPointer<UInt8>) -> Int {

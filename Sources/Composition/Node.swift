@@ -20,14 +20,22 @@ public struct NodeSettings: Sendable {
     public var isPublicOnly: Bool
     public var isSecure: Bool
     public var title: LocalizedText?
+    /// Backups; by default beside the data directory, when asked for.
+    public var safekeeping: SafekeepingSettings
 
     public init(
         folder: URL,
         vendorFolder: URL,
         isPublicOnly: Bool = false,
         isSecure: Bool = false,
-        title: LocalizedText? = nil
+        title: LocalizedText? = nil,
+        safekeeping: SafekeepingSettings? = nil
     ) {
+        self.safekeeping =
+            safekeeping
+            ?? SafekeepingSettings(
+                folder: folder.deletingLastPathComponent().appendingPathComponent("\(folder.lastPathComponent)-backups")
+            )
         self.folder = folder
         self.vendorFolder = vendorFolder
         self.isPublicOnly = isPublicOnly
@@ -46,6 +54,7 @@ public final class Node: Sendable {
     public let uploads: Uploads
     public let services: Services
     let lock: DirectoryLock?
+    let settings: NodeSettings
 
     /// Opens a data directory, new or old.
     ///
@@ -94,6 +103,7 @@ public final class Node: Sendable {
         _ lock: DirectoryLock?
     ) async throws {
         self.lock = lock
+        self.settings = settings
         kernel = try await Kernel(
             databases: databases,
             key: key,
@@ -137,8 +147,13 @@ public final class Node: Sendable {
             let card = try await quality.take(event)
             try await catalogue.attached(event.resource, rows: event.rows, at: event.at, score: card.total)
         }
+        safekeeping.registerJobs()
         try await lake.deliver()
         try await tellCounts(all: true)
+    }
+
+    private var safekeeping: Safekeeping {
+        Safekeeping(node: self, data: settings.folder, settings: settings.safekeeping)
     }
 
     private func tellCounts(all: Bool = false) async throws {
@@ -181,7 +196,10 @@ public final class Node: Sendable {
             seconds += 1
             try await kernel.evidence.flush()
             if seconds % 5 == 0 { try await tellCounts() }
-            if seconds % 60 == 0 { try await kernel.gate.flushPublicReads() }
+            if seconds % 60 == 0 {
+                try await kernel.gate.flushPublicReads()
+                try await safekeeping.keepUp()
+            }
             if seconds % 3600 == 0 { try await kernel.evidence.seal() }
         }
     }

@@ -9,7 +9,8 @@ public struct Administration: Sendable {
     let kernel: Kernel
 
     public static let descriptors: [ActionDescriptor] = [
-        signInDescriptor, signOutDescriptor, changePasswordDescriptor, accountsDescriptor, createAccountDescriptor,
+        signInDescriptor, signOutDescriptor, backUpDescriptor, backupsDescriptor, changePasswordDescriptor,
+        accountsDescriptor, createAccountDescriptor,
         setRolesDescriptor,
         setActiveDescriptor,
         setPasswordDescriptor, createKeyDescriptor, grantDescriptor, revokeDescriptor, grantsDescriptor,
@@ -102,6 +103,24 @@ public struct Administration: Sendable {
     )
     static let jobsDescriptor = ActionDescriptor("job.list", .systemManage, .view, zh: "任务列表", en: "list jobs")
 
+    static let backUpDescriptor = ActionDescriptor(
+        "system.back_up",
+        .systemManage,
+        .write,
+        zh: "提交备份",
+        en: "queue a backup"
+    )
+    static let backupsDescriptor = ActionDescriptor(
+        "system.backups",
+        .systemManage,
+        .view,
+        zh: "备份列表",
+        en: "list backups"
+    )
+    /// The kinds of jobs that keep the node safe.
+    public static let backupJob = "backup"
+    public static let drillJob = "restore_drill"
+
     static let ownJobDescriptor = ActionDescriptor(
         "job.own",
         .sessionOwn,
@@ -133,6 +152,25 @@ public struct Administration: Sendable {
                 throw Problem.notFound(.init("任务", "the job"))
             }
             return job
+        }
+    }
+
+    /// Queues a backup (``backupJob``) or a drill of restoring the newest one (``drillJob``); the job.
+    public var backUp: Action<String, Int64> {
+        Action(Self.backUpDescriptor) { [kernel] kind, decision in
+            guard let principal = decision.caller.principal, [Self.backupJob, Self.drillJob].contains(kind) else {
+                throw Problem("request.malformed", zh: "请求有误。", en: "The request is not right.")
+            }
+            let job = try await kernel.jobs.add(kind, .null, by: principal.id, resource: "")
+            decision.note("job", String(job))
+            return job
+        }
+    }
+
+    /// The latest backups and drills with what came of them.
+    public var backups: Action<Void, [Job]> {
+        Action(Self.backupsDescriptor) { [kernel] _, _ in
+            try await kernel.jobs.recent(kinds: [Self.backupJob, Self.drillJob], limit: 60)
         }
     }
 

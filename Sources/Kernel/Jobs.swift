@@ -92,11 +92,20 @@ public final class Jobs: Sendable {
 
     /// The latest jobs, newest first.
     public func recent(limit: Int, by principal: PrincipalID? = nil) async throws -> [Job] {
+        try await recent(principal.map { ("WHERE principal = ?", [.integer($0.raw)]) } ?? ("", []), limit)
+    }
+
+    /// The latest jobs of some kinds, newest first.
+    public func recent(kinds: [String], limit: Int) async throws -> [Job] {
+        let marks = kinds.map { _ in "?" }.joined(separator: ",")
+        return try await recent(("WHERE kind IN (\(marks))", kinds.map { .text($0) }), limit)
+    }
+
+    private func recent(_ filter: (sql: String, values: [SQLValue]), _ limit: Int) async throws -> [Job] {
         try await database.read { [self] db in
-            let filter = principal == nil ? "" : "WHERE principal = ?"
-            return try db.rows(
-                "SELECT \(Jobs.columns) FROM jobs \(filter) ORDER BY id DESC LIMIT \(limit)",
-                principal.map { [.integer($0.raw)] } ?? []
+            try db.rows(
+                "SELECT \(Jobs.columns) FROM jobs \(filter.sql) ORDER BY id DESC LIMIT \(limit)",
+                filter.values
             ).map(read)
         }
     }

@@ -120,6 +120,7 @@ public final class Kernel: Sendable {
             ["ALTER TABLE principals ADD COLUMN must_change INTEGER NOT NULL DEFAULT 0"]
         ),
         Migration("kernel/003-previous-passwords", ["ALTER TABLE principals ADD COLUMN previous_password TEXT"]),
+        Migration("kernel/004-jobs-by-kind", ["CREATE INDEX jobs_kind ON jobs (kind, id)"]),
     ]
 
     // MARK: Resources

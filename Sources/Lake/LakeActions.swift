@@ -101,16 +101,11 @@ public struct LakeActions: Sendable {
         }
 
         var json: JSONValue {
-            let hint: String =
-                switch header {
-                case .detect: "detect"
-                case .none: "none"
-                case .line(let line): String(line)
-                }
-            return .object([
+            .object([
                 .init("code", .string(code)), .init("path", .string(path)), .init("source", .string(source)),
                 .init("table", table.map { .string($0) } ?? .null), .init("mode", .string(mode.rawValue)),
-                .init("encoding", encoding.map { .string($0.rawValue) } ?? .null), .init("header", .string(hint)),
+                .init("encoding", encoding.map { .string($0.rawValue) } ?? .null),
+                .init("header", .string(header.text)),
             ])
         }
 
@@ -120,7 +115,6 @@ public struct LakeActions: Sendable {
             else {
                 throw Problem("job.unknown", status: 500, zh: "任务内容无法识别。", en: "The job's content cannot be read.")
             }
-            let hint = json["header"]?.string ?? "detect"
             self.init(
                 code: code,
                 path: path,
@@ -128,7 +122,7 @@ public struct LakeActions: Sendable {
                 table: json["table"]?.string,
                 mode: mode,
                 encoding: json["encoding"]?.string.flatMap(TextEncoding.init(rawValue:)),
-                header: hint == "none" ? .none : Int(hint).map { .line($0) } ?? .detect
+                header: SheetLayout.HeaderHint(text: json["header"]?.string)
             )
         }
     }

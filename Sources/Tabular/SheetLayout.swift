@@ -8,6 +8,8 @@ public struct SheetLayout: Sendable, Hashable {
     public var skippedLines: Int64
     /// Whether the names come from the source.
     public var hasHeader: Bool
+    /// Whether totals and notes under the table stay in it.
+    var keepsAllRows = false
     /// Units found in a row under the header or in brackets in the names.
     public var units: [String]
     /// What was decided, for people.
@@ -17,8 +19,28 @@ public struct SheetLayout: Sendable, Hashable {
     public enum HeaderHint: Sendable, Hashable {
         case detect
         case none
+        /// Every row as it is, heads, totals and notes among them, as wide as the widest: for forms with a head of their own.
+        case raw
         /// The line of the header, the first being 1.
         case line(Int)
+
+        /// As people and jobs write it: a line, `none`, `raw`; anything else is found out.
+        public init(text: String?) {
+            switch text {
+            case "none": self = .none
+            case "raw": self = .raw
+            default: self = text.flatMap { Int($0) }.map { .line($0) } ?? .detect
+            }
+        }
+
+        public var text: String {
+            switch self {
+            case .detect: "detect"
+            case .none: "none"
+            case .raw: "raw"
+            case .line(let line): String(line)
+            }
+        }
     }
 
     /// A sampled row: its line and its cells.
@@ -33,6 +55,10 @@ public struct SheetLayout: Sendable, Hashable {
         let width = usualWidth(rows)
         switch hint {
         case .none: return headerless(width)
+        case .raw:
+            var layout = headerless(max(40, rows.map(\.cells.count).max() ?? 1))
+            layout.keepsAllRows = true
+            return layout
         case .line(let line):
             guard let index = rows.firstIndex(where: { $0.line == Int64(line) }) else { return headerless(width) }
             return layout(rows, header: index, width: max(width, rows[index].cells.count))
@@ -250,7 +276,7 @@ public struct SheetLayout: Sendable, Hashable {
 
     /// Takes totals and notes out of a batch and reports them.
     func dropFooters(_ batch: inout RawBatch) {
-        guard batch.columns > 1 else { return }
+        guard batch.columns > 1, !keepsAllRows else { return }
         var dropped: [Int] = []
         for row in 0..<batch.rows {
             let cells = batch.cells[(row * batch.columns)..<((row + 1) * batch.columns)]

@@ -40,8 +40,9 @@ public struct WebApplication: Sendable {
     var routes: [Route] {
         let all =
             PublicPages.routes + ResourcePages.routes + SessionPages.routes + ConsolePages.routes + UploadPages.routes
-            + EntryPages.routes
-            + OpeningPages.routes + AdministrationPages.routes + CatalogueAPI.routes + DataAPI.routes
+            + EntryListPages.routes + EntryPages.routes + LedgerPage.routes
+            + OpeningPages.routes + AdministrationPages.routes + CatalogueAPI.routes + EntriesAPI.routes
+            + DataAPI.routes
             + OpeningAPI.routes
             + AdministrationAPI.routes + SystemRoutes.routes(self)
         return all.filter { $0.side == .open || !services.settings.isPublicOnly }

@@ -41,25 +41,35 @@ struct Configuration {
         let folder = data ?? reader.string(forKey: "data", default: "data")
         let vendor = reader.string(forKey: "vendor", default: "public/vendor")
         let title = reader.string(forKey: "title", default: "")
+        let place = URL(fileURLWithPath: folder).standardizedFileURL
+        let passphrase = reader.string(forKey: "backup.passphrase", isSecret: true).flatMap { $0.isEmpty ? nil : $0 }
+        let backups = reader.string(forKey: "backup.folder").map { URL(fileURLWithPath: $0).standardizedFileURL }
         let chosenPort = port ?? reader.int(forKey: "port", default: 8080)
         guard (0...65_535).contains(chosenPort) else {
             throw Problem("configuration.port", zh: "端口应为 0–65535。", en: "A port is 0–65535.")
         }
         return Configuration(
             settings: NodeSettings(
-                folder: URL(fileURLWithPath: folder).standardizedFileURL,
+                folder: place,
                 vendorFolder: URL(fileURLWithPath: vendor).standardizedFileURL,
                 isPublicOnly: isPublicOnly || reader.bool(forKey: "public.only", default: false),
                 isSecure: reader.bool(forKey: "secure", default: false),
-                title: title.isEmpty ? nil : LocalizedText(title, reader.string(forKey: "title.en", default: title))
+                title: title.isEmpty ? nil : LocalizedText(title, reader.string(forKey: "title.en", default: title)),
+                safekeeping: SafekeepingSettings(
+                    folder: backups
+                        ?? place.deletingLastPathComponent().appendingPathComponent(
+                            "\(place.lastPathComponent)-backups"
+                        ),
+                    hours: reader.int(forKey: "backup.hours", default: 0),
+                    keep: reader.int(forKey: "backup.keep", default: 7),
+                    passphrase: passphrase
+                )
             ),
             host: host ?? reader.string(forKey: "host", default: "127.0.0.1"),
             port: chosenPort,
             logLevel: reader.string(forKey: "log.level"),
             demonstrationPassword: reader.string(forKey: "demo.password", isSecret: true),
-            backupPassphrase: reader.string(forKey: "backup.passphrase", isSecret: true).flatMap {
-                $0.isEmpty ? nil : $0
-            }
+            backupPassphrase: passphrase
         )
     }
 }

@@ -47,13 +47,8 @@ struct ReadingOptions: ParsableArguments {
             }
             options.delimiter = delimiter == "\\t" ? 9 : delimiter.utf8.first
         }
-        options.header = hint
+        options.header = SheetLayout.HeaderHint(text: header)
         return options
-    }
-
-    var hint: SheetLayout.HeaderHint {
-        guard let header else { return .detect }
-        return header == "none" ? .none : Int(header).map { .line($0) } ?? .detect
     }
 }
 

@@ -88,7 +88,7 @@ struct Load: AsyncParsableCommand {
                         table: reading.table,
                         mode: loadMode,
                         encoding: options.encoding,
-                        header: reading.hint
+                        header: SheetLayout.HeaderHint(text: reading.header)
                     ), nil,
                     { done, _ in if isShown { FileHandle.standardError.write(Data("\r\(done)".utf8)) } }
                 ),

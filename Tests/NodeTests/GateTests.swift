@@ -28,7 +28,7 @@ import Testing
                     [
                         "/healthz", "/metrics", "/openapi.json", "/assets/{name}", "/vendor/{name}", "/signin",
                         "/password",
-                        "/console/upload", "/.well-known/security.txt",
+                        "/console/upload", "/console/import", "/.well-known/security.txt",
                     ].contains(route.path)
                 )
             case .actions(let names):

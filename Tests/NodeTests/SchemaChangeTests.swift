@@ -94,7 +94,8 @@ import Testing
         let content =
             #"{"name":"并发填报","category":"301003","provider":\#(owner),"summary":"两人同时修改同一条记录。","storage":"records","schema":{"fields":[{"name":"id","type":"string"},{"name":"a","type":"integer"},{"name":"b","type":"integer"}],"primaryKey":["id"]}}"#
         let id = try #require(
-            try await node.ask("POST", "/api/v1/resources", headers: clerk, body: Array(content.utf8)).json["id"]?.string
+            try await node.ask("POST", "/api/v1/resources", headers: clerk, body: Array(content.utf8)).json["id"]?
+                .string
         )
         let records = "/api/v1/resources/\(id)/records"
         _ = try await node.ask("POST", records, headers: clerk, body: Array(#"{"id":"R","a":0,"b":0}"#.utf8))

@@ -48,11 +48,21 @@ extension Catalogue {
             let content = entry.content
             if let owners, content.provider.raw != 0, !owners.contains(content.provider) {
                 let name = organisations[content.provider]?.name ?? ""
-                reader.add(.error, entry, "只能为本部门编目,不能为“\(name)”", "entries are made for one's own department, not “\(name)”")
+                reader.add(
+                    .error,
+                    entry,
+                    "只能为本部门编目,不能为“\(name)”",
+                    "entries are made for one's own department, not “\(name)”"
+                )
             }
             let known = "\(content.provider.raw) \(TextForms.comparable(content.name))"
             if !names.insert(known).inserted {
-                reader.add(.error, entry, "本工作簿中同一提供方有同名资源", "the provider has two resources of this name in the workbook")
+                reader.add(
+                    .error,
+                    entry,
+                    "本工作簿中同一提供方有同名资源",
+                    "the provider has two resources of this name in the workbook"
+                )
             }
             if !entry.code.isEmpty, !codes.insert(entry.code).inserted {
                 reader.add(.error, entry, "本工作簿中代码重复", "the code occurs twice in the workbook")
@@ -67,17 +77,28 @@ extension Catalogue {
             }
             let existing = try await existing(entry)
             if let existing {
-                check(&entry, against: existing, &reader)
+                merge(&entry, with: existing)
+                if existing.content == entry.content {
+                    report.unchanged += 1
+                    continue
+                }
+                check(entry, against: existing, &reader)
+                report.changed += 1
+            } else {
+                report.created += 1
             }
             for remark in Compliance.check(entry.content, provider: organisations[content.provider])
             where !["category.invalid", "provider.missing", "secret"].contains(remark.id) {
                 reader.add(remark.blocks ? .warning : .information, entry, remark.message.zh, remark.message.en)
             }
-            if let existing, existing.content == entry.content {
-                report.unchanged += 1
-                continue
+            if entry.wantsOpening, existing?.resource.isOpen != true {
+                reader.add(
+                    .information,
+                    entry,
+                    "向社会开放须另行申请和审查,导入不改变开放属性",
+                    "opening is applied for and reviewed separately; importing opens nothing"
+                )
             }
-            if existing == nil { report.created += 1 } else { report.changed += 1 }
             steps.append(Step(entry: entry, existing: existing))
         }
         report.rows = reader.rows
@@ -89,14 +110,17 @@ extension Catalogue {
         return report
     }
 
+    private func check(_ entry: WorkbookEntry, against existing: Entry, _ reader: inout WorkbookReader) {
+        if existing.stage != .none, existing.stage != .draft {
+            reader.add(.error, entry, "条目正在审核,不能修改", "the entry is under review and cannot be changed")
+        }
+        if existing.resource.owner != entry.content.provider {
+            reader.add(.error, entry, "提供方不能更换,请新建条目", "the provider cannot change; make a new entry")
+        }
+    }
+
     /// Merges what a workbook says with what it cannot say: keywords, and of the items keys, kinds, grades and rules.
-    private func check(_ entry: inout WorkbookEntry, against existing: Entry, _ reader: inout WorkbookReader) {
-        guard existing.stage == .none || existing.stage == .draft else {
-            return reader.add(.error, entry, "条目正在审核,不能修改", "the entry is under review and cannot be changed")
-        }
-        guard existing.resource.owner == entry.content.provider else {
-            return reader.add(.error, entry, "提供方不能更换,请新建条目", "the provider cannot change; make a new entry")
-        }
+    private func merge(_ entry: inout WorkbookEntry, with existing: Entry) {
         guard let old = existing.content else { return }
         entry.code = existing.resource.code
         entry.content.keywords = old.keywords

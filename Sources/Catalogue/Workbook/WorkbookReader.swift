@@ -20,6 +20,8 @@ struct WorkbookEntry: Sendable {
     /// 信息资源代码; empty for a new entry.
     var code: String
     var content: EntryContent
+    /// Whether an item is said to be open.
+    var wantsOpening = false
 }
 
 /// Reads a catalogue workbook: sheets whose head is the template's, one row an item.
@@ -45,7 +47,7 @@ struct WorkbookReader {
 
     /// - Throws: `workbook.no_head` where no sheet has the template's head, and what reading a file throws.
     mutating func read(path: String) throws {
-        let file = try TabularFile(path: path, options: ReadOptions(header: .none))
+        let file = try TabularFile(path: path, options: ReadOptions(header: .raw))
         var isFound = false
         for table in file.tables {
             let reader = try file.reader(table)
@@ -353,16 +355,7 @@ struct WorkbookReader {
                 "the sharing type “\(sharingText)” should be 无条件共享, 有条件共享 or 不予共享"
             )
         }
-        if WorkbookWords.yes(sheet.cell(.openness, cells)) {
-            add(
-                .information,
-                row,
-                .openness,
-                sheet,
-                "向社会开放须另行申请和审查,导入不改变开放属性",
-                "opening is applied for and reviewed separately; importing opens nothing"
-            )
-        }
+        if WorkbookWords.yes(sheet.cell(.openness, cells)) { sheet.current?.wantsOpening = true }
         let policy = ItemPolicy(
             sharing: sharing ?? .none,
             condition: sheet.cell(.condition, cells),

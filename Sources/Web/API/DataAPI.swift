@@ -326,13 +326,8 @@ enum DataAPI {
             upload: try web.parameter("upload"),
             table: web.query("table"),
             encoding: web.query("encoding").flatMap(TextEncoding.init(rawValue:)),
-            header: header(web.query("header"))
+            header: SheetLayout.HeaderHint(text: web.query("header"))
         )
-    }
-
-    static func header(_ text: String?) -> SheetLayout.HeaderHint {
-        guard let text else { return .detect }
-        return text == "none" ? .none : Int(text).map { .line($0) } ?? .detect
     }
 
     static func load(_ web: WebRequest) async throws -> Response {
@@ -348,7 +343,7 @@ enum DataAPI {
             upload: id,
             table: body["table"]?.string,
             encoding: body["encoding"]?.string.flatMap(TextEncoding.init(rawValue:)),
-            header: header(body["header"].flatMap { $0.string ?? $0.integer.map(String.init) })
+            header: SheetLayout.HeaderHint(text: body["header"].flatMap { $0.string ?? $0.integer.map(String.init) })
         )
         let job = try await load(selection, into: try web.code(), mode, web)
         return .json(.object([.init("job", .integer(job))]), status: .accepted)

@@ -267,6 +267,30 @@ enum AdministrationAPI {
             )
             return .json(.object([.init("id", .integer(id.raw))]), status: .created)
         },
+        Route(.get, "/api/v1/backups", .actions(["system.backups"]), .console, zh: "备份列表", en: "Backups and drills") {
+            web in
+            let jobs = try await web.perform(web.services.administration.backups, ())
+            let list = jobs.map { job -> JSONValue in
+                .object([
+                    .init("job", .integer(job.id)), .init("kind", .string(job.kind)),
+                    .init("state", .string(job.state.rawValue)),
+                    .init("queued", .string(CivilTime.timestamp(job.createdAt))), .init("result", job.result),
+                ])
+            }
+            return .json(.object([.init("backups", .array(list))]))
+        },
+        Route(
+            .post,
+            "/api/v1/backups",
+            .actions(["system.back_up"]),
+            .console,
+            zh: "提交备份或恢复演练:kind 为 backup 或 restore_drill",
+            en: "Queue a backup or a drill: kind is backup or restore_drill"
+        ) { web in
+            let kind = try await web.json()["kind"]?.string ?? Administration.backupJob
+            let job = try await web.perform(web.services.administration.backUp, kind)
+            return .json(.object([.init("job", .integer(job))]), status: .accepted)
+        },
         Route(.get, "/api/v1/grants", .actions(["grant.list"]), .console, zh: "授权列表", en: "Grants") { web in
             let grants = try await web.perform(web.services.administration.grants, ())
             return .json(.object([.init("grants", .array(grants.map(json)))]))

@@ -27,3 +27,12 @@ for (const form of document.querySelectorAll("form[data-upload]")) {
     request.send(new FormData(form));
   });
 }
+
+// Choosing all rows of a page. Without this module each row is chosen by itself.
+for (const all of document.querySelectorAll("[data-all]")) {
+  const boxes = all.closest("form")?.querySelectorAll("tbody input[type=checkbox]") ?? [];
+  all.hidden = boxes.length < 2;
+  all.querySelector("input").addEventListener("change", (event) => {
+    for (const box of boxes) box.checked = event.target.checked;
+  });
+}

@@ -61,6 +61,21 @@ enum AdministrationPages {
             let verdict = try await web.perform(web.services.administration.verifyEvidence, ())
             return .page(try await evidence(web, verdict: verdict))
         },
+        Route(
+            .get,
+            "/console/backups",
+            .actions(["system.backups"]),
+            .console,
+            zh: "备份",
+            en: "Backups",
+            handle: backups
+        ),
+        Route(.post, "/console/backups", .actions(["system.back_up"]), .console, zh: "提交备份", en: "Queue a backup") {
+            web in
+            let form = try await web.form()
+            _ = try await web.perform(web.services.administration.backUp, form["kind"])
+            return .redirect("/console/backups")
+        },
         Route(.get, "/console/jobs", .actions(["job.list"]), .console, zh: "任务", en: "Jobs", handle: jobs),
     ]
 
@@ -154,11 +169,78 @@ enum AdministrationPages {
         )
     }
 
+    static func backups(_ web: WebRequest) async throws -> Response {
+        _ = try ConsolePages.signedIn(web)
+        let list = try await web.perform(web.services.administration.backups, ())
+        let rows = list.map { job -> HTML in
+            let folder = job.result["folder"]?.string ?? ""
+            let what: String =
+                switch (job.state, job.kind) {
+                case (.failed, _): job.result[web.language == .zh ? "zh" : "en"]?.string ?? ""
+                case (.done, Administration.backupJob): backup(job.result, folder, web)
+                case (.done, _): drill(job.result, folder, web)
+                default: ""
+                }
+            return
+                "<tr><td>\(CivilTime.minute(job.createdAt))</td><td>\(Words.kind(job.kind, web.language))</td><td>\(Layout.badge(Words.title(job.state)[web.language], job.state == .failed ? "poor" : job.state == .done ? "good" : "fair"))</td><td>\(what)</td></tr>"
+        }
+        let isBusy = list.contains { $0.state == .queued || $0.state == .running }
+        func button(_ kind: String, _ label: String, _ style: String) -> HTML {
+            "<form method=\"post\" action=\"/console/backups\" class=\"inline\">\(Layout.csrf(web))<input type=\"hidden\" name=\"kind\" value=\"\(kind)\"><button class=\"\(style)\">\(label)</button></form>"
+        }
+        let heads = [
+            web.text("提交", "Queued"), web.text("种类", "Kind"), web.text("状态", "State"), web.text("结果", "Result"),
+        ]
+        let table: HTML =
+            rows.isEmpty
+            ? Layout.empty(web.text("还没有备份。", "No backups yet."))
+            : Layout.table(heads, rows, label: web.text("备份", "Backups"))
+        return .page(
+            Layout.console(
+                web.text("备份与演练", "Backups and drills"),
+                web,
+                refresh: isBusy ? 2 : nil,
+                """
+                <header class="title"><h1>\(web.text("备份与演练", "Backups and drills"))</h1><p class="hint">\(web.text("备份在节点运行时进行,完成后逐个文件验证。演练把最近的备份恢复到旁边的目录,打开并验证存证,记下可能丢失的时长(RPO)与恢复用时(RTO)。", "A backup is made while the node runs and verified file by file. A drill restores the newest one beside the node, opens it, verifies its evidence, and records how much time would be lost (RPO) and how long restoring took (RTO)."))</p></header>
+                <div class="actions">\(button(Administration.backupJob, web.text("立即备份", "Back up now"), ""))\(button(Administration.drillJob, web.text("恢复演练", "Restore drill"), "quiet"))</div>
+                <section class="card">\(table)</section>
+                """
+            )
+        )
+    }
+
+    private static func backup(_ result: JSONValue, _ folder: String, _ web: WebRequest) -> String {
+        let bytes = Numbers.grouped(result["bytes"]?.integer ?? 0)
+        let isSealed = result["key_sealed"]?.boolean == true
+        return web.text(
+            "\(folder) · \(bytes) 字节 · 已验证 · 密钥\(isSealed ? "已加密" : "未加密")",
+            "\(folder) · \(bytes) bytes · verified · key \(isSealed ? "sealed" : "not sealed")"
+        )
+    }
+
+    private static func drill(_ result: JSONValue, _ folder: String, _ web: WebRequest) -> String {
+        let lost = duration(result["rpo_seconds"], web)
+        let taken = duration(result["rto_seconds"], web)
+        let records = result["records"]?.integer ?? 0
+        return web.text(
+            "\(folder) · RPO \(lost) · RTO \(taken) · 存证 \(records) 条完整",
+            "\(folder) · RPO \(lost) · RTO \(taken) · \(records) evidence records sound"
+        )
+    }
+
+    /// Seconds as people say them.
+    static func duration(_ seconds: JSONValue?, _ web: WebRequest) -> String {
+        let value = seconds?.real ?? 0
+        if value < 120 { return web.text("\(Numbers.short(value)) 秒", "\(Numbers.short(value)) s") }
+        if value < 7200 { return web.text("\(Int(value / 60)) 分钟", "\(Int(value / 60)) min") }
+        return web.text("\(Int(value / 3600)) 小时", "\(Int(value / 3600)) h")
+    }
+
     static func jobs(_ web: WebRequest) async throws -> Response {
         _ = try ConsolePages.signedIn(web)
         let list = try await web.perform(web.services.administration.jobs, 100)
         let rows = list.map { job -> HTML in
-            "<tr><td class=\"number\">\(job.id)</td><td>\(job.kind)</td><td>\(job.resource)</td><td>\(Layout.badge(Words.title(job.state)[web.language], job.state == .failed ? "poor" : job.state == .done ? "good" : "fair"))</td><td class=\"number\">\(job.attempts)</td><td>\(CivilTime.minute(job.createdAt))</td><td>\(job.result["code"]?.string ?? "")</td></tr>"
+            "<tr><td class=\"number\">\(job.id)</td><td>\(Words.kind(job.kind, web.language))</td><td>\(job.resource)</td><td>\(Layout.badge(Words.title(job.state)[web.language], job.state == .failed ? "poor" : job.state == .done ? "good" : "fair"))</td><td class=\"number\">\(job.attempts)</td><td>\(CivilTime.minute(job.createdAt))</td><td>\(job.result["code"]?.string ?? "")</td></tr>"
         }
         let heads = [
             "#", web.text("种类", "Kind"), web.text("资源", "Resource"), web.text("状态", "State"),

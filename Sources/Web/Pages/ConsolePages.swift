@@ -19,15 +19,6 @@ enum ConsolePages {
         ),
         Route(
             .get,
-            "/console/entries",
-            .actions(["catalogue.work"]),
-            .console,
-            zh: "目录条目",
-            en: "Entries",
-            handle: entries
-        ),
-        Route(
-            .get,
             "/console/jobs/{job}",
             .actions(["job.own"]),
             .console,
@@ -139,26 +130,6 @@ enum ConsolePages {
         let stage: HTML = entry.stage == .none ? .empty : Layout.badge(entry.stage.title[web.language], "fair")
         let open: HTML = entry.resource.isOpen ? Layout.badge(web.text("已开放", "open"), "good") : .empty
         return "\(state) \(stage) \(open)"
-    }
-
-    static func entries(_ web: WebRequest) async throws -> Response {
-        _ = try signedIn(web)
-        let stage = web.query("stage").flatMap(EntryStage.init(rawValue:))
-        let entries = try await web.perform(web.services.catalogue.work, (stage, 200))
-        let filters = [("", web.text("全部", "All"))] + EntryStage.allCases.map { ($0.rawValue, $0.title[web.language]) }
-        let links = filters.map { value, label -> HTML in
-            let isHere = (stage?.rawValue ?? "") == value
-            return
-                "<a href=\"/console/entries?stage=\(value)\"\(isHere ? " aria-current=\"true\"" as HTML : .empty)>\(label)</a>"
-        }
-        let list = entries.isEmpty ? Layout.empty(web.text("没有条目。", "No entries.")) : table(entries, web)
-        return .page(
-            Layout.console(
-                web.text("目录条目", "Entries"),
-                web,
-                "<header class=\"title\"><h1>\(web.text("目录条目", "Entries"))</h1></header><nav class=\"tabs\" aria-label=\"\(web.text("阶段", "Stage"))\">\(links)</nav><section class=\"card\">\(list)</section>"
-            )
-        )
     }
 
     static func job(_ web: WebRequest) async throws -> Response {

@@ -14,7 +14,7 @@ enum EntryPages {
         Route(
             .get,
             "/console/entries/{code}",
-            .actions(["catalogue.show", "load.list", "open.list"]),
+            .actions(["catalogue.show", "catalogue.versions", "catalogue.similar", "load.list", "open.list"]),
             .console,
             zh: "条目",
             en: "Entry",
@@ -61,24 +61,24 @@ enum EntryPages {
     static func step(_ web: WebRequest) async throws -> Response {
         let code = try web.code()
         let form = try await web.form()
-        let note = form["note"]
+        try await take(form["step"], code, note: form["note"], web)
+        return .redirect("/console/entries/\(Entry.slug(code))")
+    }
+
+    /// Takes a step of an entry's life, by its name in forms and in the API.
+    static func take(_ step: String, _ code: String, note: String, _ web: WebRequest) async throws {
         let catalogue = web.services.catalogue
-        switch form["step"] {
+        switch step {
         case "submit": _ = try await web.perform(catalogue.submit, (code, note))
         case "department_yes", "department_no":
-            _ = try await web.perform(
-                catalogue.reviewForDepartment,
-                .init(code: code, approve: form["step"] == "department_yes", note: note)
-            )
+            let review = CatalogueActions.Review(code: code, approve: step == "department_yes", note: note)
+            _ = try await web.perform(catalogue.reviewForDepartment, review)
         case "authority_yes", "authority_no":
-            _ = try await web.perform(
-                catalogue.reviewForAuthority,
-                .init(code: code, approve: form["step"] == "authority_yes", note: note)
-            )
+            let review = CatalogueActions.Review(code: code, approve: step == "authority_yes", note: note)
+            _ = try await web.perform(catalogue.reviewForAuthority, review)
         case "withdraw": _ = try await web.perform(catalogue.withdraw, (code, note))
         default: throw Problem("request.malformed", zh: "请求有误。", en: "The request is not right.")
         }
-        return .redirect("/console/entries/\(Entry.slug(code))")
     }
 
     static func show(_ web: WebRequest) async throws -> Response {
@@ -91,7 +91,11 @@ enum EntryPages {
             loads = try await web.perform(web.services.lake.loads, (code, 20))
         }
         let openings = try await web.perform(web.services.opening.list, (nil, code))
-        return .page(view(entry, events, loads, openings, web))
+        let versions = try await web.perform(web.services.catalogue.versions, code)
+        let similar =
+            entry.stage == .none ? [] : try await web.perform(web.services.catalogue.similar, code)
+        let changes = compared(entry, versions, similar, web)
+        return .page(view(entry, events, loads, openings, changes, web))
     }
 
     static func view(
@@ -99,6 +103,7 @@ enum EntryPages {
         _ events: [EntryEvent],
         _ loads: [Load],
         _ openings: [OpeningRequest],
+        _ changes: HTML,
         _ web: WebRequest
     ) -> HTML {
         guard let content = entry.content else { return .empty }
@@ -138,9 +143,56 @@ enum EntryPages {
             """
             <header class="title"><h1>\(content.name)</h1><p><code>\(entry.resource.code)</code> \(ConsolePages.stateBadge(entry, web)) <span class="muted">\(Numbers.grouped(entry.rows)) \(web.text("条", "rows"))</span> \(Layout.score(entry.score, web.language))</p>
             <p class="actions">\(uploads)\(apply)\(publicPage)</p></header>
-            \(steps(entry, base, web, may))\(findings)\(form)\(loadTable(entry, loads, web))\(openingList(openings, web))\(history(events, web))
+            \(steps(entry, base, web, may))\(findings)\(changes)\(form)\(loadTable(entry, loads, web))\(openingList(openings, web))\(history(events, web))
             """
         )
+    }
+
+    /// What a reviewer looks at: what the draft changes, what earlier versions changed, and which entries may be the same.
+    static func compared(
+        _ entry: Entry,
+        _ versions: [EntryVersion],
+        _ similar: [SimilarEntry],
+        _ web: WebRequest
+    ) -> HTML {
+        let organisations = web.services.kernel.gate.organisations
+        func differences(_ list: [EntryDifference]) -> HTML {
+            if list.isEmpty { return "<p class=\"muted\">\(web.text("没有差异。", "No differences."))</p>" }
+            let rows = list.map { difference -> HTML in
+                "<tr><td>\(difference.what[web.language])</td><td><del>\(difference.before)</del></td><td><ins>\(difference.after)</ins></td></tr>"
+            }
+            let heads = [web.text("内容", "What"), web.text("原", "Before"), web.text("现", "After")]
+            return Layout.table(heads, rows, label: web.text("差异", "Differences"))
+        }
+        var sections: [HTML] = []
+        if let draft = entry.draft, let published = entry.published {
+            sections.append(
+                "<section class=\"card\"><h2>\(web.text("本次变更", "What this draft changes"))</h2>\(differences(draft.differences(from: published, organisations)))</section>"
+            )
+        }
+        if !similar.isEmpty {
+            let rows = similar.map { found -> HTML in
+                """
+                <tr><td><a href="/console/entries/\(found.entry.slug)">\(found.entry.content?.name ?? "")</a><br><code>\(found.entry.resource.code)</code></td><td>\(organisations[found.entry.resource.owner]?.name ?? "")</td><td class="number">\(Int(found.nameLikeness * 100))%</td><td>\(found.sharedItems.joined(separator: "、"))</td></tr>
+                """
+            }
+            let heads = [
+                web.text("条目", "Entry"), web.text("提供方", "Provider"), web.text("名称相近", "Likeness") + "#",
+                web.text("相同的信息项", "Items in both"),
+            ]
+            sections.append(
+                "<section class=\"card\"><h2>\(web.text("一数一源:可能重复的条目", "One datum, one source: entries that may be the same"))</h2><p class=\"hint\">\(web.text("请核对是否应引用已有资源,而不是重复采集。", "Consider referring to what exists instead of collecting it again."))</p>\(Layout.table(heads, rows, label: web.text("可能重复的条目", "Similar entries")))</section>"
+            )
+        }
+        if versions.count > 1 {
+            let list = zip(versions, versions.dropFirst()).map { version, before -> HTML in
+                "<details><summary>\(web.text("版本", "Version")) \(version.version) · \(CivilTime.minute(version.at))</summary>\(differences(version.content.differences(from: before.content, organisations)))</details>"
+            }
+            sections.append(
+                "<section class=\"card\"><h2>\(web.text("版本与差异", "Versions and differences"))</h2>\(list)</section>"
+            )
+        }
+        return HTML(sections)
     }
 
     static func readOnly(_ content: EntryContent, _ web: WebRequest) -> HTML {

@@ -111,11 +111,13 @@ enum Layout {
         let all: [(String, String, Permission?)] = [
             ("/console", web.text("我的工作", "My work"), nil), ("/console/upload", web.text("上传数据", "Upload"), .dataLoad),
             ("/console/entries", web.text("目录条目", "Entries"), .catalogueRead),
+            ("/console/ledger", web.text("总账本", "Ledger"), .catalogueRead),
             ("/console/openings", web.text("开放审查", "Opening"), .catalogueRead),
             ("/console/accounts", web.text("账号与角色", "Accounts"), .accountsManage),
             ("/console/grants", web.text("授权", "Grants"), .grantsManage),
             ("/console/evidence", web.text("存证审计", "Evidence"), .evidenceRead),
             ("/console/jobs", web.text("任务", "Jobs"), .systemManage),
+            ("/console/backups", web.text("备份与演练", "Backups"), .systemManage),
         ]
         let links = all.compactMap { href, label, permission -> HTML? in
             if let permission, !gate.holds(permission, web.caller) { return nil }
@@ -146,6 +148,17 @@ enum Layout {
 
     static func empty(_ text: String, _ action: HTML = .empty) -> HTML {
         "<div class=\"empty\"><p>\(text)</p>\(action)</div>"
+    }
+
+    /// A table that scrolls in its own region; heads that end in `#` are of numbers.
+    static func table(_ heads: [String], _ rows: [HTML], label: String) -> HTML {
+        let cells = heads.map { head -> HTML in
+            head.hasSuffix("#")
+                ? "<th scope=\"col\" class=\"number\">\(String(head.dropLast()))</th>"
+                : "<th scope=\"col\">\(head)</th>"
+        }
+        return
+            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(label)\"><table><thead><tr>\(cells)</tr></thead><tbody>\(rows)</tbody></table></div>"
     }
 
     /// A select with one choice made.

@@ -220,7 +220,7 @@ enum UploadPages {
             upload: try web.parameter("upload"),
             table: form["table"].isEmpty ? nil : form["table"],
             encoding: TextEncoding(rawValue: form["encoding"]),
-            header: DataAPI.header(form["header"].isEmpty ? nil : form["header"])
+            header: SheetLayout.HeaderHint(text: form["header"])
         )
     }
 

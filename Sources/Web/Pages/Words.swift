@@ -42,7 +42,17 @@ enum Words {
         "row.unclosed_quote": .init("引号没有闭合", "unclosed quote"), "row.quotes": .init("引号不成对", "quotes"),
         "row.footer": .init("合计或说明行", "total or note"),
         "row.oversized_cell": .init("单元格过长", "oversized cell"), "row.shape": .init("不是对象", "shape"),
+        "row.formula": .init("公式出错", "failed formula"),
     ]
+
+    /// A kind of job.
+    static func kind(_ kind: String, _ language: Language) -> String {
+        let words: [String: LocalizedText] = [
+            "load": .init("加载", "load"), Administration.backupJob: .init("备份", "backup"),
+            Administration.drillJob: .init("恢复演练", "restore drill"),
+        ]
+        return words[kind]?[language] ?? kind
+    }
 
     /// A rule's name; its id where it is one of the resource's own.
     static func rule(_ id: String, _ language: Language) -> String { rules[id]?[language] ?? id }

@@ -1,0 +1,122 @@
+import Basics
+public import Foundation
+import Kernel
+
+/// Where, how often and how many backups a node makes of itself.
+public struct SafekeepingSettings: Sendable {
+    /// The folder that holds a folder for each backup.
+    public var folder: URL
+    /// Hours between backups; 0 for none but those asked for.
+    public var hours: Int
+    /// Backups kept; older ones go after a new one is sound.
+    public var keep: Int
+    /// Seals the node's key in backups.
+    public var passphrase: String?
+
+    public init(folder: URL, hours: Int = 0, keep: Int = 7, passphrase: String? = nil) {
+        self.folder = folder
+        self.hours = max(0, hours)
+        self.keep = max(1, keep)
+        self.passphrase = passphrase
+    }
+}
+
+/// Backups that the node makes while it runs, and drills of restoring them.
+struct Safekeeping: Sendable {
+    unowned let node: Node
+    let data: URL
+    let settings: SafekeepingSettings
+
+    func registerJobs() {
+        node.kernel.jobs.register(Administration.backupJob) { _, _ in try await backUp() }
+        node.kernel.jobs.register(Administration.drillJob) { _, _ in try await drill() }
+    }
+
+    /// Queues a backup when the last one, sound or not, is older than the settings allow.
+    func keepUp() async throws {
+        guard settings.hours > 0 else { return }
+        let jobs = node.kernel.jobs
+        let last = try await jobs.recent(kinds: [Administration.backupJob], limit: 1).first
+        let due = (last?.createdAt ?? 0) + Int64(settings.hours) * 3_600_000_000
+        guard node.kernel.clock.now() >= due, let principal = try await node.kernel.accounts.find(login: "command-line")
+        else { return }
+        _ = try await node.kernel.gate.perform(
+            node.kernel.administration.backUp,
+            Administration.backupJob,
+            as: Caller(principal: principal, trace: "schedule")
+        )
+    }
+
+    private func backUp() async throws -> JSONValue {
+        let started = ContinuousClock.now
+        let name = CivilTime.timestamp(node.kernel.clock.now()).filter(\.isNumber)
+        let target = settings.folder.appendingPathComponent("backup-\(name)")
+        let manifest = try await Backup.create(node, from: data, to: target, passphrase: settings.passphrase)
+        try await Backup.verify(target)
+        prune()
+        return .object([
+            .init("folder", .string(target.lastPathComponent)), .init("files", .integer(Int64(manifest.files.count))),
+            .init("bytes", .integer(manifest.files.reduce(0) { $0 + $1.size })),
+            .init("signer", .string(manifest.signer)), .init("key_sealed", .boolean(!manifest.holdsPlainKey)),
+            .init("seconds", .real(Safekeeping.seconds(since: started))),
+        ])
+    }
+
+    /// The folders of backups, newest first.
+    private func backups() -> [URL] {
+        let found = try? FileManager.default.contentsOfDirectory(
+            at: settings.folder,
+            includingPropertiesForKeys: nil
+        )
+        return (found ?? []).filter { $0.lastPathComponent.hasPrefix("backup-") && $0.pathExtension != "part" }.sorted {
+            $0.lastPathComponent > $1.lastPathComponent
+        }
+    }
+
+    private func prune() {
+        for old in backups().dropFirst(settings.keep) { try? FileManager.default.removeItem(at: old) }
+    }
+
+    /// Restores the newest backup beside the node, opens it, verifies its evidence, and measures: how old the data would be (RPO) and how
+    /// long it took (RTO). The copy goes afterwards.
+    private func drill() async throws -> JSONValue {
+        guard let backup = backups().first else {
+            throw Problem("backup.none", status: 409, zh: "还没有备份,无法演练。", en: "There is no backup to restore.")
+        }
+        let started = ContinuousClock.now
+        let place = settings.folder.appendingPathComponent(
+            "drill-\(TimeOrderedID.make(microseconds: node.kernel.clock.now()))"
+        )
+        defer { try? FileManager.default.removeItem(at: place) }
+        let manifest = try await Backup.restore(backup, to: place, passphrase: settings.passphrase)
+        let restored = try await Node.open(NodeSettings(folder: place, vendorFolder: place))
+        let verdict: EvidenceVerdict
+        do {
+            verdict = try await restored.kernel.evidence.verify()
+        } catch {
+            try? await restored.close()
+            throw error
+        }
+        try await restored.close()
+        if let fault = verdict.fault {
+            throw Problem(
+                "backup.evidence",
+                status: 500,
+                zh: "恢复出的存证不完整:\(fault.zh)",
+                en: "The restored evidence is not sound: \(fault.en)"
+            )
+        }
+        let moment = Array(manifest.at.utf8).withUnsafeBufferPointer { CivilTime.parseISOTimestamp($0) }
+        let age = moment.map { Double(node.kernel.clock.now() - $0) / 1e6 } ?? 0
+        return .object([
+            .init("folder", .string(backup.lastPathComponent)), .init("records", .integer(Int64(verdict.records))),
+            .init("rpo_seconds", .real(age.rounded())),
+            .init("rto_seconds", .real(Safekeeping.seconds(since: started))),
+        ])
+    }
+
+    private static func seconds(since start: ContinuousClock.Instant) -> Double {
+        let elapsed = (ContinuousClock.now - start).components
+        return ((Double(elapsed.seconds) + Double(elapsed.attoseconds) / 1e18) * 100).rounded() / 100
+    }
+}
