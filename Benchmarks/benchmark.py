@@ -9,6 +9,8 @@ PEERS_FOLDER names the folder of their scripts.
 """
 import http.client, json, os, random, re, resource, shutil, signal, sqlite3, statistics, subprocess, sys, tempfile, threading, time, urllib.parse, urllib.request
 
+import workbook
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BINARY = os.path.join(ROOT, ".build/release/tongqu")
 PASSWORD = "Bench-Pass-2026"
@@ -261,7 +263,7 @@ def searches_and_start():
         text = json.dumps(content, ensure_ascii=False)
         control.execute("INSERT INTO resources (id, code, name, owner, state, storage, schema, sharing, is_open) VALUES (?,?,?,?,'published','lake',?,?,1)",
                         (identifier, f"{content['category']}/9{index:06d}", title, template[0], template[1], template[2]))
-        control.execute("INSERT INTO entries (resource, category, published, stage, version, author, published_at, changed_at, rows, data_at, score, frequency, format, level, comparable) VALUES (?,?,?,'none',1,?,1,1,10,1,90,?,'csv','province',?)",
+        control.execute("INSERT INTO entries (resource, category, published, stage, version, author, published_at, changed_at, rows, data_at, score, frequency, format, level, comparable, items) VALUES (?,?,?,'none',1,?,1,1,10,1,90,?,'csv','province',?,6)",
                         (identifier, content["category"], text, entry[1], chance.choice(["daily", "monthly", "yearly"]), title))
         control.execute("INSERT INTO entries_text (rowid, title, body) VALUES (?,?,?)", (identifier, spaced(title), spaced(body)))
     control.commit()
@@ -292,11 +294,54 @@ def searches_and_start():
             total = json.loads(body)["total"]
         times.sort()
         say(f"search, two characters, facets, p99, {label}", f"{times[int(len(times) * 0.99)] * 1000:.1f}", "ms", f"median {times[100] * 1000:.1f} ms, {total} hits")
+    # The console at the same size: every page of its own, read by one client, CPU of the server.
+    for login in ["steward", "sysadmin"]:
+        session = node.sign_in(login)
+        pages_of = ["/console", "/console/entries", "/console/entries?order=score&limit=200", "/console/entries?q=" + urllib.parse.quote("港口"), "/console/ledger", "/console/openings", f"/console/entries/{content['category']}-9099999"] \
+            if login == "steward" else ["/console/accounts", "/console/jobs", "/console/backups"]
+        for path in pages_of:
+            for _ in range(3):
+                node.ask("GET", path, headers=session)
+            before = node.cpu()
+            for _ in range(20):
+                status, body = node.ask("GET", path, headers=session)
+                assert status == 200, (path, status)
+            say(f"console page {urllib.parse.unquote(path)[:40]} (must 30)", f"{(node.cpu() - before) / 20 * 1000:.1f}", "ms CPU", f"{len(body) / 1024:.0f} KB")
+    node.stop()
+    shutil.rmtree(folder)
+
+
+def catalogue_workbook():
+    folder = tempfile.mkdtemp(prefix="tongqu-bench-")
+    node = Node(os.path.join(folder, "n"), 18434)
+    session = node.sign_in("clerk")
+    path = os.path.join(folder, "catalogue.xlsx")
+    workbook.write(path, 5000, 12, "示范省公路事业发展中心")
+    with open(path, "rb") as file:
+        sent = json.loads(node.ask("POST", "/api/v1/uploads?name=catalogue.xlsx&no_secrets=true", file, session)[1])["upload"]
+    runs = []
+    for label in ["all new", "again, nothing changes"]:
+        before = node.cpu()
+        status, body = node.ask("POST", "/api/v1/entries/import", json.dumps({"upload": sent, "apply": True}), session)
+        report = json.loads(body)
+        assert status == 200 and report["rows"] == 60_000 and report["created"] + report["unchanged"] == 5000, body[:500]
+        say(f"workbook of 5,000 entries, 60,000 items: {label} (must 30)", f"{node.cpu() - before:.1f}", "CPU-s", f"{node.memory():.0f} MB peak")
+    before = node.cpu()
+    status, body = node.ask("GET", "/api/v1/entries.xlsx", headers=session)
+    assert status == 200
+    say("the same written as a workbook", f"{node.cpu() - before:.1f}", "CPU-s", f"{len(body) / 1e6:.1f} MB")
+    before = node.cpu()
+    codes = [e["code"] for e in json.loads(node.ask("GET", "/api/v1/entries?stage=draft&limit=1000", headers=session)[1])["entries"]]
+    status, body = node.ask("POST", "/api/v1/entries/steps", json.dumps({"step": "submit", "codes": codes}), session)
+    say("1,000 entries submitted together", f"{node.cpu() - before:.1f}", "CPU-s", f"{json.loads(body)['done']} done")
+    status, body = node.ask("GET", "/", headers={"accept-encoding": "identity"})
+    size = len(body) + sum(len(node.ask("GET", path)[1]) for path in re.findall(r'(?:href|src)="(/assets/[^"]+)"', body.decode()))
+    say("home page with its styles, before compression (must 100)", f"{size / 1024:.0f}", "KB")
     node.stop()
     shutil.rmtree(folder)
 
 
 print(f"{time.strftime('%Y-%m-%d')} · {os.cpu_count()} cores · load {os.getloadavg()[0]:.1f}")
-for name, function in [("check", check), ("data", loads_pages_downloads), ("search", searches_and_start)]:
+for name, function in [("check", check), ("data", loads_pages_downloads), ("search", searches_and_start), ("catalogue", catalogue_workbook)]:
     if wanted(name):
         function()

@@ -49,7 +49,8 @@ struct Safekeeping: Sendable {
 
     private func backUp() async throws -> JSONValue {
         let started = ContinuousClock.now
-        let name = CivilTime.timestamp(node.kernel.clock.now()).filter(\.isNumber)
+        // To the millisecond: 20261121130510298.
+        let name = CivilTime.timestamp(node.kernel.clock.now()).prefix { $0 != "+" }.filter(\.isNumber).prefix(17)
         let target = settings.folder.appendingPathComponent("backup-\(name)")
         let manifest = try await Backup.create(node, from: data, to: target, passphrase: settings.passphrase)
         try await Backup.verify(target)

@@ -38,7 +38,7 @@ struct Tongqu: AsyncParsableCommand {
 
 /// The program's version.
 enum Version {
-    static let text = "0.1.0"
+    static let text = "0.2.0"
 }
 
 /// The language of this process: `TONGQU_LANG`, else `LC_ALL`, else `LANG`.

@@ -5,6 +5,7 @@ Prints `ok NAME` for each test; exits with 1 at the first that fails.
 """
 import http.client, os, shutil, signal, socket, subprocess, sys, tempfile, time
 
+import openpyxl
 from playwright.sync_api import sync_playwright
 
 PASSWORD = "Browser-Pass-2026"
@@ -162,6 +163,86 @@ def run(browser, base, file):
     auditor.click("text=验证整条链")
     auditor.wait_for_selector("text=存证链完整")
     quiet("the_auditor_verifies_the_chain")
+
+    # The catalogue's workbook: exported, filled in with a spreadsheet library as a clerk would, imported, submitted together.
+    clerk.goto(base + "/console/entries")
+    with clerk.expect_download() as download:
+        clerk.click("text=导出工作簿")
+    exported = os.path.join(os.path.dirname(file), "导出.xlsx")
+    download.value.save_as(exported)
+    book = openpyxl.load_workbook(exported)
+    sheet = book.active
+    last = sheet.max_row
+    assert sheet.cell(last, 13).value and sheet.merged_cells.ranges, "items and merged cells are there"
+    start = last + 1
+    for entry_number in range(6):
+        first = last + 1 + entry_number * 3
+        for item in range(3):
+            values = ["3", "01", "004", None, f"浏览器批量{entry_number}号客运数据", None, "示范省公路事业发展中心", "信息处", None,
+                      "浏览器测试批量导入所用的虚构条目。", "电子表格", "xlsx"] if item == 0 else [None] * 12
+            values += [f"信息项{item}", "字符型C", 20, "无条件共享", None, "共享平台", "文件", "否", None]
+            values += ["每月", None, None, "非涉密", "省级"] if item == 0 else []
+            for column, value in enumerate(values, 1):
+                sheet.cell(first + item, column).value = value
+        for column in [*range(1, 13), *range(22, 27)]:
+            sheet.merge_cells(start_row=first, end_row=first + 2, start_column=column, end_column=column)
+    edited = os.path.join(os.path.dirname(file), "目录.xlsx")
+    sheet.cell(start + 1, 14).value = "怪型"
+    book.save(edited)
+
+    def bring(path):
+        clerk.goto(base + "/console/import")
+        clerk.set_input_files("[name=file]", path)
+        clerk.check("[name=no_secrets]")
+        clerk.click("form[data-upload] button")
+        clerk.wait_for_url("**/console/import/*")
+
+    bring(edited)
+    assert "没有导入任何条目" in clerk.content() and "怪型" in clerk.content()
+    sheet.cell(start + 1, 14).value = "整型I"
+    book.save(edited)
+    bring(edited)
+    clerk.click("text=全部导入为草稿")
+    clerk.click("text=查看草稿并批量提交")
+    clerk.fill("main [name=q]", "浏览器批量")
+    clerk.click("form[role=search] button")
+    clerk.wait_for_selector("text=共 6 条")
+    clerk.check("[data-all] input")
+    clerk.click(".bulk button")
+    clerk.wait_for_selector("text=已处理 6 条")
+    quiet("a_workbook_comes_in_and_is_submitted_together")
+
+    reviewer.goto(base + "/console/entries?stage=department&q=%E6%B5%8F%E8%A7%88%E5%99%A8%E6%89%B9%E9%87%8F")
+    reviewer.check("tbody tr:nth-child(1) input")
+    reviewer.select_option("[name=step]", "department_no")
+    reviewer.click(".bulk button")
+    reviewer.wait_for_selector(".alert:has-text('退回须写明理由')")
+    reviewer.check("[data-all] input")
+    reviewer.select_option("[name=step]", "department_yes")
+    reviewer.click(".bulk button")
+    reviewer.wait_for_selector("text=已处理 6 条")
+    reviewer.goto(base + "/console/ledger")
+    assert "总账本" in reviewer.content() and "示范省公路事业发展中心" in reviewer.content()
+    quiet("a_reviewer_answers_many_and_sees_the_ledger")
+
+    administrator = sign_in("sysadmin")
+    administrator.goto(base + "/console/backups")
+    administrator.click("text=立即备份")
+    administrator.wait_for_selector("td:has-text('已验证')", timeout=20000)
+    administrator.click("text=恢复演练")
+    administrator.wait_for_selector("td:has-text('RTO')", timeout=20000)
+    quiet("the_administrator_backs_up_and_drills")
+
+    for path in ["/console", "/console/entries", "/console/import", "/console/ledger", "/password"]:
+        clerk.set_viewport_size({"width": 390, "height": 844})
+        clerk.goto(base + path)
+        assert clerk.evaluate("document.documentElement.scrollWidth") <= 390, path
+        clerk.set_viewport_size({"width": 1440, "height": 900})
+        clerk.goto(base + path + "?lang=en")
+        heading = clerk.locator("main h1").inner_text()
+        assert path == "/console" or not any("\u4e00" <= letter <= "\u9fff" for letter in heading), heading
+        clerk.goto(base + path + "?lang=zh")
+    quiet("the_console_fits_a_phone_and_speaks_english")
 
     public.goto(base + "/")
     public.keyboard.press("Tab")

@@ -88,7 +88,7 @@ extension Catalogue {
                 report.created += 1
             }
             for remark in Compliance.check(entry.content, provider: organisations[content.provider])
-            where !["category.invalid", "provider.missing", "secret"].contains(remark.id) {
+            where !["category.invalid", "provider.missing", "provider.code", "secret"].contains(remark.id) {
                 reader.add(remark.blocks ? .warning : .information, entry, remark.message.zh, remark.message.en)
             }
             if entry.wantsOpening, existing?.resource.isOpen != true {
@@ -153,7 +153,7 @@ extension Catalogue {
             let found =
                 code.isEmpty
                 ? try db.row(
-                    base + "e.comparable = ? AND r.owner = ? AND r.state <> 'offline' ORDER BY r.id LIMIT 1",
+                    base + "e.comparable = ? AND r.owner + 0 = ? AND r.state <> 'offline' ORDER BY r.id LIMIT 1",
                     [.text(comparable), .integer(owner)]
                 ) : try db.row(base + "r.code = ?", [.text(code)])
             return try found.map(Catalogue.read)
