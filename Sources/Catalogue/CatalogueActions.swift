@@ -185,11 +185,7 @@ public struct CatalogueActions: Sendable {
             guard owners(decision)?.contains(entry.resource.owner) ?? true, let content = entry.content else {
                 return []
             }
-            // Others' drafts are not shown; what is published is known to every department.
-            return try await catalogue.similar(to: content, except: entry.resource.id).filter { found in
-                found.entry.resource.state == .published
-                    || owners(decision)?.contains(found.entry.resource.owner) ?? true
-            }
+            return try await catalogue.similar(to: content, except: entry.resource.id, owners: owners(decision))
         }
     }
 

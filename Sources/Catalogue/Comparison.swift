@@ -98,7 +98,11 @@ extension Catalogue {
     }
 
     /// Entries of any provider that may hold the same data (一数一源): names that share most pairs of characters, or most items.
-    func similar(to content: EntryContent, except resource: ResourceID) async throws -> [SimilarEntry] {
+    func similar(
+        to content: EntryContent,
+        except resource: ResourceID,
+        owners: Set<OrganisationID>?
+    ) async throws -> [SimilarEntry] {
         let pairs = Catalogue.pairs(content.name)
         guard !pairs.isEmpty else { return [] }
         // The pairs are phrases of the full text; the best twenty by its rank are looked at closely.
@@ -111,6 +115,9 @@ extension Catalogue {
         }
         let items = Set(content.schema.fields.map { TextForms.comparable($0.display) })
         return try await index.entries(ids.filter { $0 != resource.raw }).compactMap { entry -> SimilarEntry? in
+            var entry = entry
+            // Others' drafts are their own business: what is published is known to every department.
+            if owners?.contains(entry.resource.owner) == false { entry.draft = nil }
             guard let other = entry.content, entry.resource.state != .offline else { return nil }
             let theirs = Catalogue.pairs(other.name)
             let likeness = 2 * Double(pairs.intersection(theirs).count) / Double(pairs.count + theirs.count)

@@ -154,10 +154,19 @@ public enum Backup {
 
     /// Puts a verified backup into an empty folder. A sealed key needs its passphrase.
     ///
-    /// - Throws: `backup.damaged`, `backup.passphrase`, `backup.not_empty`.
+    /// - Throws: `backup.damaged`, `backup.passphrase`, `backup.unsealed`, `backup.not_empty`.
     public static func restore(_ backup: URL, to folder: URL, passphrase: String? = nil) async throws -> Manifest {
         let manifest = try await verify(backup)
         let sealed = FileManager.default.contents(atPath: backup.appendingPathComponent(sealedKey).path)
+        guard sealed != nil || passphrase == nil else {
+            throw Problem(
+                "backup.unsealed",
+                zh: "给出了口令,但备份中的节点密钥没有加密:它可能不是本节点的备份。",
+                en:
+                    "A passphrase was given, but the node's key in the backup is not sealed: it may be another node's backup.",
+                hint: .init("确认签名密钥后,不设口令再恢复。", "Compare the signing key, then restore without a passphrase.")
+            )
+        }
         let key = try sealed.map { sealed in
             guard let passphrase, let key = try Secrets.open(Array(sealed), passphrase: passphrase) else {
                 throw Problem(

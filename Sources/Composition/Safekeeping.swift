@@ -28,6 +28,11 @@ struct Safekeeping: Sendable {
     let settings: SafekeepingSettings
 
     func registerJobs() {
+        // What a stopped process left half-made.
+        let left = try? FileManager.default.contentsOfDirectory(at: settings.folder, includingPropertiesForKeys: nil)
+        for url in left ?? [] where url.pathExtension == "part" || url.lastPathComponent.hasPrefix("drill-") {
+            try? FileManager.default.removeItem(at: url)
+        }
         node.kernel.jobs.register(Administration.backupJob) { _, _ in try await backUp() }
         node.kernel.jobs.register(Administration.drillJob) { _, _ in try await drill() }
     }

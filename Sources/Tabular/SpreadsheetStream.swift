@@ -184,7 +184,7 @@ public struct SpreadsheetStream: Sendable {
     }
 
     static func escape(_ text: [UInt8], to out: inout [UInt8]) {
-        for byte in text {
+        for (index, byte) in text.enumerated() {
             switch byte {
             case 0x26: out.append(contentsOf: "&amp;".utf8)
             case 0x3C: out.append(contentsOf: "&lt;".utf8)
@@ -192,6 +192,11 @@ public struct SpreadsheetStream: Sendable {
             case 0x22: out.append(contentsOf: "&quot;".utf8)
             case 0x09, 0x0A, 0x0D: out.append(byte)
             case 0..<0x20: continue
+            // U+FFFE and U+FFFF are no characters of XML: a question mark stands for them.
+            case 0xBE, 0xBF:
+                guard index >= 2, text[index - 2] == 0xEF, text[index - 1] == 0xBF else { fallthrough }
+                out.removeLast(2)
+                out.append(0x3F)
             default: out.append(byte)
             }
         }

@@ -114,6 +114,65 @@ import Testing
         try await node.close()
     }
 
+    /// Two who import one workbook at once make its entries once; a draft goes out and comes back as it is; what a workbook has no column for
+    /// stays.
+    @Test func importsNeitherDoubleNorErase() async throws {
+        let node = try await TestNode(demonstration: true)
+        let clerk = try await node.session("clerk")
+        let upload = try await node.upload(
+            "c.xlsx",
+            Self.workbook(40, items: 2, provider: Self.provider),
+            session: clerk
+        )
+        let body = Array(#"{"upload":"\#(upload)","apply":true}"#.utf8)
+        let statuses = try await withThrowingTaskGroup(of: Int.self) { group in
+            for _ in 0..<3 {
+                group.addTask {
+                    try await node.ask("POST", "/api/v1/entries/import", headers: clerk, body: body).status
+                }
+            }
+            return try await group.reduce(into: [Int]()) { $0.append($1) }
+        }
+        #expect(statuses.contains(200) && statuses.allSatisfy { [200, 409].contains($0) }, "\(statuses)")
+        func mine() async throws -> [JSONValue] {
+            let list = try await node.ask("GET", "/api/v1/entries?limit=1000&order=code", headers: clerk).json
+            return (list["entries"]?.array ?? []).filter { $0["name"]?.string?.hasSuffix("号道路运输数据") == true }
+        }
+        #expect(try await mine().count == 40)
+
+        // A published entry with a draft over it.
+        let published = try await node.ask("GET", "/api/v1/resources/301001-000001", headers: clerk).json
+        #expect(published["state"]?.string == "published")
+        let detail = try await mine()[0]["id"]?.string ?? ""
+        var draft = try #require(try await node.ask("GET", "/api/v1/resources/\(detail)", headers: clerk).json["draft"])
+            .text
+        draft = draft.replacing(#""department":"信息处""#, with: #""department":"运输处""#)
+        #expect(
+            try await node.ask("PUT", "/api/v1/resources/\(detail)", headers: clerk, body: Array(draft.utf8)).status
+                == 200
+        )
+        let exported = try await node.ask("GET", "/api/v1/entries.xlsx", headers: clerk)
+        let back = try await importing(exported.body, apply: true, node, clerk).json
+        #expect(back["changed"]?.integer == 0 && back["created"]?.integer == 0, "\(back.text.prefix(500))")
+
+        // A narrow table: name, provider, item, type and sharing only, as CSV.
+        let name = try await mine()[0]["name"]?.string ?? ""
+        let narrow = "信息资源名称,信息资源提供方,分类,信息项名称,数据类型,共享类型\n\(name),\(Self.provider),301003,信息项0,字符型C,有条件共享\n"
+        let sent = try await node.upload("narrow.csv", Array(narrow.utf8), session: clerk)
+        let applied = try await node.ask(
+            "POST",
+            "/api/v1/entries/import",
+            headers: clerk,
+            body: Array(#"{"upload":"\#(sent)","apply":true}"#.utf8)
+        )
+        #expect(applied.json["changed"]?.integer == 1, "\(applied.text)")
+        let kept = try await node.ask("GET", "/api/v1/resources/\(detail)", headers: clerk).json["draft"]
+        #expect(kept?["department"]?.string == "运输处" && kept?["frequency"]?.string == "monthly")
+        #expect(kept?["summary"]?.string?.contains("批量导入") == true)
+        #expect(try TableSchema.read(kept?["schema"] ?? .null).fields.first?.maximumLength == 50)
+        try await node.close()
+    }
+
     @Test func oneWrongRowKeepsTheWholeWorkbookOut() async throws {
         let node = try await TestNode(demonstration: true)
         let clerk = try await node.session("clerk")

@@ -44,6 +44,7 @@ extension Catalogue {
         var steps: [Step] = []
         var codes: Set<String> = []
         var names: Set<String> = []
+        var known: Set<ResourceID> = []
         for var entry in reader.entries {
             let content = entry.content
             if let owners, content.provider.raw != 0, !owners.contains(content.provider) {
@@ -55,8 +56,8 @@ extension Catalogue {
                     "entries are made for one's own department, not “\(name)”"
                 )
             }
-            let known = "\(content.provider.raw) \(TextForms.comparable(content.name))"
-            if !names.insert(known).inserted {
+            let told = "\(content.provider.raw) \(TextForms.comparable(content.name))"
+            if !names.insert(told).inserted {
                 reader.add(
                     .error,
                     entry,
@@ -78,6 +79,9 @@ extension Catalogue {
             let existing = try await existing(entry)
             if let existing {
                 merge(&entry, with: existing)
+                if !known.insert(existing.resource.id).inserted {
+                    reader.add(.error, entry, "本工作簿中有两处是同一条目", "two places of the workbook are one entry")
+                }
                 if existing.content == entry.content {
                     report.unchanged += 1
                     continue
@@ -86,6 +90,13 @@ extension Catalogue {
                 report.changed += 1
             } else {
                 report.created += 1
+            }
+            do {
+                try entry.content.schema.validate()
+            } catch {
+                if !entry.content.schema.fields.isEmpty {
+                    reader.add(.error, entry, error.message.zh, error.message.en)
+                }
             }
             for remark in Compliance.check(entry.content, provider: organisations[content.provider])
             where !["category.invalid", "provider.missing", "provider.code", "secret"].contains(remark.id) {
@@ -124,14 +135,39 @@ extension Catalogue {
         guard let old = existing.content else { return }
         entry.code = existing.resource.code
         entry.content.keywords = old.keywords
+        // A column the workbook does not have says nothing.
+        func keep<T>(_ column: WorkbookColumn, _ path: WritableKeyPath<EntryContent, T>) {
+            if !entry.columns.contains(column) { entry.content[keyPath: path] = old[keyPath: path] }
+        }
+        keep(.department, \.department)
+        keep(.summary, \.summary)
+        keep(.formatClass, \.formatClass)
+        keep(.formatType, \.formatType)
+        keep(.frequency, \.frequency)
+        keep(.related, \.related)
+        keep(.level, \.level)
+        for (index, told) in entry.content.schema.fields.enumerated() {
+            guard let at = old.schema.fields.firstIndex(where: { $0.display == told.name || $0.name == told.name }),
+                at < old.items.count
+            else { continue }
+            if !entry.columns.contains(.condition) { entry.content.items[index].condition = old.items[at].condition }
+            if !entry.columns.contains(.modeClass), !entry.columns.contains(.modeType) {
+                entry.content.items[index].mode = old.items[at].mode
+            }
+            if !entry.columns.contains(.openCondition) {
+                entry.content.items[index].openCondition = old.items[at].openCondition
+            }
+        }
         var schema = old.schema
         schema.fields = entry.content.schema.fields.map { told in
             guard let index = old.schema.fields.firstIndex(where: { $0.display == told.name || $0.name == told.name })
             else { return told }
             var field = old.schema.fields[index]
             if WorkbookWords.typeName(field.type) != WorkbookWords.typeName(told.type) { field.type = told.type }
-            if field.type == .text, told.type == .text { field.maximumLength = told.maximumLength }
-            if field.type == .decimal { field.scale = told.scale }
+            if entry.columns.contains(.itemLength) {
+                if field.type == .text, told.type == .text { field.maximumLength = told.maximumLength }
+                if field.type == .decimal { field.scale = told.scale }
+            }
             return field
         }
         schema.key = schema.key.filter { name in schema.fields.contains { $0.name == name } }
@@ -145,19 +181,20 @@ extension Catalogue {
     }
 
     private func existing(_ entry: WorkbookEntry) async throws -> Entry? {
-        let comparable = TextForms.comparable(entry.content.name)
-        let owner = entry.content.provider.raw
-        let code = entry.code
-        return try await kernel.databases.control.read { db in
-            let base = "SELECT \(Catalogue.columns) FROM entries e JOIN resources r ON r.id = e.resource WHERE "
-            let found =
-                code.isEmpty
-                ? try db.row(
-                    base + "e.comparable = ? AND r.owner + 0 = ? AND r.state <> 'offline' ORDER BY r.id LIMIT 1",
-                    [.text(comparable), .integer(owner)]
-                ) : try db.row(base + "r.code = ?", [.text(code)])
-            return try found.map(Catalogue.read)
-        }
+        try await kernel.databases.control.read { db in try Catalogue.find(entry, db) }
+    }
+
+    /// The entry a workbook means: by its code, else by provider and name.
+    private static func find(_ entry: WorkbookEntry, _ db: any SQLReading) throws -> Entry? {
+        let base = "SELECT \(columns) FROM entries e JOIN resources r ON r.id = e.resource WHERE "
+        let found =
+            entry.code.isEmpty
+            ? try db.row(
+                // By the name's index; a provider may have thousands.
+                base + "e.comparable = ? AND r.owner + 0 = ? AND r.state <> 'offline' ORDER BY r.id LIMIT 1",
+                [.text(TextForms.comparable(entry.content.name)), .integer(entry.content.provider.raw)]
+            ) : try db.row(base + "r.code = ?", [.text(entry.code)])
+        return try found.map(read)
     }
 
     private func apply(_ steps: [Step], _ organisations: OrganisationTree, by author: PrincipalID) async throws {
@@ -165,11 +202,12 @@ extension Catalogue {
         try await kernel.databases.control.write { db in
             for step in steps {
                 let content = step.entry.content
-                try content.schema.validate()
                 if let existing = step.existing {
                     try Catalogue.update(existing, content, author, now, organisations, db)
                     continue
                 }
+                // Somebody may have made it since it was looked for.
+                guard try Catalogue.find(step.entry, db) == nil else { throw Catalogue.dealtWith }
                 let code =
                     step.entry.code.isEmpty ? try Catalogue.nextCode(content.category, db) : step.entry.code
                 if !step.entry.code.isEmpty { try Catalogue.reserve(code, db) }

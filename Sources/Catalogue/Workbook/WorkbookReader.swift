@@ -20,6 +20,8 @@ struct WorkbookEntry: Sendable {
     /// 信息资源代码; empty for a new entry.
     var code: String
     var content: EntryContent
+    /// The columns its sheet has.
+    var columns: Set<WorkbookColumn> = []
     /// Whether an item is said to be open.
     var wantsOpening = false
 }
@@ -265,6 +267,7 @@ struct WorkbookReader {
             items: []
         )
         sheet.current = WorkbookEntry(sheet: sheet.name, row: row, code: code, content: content)
+        sheet.current?.columns = Set(sheet.columns.keys)
         sheet.items = []
     }
 
@@ -328,7 +331,9 @@ struct WorkbookReader {
             Int($0)
         }
         if let first = length.first {
-            if first == nil || length.count > 2 || (length.count == 2 && length[1] == nil) {
+            if first.map({ $0 < 0 }) ?? true || length.count > 2
+                || (length.count == 2 && length[1].map { $0 < 0 } ?? true)
+            {
                 add(
                     .warning,
                     row,

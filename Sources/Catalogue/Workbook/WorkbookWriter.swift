@@ -58,7 +58,7 @@ public struct WorkbookWriter: Sendable {
 
     public mutating func write(_ entries: [Entry], into out: inout [UInt8]) {
         for entry in entries {
-            guard let content = entry.published ?? entry.draft else { continue }
+            guard let content = entry.content else { continue }
             let count = max(1, content.schema.fields.count)
             if rows == 0 || rows + count > WorkbookWriter.rowsPerSheet {
                 if rows > 0 { book.close(into: &out) }
