@@ -26,7 +26,10 @@ let systemLibraries: [Target] = [
     .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
     .systemLibrary(name: "CMalloc"),
+    .systemLibrary(name: "CODBC", pkgConfig: "odbc", providers: [.apt(["unixodbc-dev"])]),
     .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+    .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .systemLibrary(name: "CSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
     .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 ]
@@ -48,7 +51,7 @@ let floor0: [Target] = [
     module("Mask", ["Basics", "Codes", "Tabular"]),
 ]
 
-// MARK: Floor 1: the SQL seam, the lake, the kernel
+// MARK: Floor 1: the SQL seam, the lake, the kernel, clients of other systems
 
 let floor1: [Target] = [
     module("Store", ["Basics", "Tabular"]),
@@ -58,6 +61,14 @@ let floor1: [Target] = [
             "Basics", "Tabular", "Store",
             .product(name: "GRDB", package: "GRDB.swift"),
             .product(name: "GRDBSQLite", package: "GRDB.swift"),
+        ]
+    ),
+    module(
+        "Connect",
+        [
+            "Basics", "Seal", "CODBC", "CPostgres", "CSSH2",
+            .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
         ]
     ),
     module("Kernel", ["Basics", "Codes", "Tabular", "CQL", "Mask", "Seal", "Store"]),
@@ -73,7 +84,7 @@ let floor1: [Target] = [
 
 let floor2: [Target] = [
     module("Catalogue", ["Basics", "Codes", "Tabular", "CQL", "Kernel", "Store"]),
-    module("Collect", ["Basics", "Tabular", "Check", "Kernel", "Store"]),
+    module("Collect", ["Basics", "Tabular", "Check", "Connect", "Kernel", "Lake", "Store"]),
     module("Open", ["Basics", "Codes", "Tabular", "Mask", "Kernel", "Store"]),
     module("Quality", ["Basics", "Tabular", "Check", "Kernel", "Lake", "Store"]),
 ]
@@ -126,7 +137,13 @@ let testTargets: [Target] = [
     tests("CQLTests", ["Basics", "Tabular", "CQL", "Store", "StoreSQLite"]),
     tests("CheckTests", ["Basics", "Codes", "Tabular", "Mask", "Check"]),
     tests("CodesTests", ["Basics", "Codes"]),
-    tests("NodeTests", ["Basics", "Tabular", "Mask", "Store", "Kernel", "Lake", "Open", "Web"]),
+    tests(
+        "NodeTests",
+        [
+            "Basics", "Tabular", "Mask", "Store", "Kernel", "Lake", "Collect", "Open", "Web", hummingbird,
+            .product(name: "HummingbirdTesting", package: "hummingbird"),
+        ]
+    ),
     tests("SealTests", ["Basics", "Seal"]),
     tests("TabularTests", ["Basics", "Tabular"]),
 ]
@@ -136,6 +153,8 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.20.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(
             url: "https://github.com/apple/swift-configuration",

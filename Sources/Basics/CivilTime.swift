@@ -70,6 +70,9 @@ public enum CivilTime {
 // MARK: Writing
 
 extension CivilTime {
+    /// The moment (microseconds UTC) at which a day begins in China.
+    public static func chinaMidnight(day: Int32) -> Int64 { Int64(day) * microsecondsPerDay - chinaOffset }
+
     /// Appends `YYYY-MM-DD`.
     @inlinable
     public static func appendDate(_ days: Int32, to out: inout [UInt8]) {
@@ -189,8 +192,8 @@ extension CivilTime {
             offset = 0
         } else if let sign = zoneStart(text) {
             let zone = UnsafeBufferPointer(rebasing: text[(sign + 1)...])
-            guard let hours = number(zone, 0, 2), let minutes = number(zone, zone.count - 2, 2), hours < 24,
-                minutes < 60
+            guard let hours = number(zone, 0, 2),
+                let minutes = zone.count == 2 ? 0 : number(zone, zone.count - 2, 2), hours < 24, minutes < 60
             else { return nil }
             offset = Int64(hours * 60 + minutes) * 60_000_000
             if text[sign] == 0x2D { offset = -offset }
@@ -200,10 +203,10 @@ extension CivilTime {
         return Int64(day) * microsecondsPerDay + time - offset
     }
 
-    /// Where `±hh:mm` or `±hhmm` starts at the end of a text.
+    /// Where `±hh:mm`, `±hhmm` or `±hh` (as PostgreSQL writes) starts at the end of a text.
     @inlinable
     static func zoneStart(_ text: UnsafeBufferPointer<UInt8>) -> Int? {
-        for length in [6, 5] where text.count > 16 + length - 5 {
+        for length in [6, 5, 3] where text.count > 16 + length - 5 {
             let at = text.count - length
             guard at > 11, text[at] == 0x2B || text[at] == 0x2D else { continue }
             if length == 6, text[at + 3] != 0x3A { continue }

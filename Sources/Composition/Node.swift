@@ -22,6 +22,8 @@ public struct NodeSettings: Sendable {
     public var title: LocalizedText?
     /// Backups; by default beside the data directory, when asked for.
     public var safekeeping: SafekeepingSettings
+    /// The folders of this machine that sources may read; by default `drop` in the data directory.
+    public var dropFolders: [URL]
 
     public init(
         folder: URL,
@@ -29,8 +31,10 @@ public struct NodeSettings: Sendable {
         isPublicOnly: Bool = false,
         isSecure: Bool = false,
         title: LocalizedText? = nil,
-        safekeeping: SafekeepingSettings? = nil
+        safekeeping: SafekeepingSettings? = nil,
+        dropFolders: [URL]? = nil
     ) {
+        self.dropFolders = dropFolders ?? [folder.appendingPathComponent("drop")]
         self.safekeeping =
             safekeeping
             ?? SafekeepingSettings(
@@ -52,6 +56,7 @@ public final class Node: Sendable {
     public let opening: Opening
     public let quality: QualityStore
     public let uploads: Uploads
+    public let sources: Sources
     public let services: Services
     let lock: DirectoryLock?
     let settings: NodeSettings
@@ -109,6 +114,7 @@ public final class Node: Sendable {
             key: key,
             clock: clock,
             migrations: Catalogue.migrations + Opening.migrations + QualityStore.migrations + Uploads.migrations
+                + Sources.migrations
         )
         lake = try await Lake(kernel: kernel, folder: settings.folder, faults: faults)
         let catalogue = try await Catalogue(kernel: kernel)
@@ -125,6 +131,7 @@ public final class Node: Sendable {
         try? FileManager.default.removeItem(at: temporary)
         try FileManager.default.createDirectory(at: temporary, withIntermediateDirectories: true)
         let lakeActions = LakeActions(lake)
+        sources = Sources(kernel: kernel, lake: lakeActions, folder: uploadFolder, roots: settings.dropFolders)
         var web = WebSettings(
             isPublicOnly: settings.isPublicOnly,
             isSecure: settings.isSecure,
@@ -139,9 +146,11 @@ public final class Node: Sendable {
             opening: OpenActions(opening),
             quality: quality,
             uploads: uploads,
+            sources: sources,
             settings: web
         )
         lakeActions.registerJobs()
+        sources.registerJobs()
         let quality = quality
         lake.subscribe { event in
             let card = try await quality.take(event)
@@ -195,7 +204,11 @@ public final class Node: Sendable {
             try await Task.sleep(for: .seconds(1))
             seconds += 1
             try await kernel.evidence.flush()
-            if seconds % 5 == 0 { try await tellCounts() }
+            if seconds % 5 == 0 {
+                try await tellCounts()
+                // A full disk or a busy database now: it is tried again in five seconds.
+                try? await sources.keepUp()
+            }
             if seconds % 60 == 0 {
                 try await kernel.gate.flushPublicReads()
                 try await safekeeping.keepUp()

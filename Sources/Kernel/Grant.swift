@@ -98,7 +98,7 @@ public struct Grant: Sendable, Hashable {
         ),
         Grant(
             to: .role(.steward),
-            [.catalogueRead, .catalogueEdit, .dataRead, .dataLoad, .quarantineRead],
+            [.catalogueRead, .catalogueEdit, .dataRead, .dataLoad, .quarantineRead, .sourceManage, .standardsManage],
             on: .all,
             masksPersonalFields: true,
             purpose: "数据治理"

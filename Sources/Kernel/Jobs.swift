@@ -32,7 +32,12 @@ public final class Jobs: Sendable {
 
     let database: any Database
     let clock: Clock
-    private let handlers = Mutex<[String: Handler]>([:])
+    /// Who waits for whom: work on the node's own data must not wait for another machine's answer.
+    public enum Lane: Sendable, CaseIterable {
+        case inside, outside
+    }
+
+    private let handlers = Mutex<[String: (lane: Lane, run: Handler)]>([:])
     private let live = Mutex<[Int64: (Int64, Int64)]>([:])
     static let maximumAttempts: Int64 = 3
 
@@ -42,7 +47,9 @@ public final class Jobs: Sendable {
     }
 
     /// Names the code of a kind of job.
-    public func register(_ kind: String, _ handler: @escaping Handler) { handlers.withLock { $0[kind] = handler } }
+    public func register(_ kind: String, lane: Lane = .inside, _ handler: @escaping Handler) {
+        handlers.withLock { $0[kind] = (lane, handler) }
+    }
 
     static let columns = "id, kind, payload, state, attempts, result, principal, resource, created_at, finished_at"
 
@@ -134,35 +141,63 @@ public final class Jobs: Sendable {
         }
     }
 
-    static func failure(_ problem: Problem) -> JSONValue {
+    /// How a problem is kept as a job's result.
+    public static func failure(_ problem: Problem) -> JSONValue {
         .object([
             .init("code", .string(problem.code)), .init("zh", .string(problem.text(.zh))),
             .init("en", .string(problem.text(.en))),
         ])
     }
 
-    /// Runs queued jobs until none is left; how many ran.
+    /// Runs queued jobs, of one lane or of all, until none is left; how many ran.
     @discardableResult
-    public func runPending() async throws -> Int {
+    public func runPending(_ lane: Lane? = nil) async throws -> Int {
         var ran = 0
-        while let job = try await take() {
+        while let job = try await take(lane) {
             await run(job)
             ran += 1
         }
         return ran
     }
 
-    /// Runs jobs as they come until the task is cancelled.
+    /// Runs jobs as they come until the task is cancelled: one at a time inside, two outside.
     public func run() async throws {
-        while !Task.isCancelled {
-            if try await runPending() == 0 { try await Task.sleep(for: .milliseconds(50)) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for lane in [Lane.inside, .outside, .outside] {
+                group.addTask { [self] in
+                    while !Task.isCancelled {
+                        if try await runPending(lane) == 0 {
+                            try await Task.sleep(for: .milliseconds(lane == .inside ? 50 : 500))
+                        }
+                    }
+                }
+            }
+            for try await _ in group {}
         }
     }
 
-    private func take() async throws -> Job? {
+    /// A job of a kind that is queued or runs, with the same payload.
+    public func unfinished(_ kind: String, resource: String, payload: JSONValue) async throws -> Int64? {
+        try await database.read { db in
+            try db.row(
+                "SELECT id FROM jobs WHERE state IN ('queued', 'running') AND kind = ? AND resource = ? AND payload = ? LIMIT 1",
+                [.text(kind), .text(resource), .text(payload.text)]
+            )?.integer(0)
+        }
+    }
+
+    private func take(_ lane: Lane?) async throws -> Job? {
+        // Kinds are names in the program. A kind nobody registered is the inner lane's to fail.
+        let outside = handlers.withLock { $0.filter { $1.lane == .outside }.keys.map { "'\($0)'" } }.joined(separator: ",")
+        let condition =
+            switch lane {
+            case nil: ""
+            case .inside: " AND kind NOT IN (\(outside))"
+            case .outside: " AND kind IN (\(outside))"
+            }
         // An idle node only reads.
         let isWaiting = try await database.read {
-            try $0.row("SELECT 1 FROM jobs WHERE state = 'queued' LIMIT 1") != nil
+            try $0.row("SELECT 1 FROM jobs WHERE state = 'queued'\(condition) LIMIT 1") != nil
         }
         guard isWaiting else { return nil }
         let now = clock.now()
@@ -170,7 +205,7 @@ public final class Jobs: Sendable {
             guard
                 let row = try db.row(
                     """
-                    SELECT \(Jobs.columns) FROM jobs j WHERE state = 'queued' AND NOT EXISTS
+                    SELECT \(Jobs.columns) FROM jobs j WHERE state = 'queued'\(condition) AND NOT EXISTS
                     (SELECT 1 FROM jobs r WHERE r.state = 'running' AND r.resource = j.resource AND j.resource <> '') ORDER BY id LIMIT 1
                     """
                 )
@@ -187,7 +222,7 @@ public final class Jobs: Sendable {
         var state = Job.State.done
         var result = JSONValue.null
         do {
-            guard let handler = handlers.withLock({ $0[job.kind] }) else {
+            guard let handler = handlers.withLock({ $0[job.kind]?.run }) else {
                 throw Problem("job.unknown", status: 500, zh: "没有这种任务。", en: "There is no such kind of job.")
             }
             result = try await handler(job) { [self] done, total in live.withLock { $0[job.id] = (done, total) } }

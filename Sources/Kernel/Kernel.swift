@@ -121,6 +121,12 @@ public final class Kernel: Sendable {
         ),
         Migration("kernel/003-previous-passwords", ["ALTER TABLE principals ADD COLUMN previous_password TEXT"]),
         Migration("kernel/004-jobs-by-kind", ["CREATE INDEX jobs_kind ON jobs (kind, id)"]),
+        Migration(
+            "kernel/005-stewards-manage-sources-and-standards",
+            [
+                "UPDATE grants SET permissions = permissions || ',source.manage,standards.manage' WHERE grantee_kind = 'role' AND grantee = 'steward' AND purpose = '数据治理'"
+            ]
+        ),
     ]
 
     // MARK: Resources
@@ -201,6 +207,37 @@ public final class Kernel: Sendable {
     /// Puts a grant in place inside a control transaction; the gate reloads after the commit.
     public static func add(_ grant: Grant, by principal: PrincipalID?, at moment: Int64, _ db: any SQLWriting) throws {
         try insert(grant, by: principal, at: moment, db)
+    }
+
+    /// Makes a service account inside a control transaction, with one grant on one resource; the gate reloads after the commit.
+    public static func addService(
+        _ login: String,
+        name: String,
+        for resource: Resource,
+        _ permissions: Set<Permission>,
+        purpose: String,
+        by principal: PrincipalID,
+        at moment: Int64,
+        _ db: any SQLWriting
+    ) throws -> PrincipalID {
+        try db.execute(
+            "INSERT INTO principals (kind, login, name, organisation, roles, created_at) VALUES ('service', ?, ?, ?, '', ?)",
+            [.text(login), .text(name), .integer(resource.owner.raw), .integer(moment)]
+        )
+        let service = PrincipalID(db.lastInsertedID)
+        try insert(
+            Grant(to: .principal(service), permissions, on: .resource(resource.id), purpose: purpose),
+            by: principal,
+            at: moment,
+            db
+        )
+        return service
+    }
+
+    /// Ends a service account inside a control transaction: its grants go, its name stays for the evidence.
+    public static func removeService(_ service: PrincipalID, _ db: any SQLWriting) throws {
+        try db.execute("DELETE FROM grants WHERE grantee_kind = 'principal' AND grantee = ?", [.text(String(service.raw))])
+        try db.execute("UPDATE principals SET active = 0 WHERE id = ? AND kind = 'service'", [.integer(service.raw)])
     }
 
     /// Takes the public grants of a resource back.

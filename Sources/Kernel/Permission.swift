@@ -13,6 +13,8 @@ public enum Permission: String, Sendable, CaseIterable, Hashable {
     case dataLoad = "data.load"
     case dataWrite = "data.write"
     case quarantineRead = "quarantine.read"
+    case sourceManage = "source.manage"
+    case standardsManage = "standards.manage"
     case accountsManage = "accounts.manage"
     case grantsManage = "grants.manage"
     case evidenceRead = "evidence.read"
@@ -22,7 +24,7 @@ public enum Permission: String, Sendable, CaseIterable, Hashable {
     /// Whether it is about the node itself: only grants on the node (or on everything) give it.
     public var isOfNode: Bool {
         switch self {
-        case .accountsManage, .grantsManage, .evidenceRead, .systemManage, .sessionOwn: true
+        case .accountsManage, .grantsManage, .evidenceRead, .systemManage, .sessionOwn, .standardsManage: true
         default: false
         }
     }
@@ -40,6 +42,8 @@ public enum Permission: String, Sendable, CaseIterable, Hashable {
         case .dataLoad: .init("加载数据", "load data")
         case .dataWrite: .init("填报记录", "write records")
         case .quarantineRead: .init("查看问题数据", "read quarantined rows")
+        case .sourceManage: .init("管理归集来源", "manage sources")
+        case .standardsManage: .init("维护数据标准", "maintain data standards")
         case .accountsManage: .init("管理账号", "manage accounts")
         case .grantsManage: .init("管理授权", "manage grants")
         case .evidenceRead: .init("查看存证", "read evidence")

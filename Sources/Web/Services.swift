@@ -14,6 +14,7 @@ public struct Services: Sendable {
     public let opening: OpenActions
     public let quality: QualityStore
     public let uploads: Uploads
+    public let sources: Sources
     public let settings: WebSettings
 
     public init(
@@ -23,6 +24,7 @@ public struct Services: Sendable {
         opening: OpenActions,
         quality: QualityStore,
         uploads: Uploads,
+        sources: Sources,
         settings: WebSettings
     ) {
         self.kernel = kernel
@@ -31,6 +33,7 @@ public struct Services: Sendable {
         self.opening = opening
         self.quality = quality
         self.uploads = uploads
+        self.sources = sources
         self.settings = settings
     }
 
@@ -39,7 +42,7 @@ public struct Services: Sendable {
     /// Every action there is: what documentation, the permission matrix and the route test go by.
     public static let descriptors: [ActionDescriptor] =
         Administration.descriptors + CatalogueActions.descriptors + LakeActions.descriptors + OpenActions.descriptors
-        + QualityStore.descriptors + Uploads.descriptors
+        + QualityStore.descriptors + Uploads.descriptors + Sources.descriptors
 }
 
 /// How the web behaves.

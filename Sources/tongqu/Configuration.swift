@@ -63,7 +63,10 @@ struct Configuration {
                     hours: reader.int(forKey: "backup.hours", default: 0),
                     keep: reader.int(forKey: "backup.keep", default: 7),
                     passphrase: passphrase
-                )
+                ),
+                dropFolders: reader.string(forKey: "drop.folders").map { list in
+                    list.split(separator: ":").map { URL(fileURLWithPath: String($0)).standardizedFileURL }
+                }
             ),
             host: host ?? reader.string(forKey: "host", default: "127.0.0.1"),
             port: chosenPort,

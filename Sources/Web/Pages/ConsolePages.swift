@@ -1,3 +1,4 @@
+import Collect
 import Basics
 import Catalogue
 import Hummingbird
@@ -11,7 +12,7 @@ enum ConsolePages {
         Route(
             .get,
             "/console",
-            .actions(["catalogue.work", "open.list", "job.list_own"]),
+            .actions(["catalogue.work", "open.list", "job.list_own", "source.troubled"]),
             .console,
             zh: "我的工作",
             en: "My work",
@@ -45,6 +46,16 @@ enum ConsolePages {
             guard !entries.isEmpty else { return }
             sections.append(
                 "<section class=\"card\"><h2>\(title) \(Layout.badge(String(entries.count)))</h2><p class=\"hint\">\(hint)</p>\(table(entries, web))</section>"
+            )
+        }
+        let troubled = try await web.perform(web.services.sources.trouble, ())
+        if !troubled.isEmpty {
+            let items = troubled.map {
+                "<li><a href=\"/console/sources/\($0.id)\">\($0.name)</a> \(SourcePages.state($0, web)) <span class=\"muted\">\($0.code)</span></li>"
+                    as HTML
+            }
+            sections.append(
+                "<section class=\"card\"><h2>\(web.text("归集异常", "Sources in trouble")) \(Layout.badge(String(troubled.count), "poor"))</h2><p class=\"hint\">\(web.text("您是这些来源的责任人。", "You answer for these sources."))</p><ul>\(items)</ul></section>"
             )
         }
         if gate.holds(.catalogueReviewDepartment, web.caller) {

@@ -111,6 +111,7 @@ enum Layout {
         let all: [(String, String, Permission?)] = [
             ("/console", web.text("我的工作", "My work"), nil), ("/console/upload", web.text("上传数据", "Upload"), .dataLoad),
             ("/console/entries", web.text("目录条目", "Entries"), .catalogueRead),
+            ("/console/sources", web.text("归集来源", "Sources"), .dataLoad),
             ("/console/ledger", web.text("总账本", "Ledger"), .catalogueRead),
             ("/console/openings", web.text("开放审查", "Opening"), .catalogueRead),
             ("/console/accounts", web.text("账号与角色", "Accounts"), .accountsManage),

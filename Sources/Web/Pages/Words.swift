@@ -1,4 +1,5 @@
 import Basics
+import Collect
 import Kernel
 import Lake
 import Tabular
@@ -49,7 +50,7 @@ enum Words {
     static func kind(_ kind: String, _ language: Language) -> String {
         let words: [String: LocalizedText] = [
             "load": .init("加载", "load"), Administration.backupJob: .init("备份", "backup"),
-            Administration.drillJob: .init("恢复演练", "restore drill"),
+            Sources.job: .init("自动归集", "collection"), Administration.drillJob: .init("恢复演练", "restore drill"),
         ]
         return words[kind]?[language] ?? kind
     }

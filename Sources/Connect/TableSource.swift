@@ -1,0 +1,89 @@
+import Basics
+import Dispatch
+
+/// Rows wanted from a table of a database elsewhere.
+public struct TableRequest: Sendable {
+    /// `schema.table` or `table`, as the database spells it.
+    public var table: String
+    /// Columns and the names their values get here; empty for every column as it is called.
+    public var columns: [(source: String, name: String)]
+    /// The column that grows with every change (a time, a number); nil for the whole table each time.
+    public var watermark: String?
+    /// The value of the watermark up to which rows were taken.
+    public var after: String?
+    /// Whether rows with exactly that value are taken again: late ones of the same moment are not lost, known ones are replaced by key.
+    public var takesEqual: Bool
+
+    public init(
+        table: String,
+        columns: [(source: String, name: String)] = [],
+        watermark: String? = nil,
+        after: String? = nil,
+        takesEqual: Bool = false
+    ) {
+        self.table = table
+        self.columns = columns
+        self.watermark = watermark
+        self.after = after
+        self.takesEqual = takesEqual
+    }
+}
+
+/// What was written to a file.
+public struct Fetched: Sendable, Hashable {
+    public var rows: Int64
+    /// The greatest watermark among the rows; nil where there is none.
+    public var watermark: String?
+
+    public init(rows: Int64, watermark: String?) {
+        self.rows = rows
+        self.watermark = watermark
+    }
+}
+
+/// Problems of reaching what lies elsewhere. Texts of other systems go in only where they cannot carry data of rows.
+enum Outside {
+    static func unreachable(_ what: LocalizedText, _ said: String) -> Problem {
+        Problem(
+            "source.unreachable",
+            status: 502,
+            zh: "连接不上\(what.zh)。",
+            en: "\(what.en) cannot be reached.",
+            details: ["said": String(said.prefix(400))],
+            hint: .init("请核对地址、端口、账号与口令,以及网络是否放行。", "Check address, port, account, secret and the firewall.")
+        )
+    }
+
+    static func refused(_ what: LocalizedText, _ said: String) -> Problem {
+        Problem(
+            "source.refused",
+            status: 502,
+            zh: "\(what.zh)拒绝了请求。",
+            en: "\(what.en) refused the request.",
+            details: ["said": String(said.prefix(400))],
+            hint: .init("请核对表名、列名、路径与权限。", "Check the names of tables and columns, the path and the rights.")
+        )
+    }
+
+    static func interrupted(_ what: LocalizedText, _ said: String = "") -> Problem {
+        Problem(
+            "source.interrupted",
+            status: 502,
+            zh: "读取\(what.zh)时中断。",
+            en: "Reading from \(what.en) was interrupted.",
+            details: said.isEmpty ? [:] : ["said": String(said.prefix(400))],
+            hint: .init("稍后会自动重试。", "It is tried again later.")
+        )
+    }
+
+    static func malformed(_ zh: String, _ en: String) -> Problem {
+        Problem("source.malformed", status: 502, zh: "来源返回的内容有误:\(zh)。", en: "The source's answer is not right: \(en).")
+    }
+
+    /// Runs calls that wait for a network away from the threads that serve requests.
+    static func apart<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+        try await withCheckedThrowingContinuation { done in
+            DispatchQueue.global(qos: .utility).async { done.resume(with: Result { try body() }) }
+        }
+    }
+}
