@@ -53,7 +53,7 @@ public struct ODBCSource: Sendable {
     /// A connection; used by one thread.
     private final class Connection {
         private var environment: SQLHANDLE?
-        private var handle: SQLHANDLE?
+        fileprivate var handle: SQLHANDLE?
         private let seconds: Int
 
         init(_ source: ODBCSource) throws {
@@ -103,7 +103,7 @@ public struct ODBCSource: Sendable {
             try table.split(separator: ".").map { try identifier(String($0)) }.joined(separator: ".")
         }
 
-        func statement(_ sql: String) throws -> Statement { try Statement(handle, sql, seconds: seconds) }
+        func statement(_ sql: String) throws -> Statement { try Statement(self, sql, seconds: seconds) }
 
         func copy(_ request: TableRequest, to path: String) throws -> Fetched {
             let table = try name(request.table)
@@ -151,15 +151,17 @@ public struct ODBCSource: Sendable {
         }
     }
 
-    /// A statement under way.
+    /// A statement under way. It keeps its connection: a driver must not see the one freed before the other.
     private final class Statement {
+        private let connection: Connection
         private var handle: SQLHANDLE?
         private var count: SQLSMALLINT = 0
         private var buffer = [UInt16](repeating: 0, count: 4096)
 
-        init(_ connection: SQLHANDLE?, _ sql: String, seconds: Int) throws {
-            guard isFine(SQLAllocHandle(SQLSMALLINT(SQL_HANDLE_STMT), connection, &handle)) else {
-                throw Outside.interrupted(ODBCSource.title, said(SQL_HANDLE_DBC_, connection))
+        init(_ connection: Connection, _ sql: String, seconds: Int) throws {
+            self.connection = connection
+            guard isFine(SQLAllocHandle(SQLSMALLINT(SQL_HANDLE_STMT), connection.handle, &handle)) else {
+                throw Outside.interrupted(ODBCSource.title, said(SQL_HANDLE_DBC_, connection.handle))
             }
             SQLSetStmtAttr(handle, SQL_ATTR_QUERY_TIMEOUT, SQLPOINTER(bitPattern: seconds), 0)
             var text = Array(sql.utf16)
