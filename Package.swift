@@ -111,7 +111,7 @@ let floor5: [Target] = [
         "Composition",
         [
             "Basics", "Codes", "Tabular", "Check", "Seal", "Mask", "Kernel", "Lake", "Catalogue", "Collect", "Open",
-            "Quality", "Store", "StoreSQLite", "Web",
+            "Quality", "Store", "StoreSQLite", "Web", .product(name: "Yams", package: "Yams"),
         ]
     ),
     .executableTarget(
@@ -153,6 +153,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.20.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

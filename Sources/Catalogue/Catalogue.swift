@@ -8,6 +8,7 @@ import Tabular
 public final class Catalogue: Sendable {
     let kernel: Kernel
     let index: SearchIndex
+    let standards: Standards
 
     public static let migrations = [
         Migration(
@@ -36,18 +37,20 @@ public final class Catalogue: Sendable {
                 "UPDATE entries SET items = coalesce(json_array_length(coalesce(published, draft), '$.items'), 0)",
             ]
         ),
+        Standards.migration,
     ]
 
     public init(kernel: Kernel) async throws {
         self.kernel = kernel
         index = SearchIndex(kernel.databases.control)
+        standards = Standards(database: kernel.databases.control, clock: kernel.clock)
     }
 
     /// Reads the facets of every entry; until it is done the first search waits for it.
     public func warm() async throws { try await index.load() }
 
     static let columns =
-        "r.id, r.code, r.name, r.owner, r.state, r.storage, r.schema, r.sharing, r.openness, r.is_open, e.published, e.draft, e.stage, e.version, e.author, e.published_at, e.changed_at, e.rows, e.data_at, e.score"
+        "r.id, r.code, r.name, r.owner, r.state, r.storage, r.schema, r.sharing, r.openness, r.is_open, e.published, e.draft, e.stage, e.version, e.author, e.published_at, e.changed_at, e.rows, e.data_at, e.score, e.bound, e.conforming"
 
     static func read(_ row: SQLRow) throws -> Entry {
         let resource = Resource(
@@ -73,7 +76,9 @@ public final class Catalogue: Sendable {
             changedAt: row.integer(16),
             rows: row.integer(17),
             dataAt: row.optionalInteger(18),
-            score: row.values[19] == .null ? nil : row.real(19)
+            score: row.values[19] == .null ? nil : row.real(19),
+            bound: row.integer(20),
+            conforming: row.integer(21)
         )
     }
 
@@ -102,10 +107,10 @@ public final class Catalogue: Sendable {
             )
         }
         let now = kernel.clock.now()
-        let organisations = kernel.gate.organisations
+        let surroundings = try await surroundings()
         let code = try await kernel.databases.control.write { db in
             let code = try Catalogue.nextCode(content.category, db)
-            try Catalogue.insert(code, content, storage, author, now, organisations, db)
+            try Catalogue.insert(code, content, storage, author, now, surroundings, db)
             return code
         }
         let entry = try await entry(code)
@@ -125,6 +130,16 @@ public final class Catalogue: Sendable {
         return "\(category)/\(String(repeating: "0", count: max(0, 6 - digits.count)))\(digits)"
     }
 
+    /// What stands around an entry that is written.
+    struct Surroundings {
+        var organisations: OrganisationTree
+        var standards: StandardsRegistry
+    }
+
+    func surroundings() async throws -> Surroundings {
+        Surroundings(organisations: kernel.gate.organisations, standards: try await standards.registry())
+    }
+
     /// Puts a new draft in place inside a transaction.
     static func insert(
         _ code: String,
@@ -132,7 +147,7 @@ public final class Catalogue: Sendable {
         _ storage: Resource.Storage,
         _ author: PrincipalID,
         _ now: Int64,
-        _ organisations: OrganisationTree,
+        _ surroundings: Surroundings,
         _ db: any SQLWriting
     ) throws {
         var resource = Resource(
@@ -144,16 +159,17 @@ public final class Catalogue: Sendable {
             sharing: content.items.map(\.sharing)
         )
         resource.id = try Kernel.save(resource, db)
+        let counts = surroundings.standards.conformance(content.schema)
         try db.execute(
-            "INSERT INTO entries (resource, category, draft, stage, version, author, changed_at, frequency, format, level, comparable, items) VALUES (?,?,?,'draft',0,?,?,?,?,?,?,?)",
+            "INSERT INTO entries (resource, category, draft, stage, version, author, changed_at, frequency, format, level, comparable, items, bound, conforming) VALUES (?,?,?,'draft',0,?,?,?,?,?,?,?,?,?)",
             [
                 .integer(resource.id.raw), .text(content.category), .text(content.json.text), .integer(author.raw),
                 .integer(now), .text(content.frequency.rawValue), .text(content.formatType),
                 .text(content.level.rawValue), .text(TextForms.comparable(content.name)),
-                .integer(Int64(content.items.count)),
+                .integer(Int64(content.items.count)), .integer(counts.bound), .integer(counts.conforming),
             ]
         )
-        try Catalogue.indexText(resource, content, organisations, db)
+        try Catalogue.indexText(resource, content, surroundings.organisations, db)
         try Catalogue.event(resource.id, now, author, "created", "", db)
     }
 
@@ -163,7 +179,7 @@ public final class Catalogue: Sendable {
         _ content: EntryContent,
         _ author: PrincipalID,
         _ now: Int64,
-        _ organisations: OrganisationTree,
+        _ surroundings: Surroundings,
         _ db: any SQLWriting
     ) throws {
         var resource = entry.resource
@@ -172,13 +188,15 @@ public final class Catalogue: Sendable {
             resource.schema = content.schema
             resource.sharing = content.items.map(\.sharing)
             _ = try Kernel.save(resource, db)
-            try Catalogue.indexText(resource, content, organisations, db)
+            try Catalogue.indexText(resource, content, surroundings.organisations, db)
+            let counts = surroundings.standards.conformance(content.schema)
             try db.execute(
-                "UPDATE entries SET category = ?, frequency = ?, format = ?, level = ?, comparable = ?, items = ? WHERE resource = ?",
+                "UPDATE entries SET category = ?, frequency = ?, format = ?, level = ?, comparable = ?, items = ?, bound = ?, conforming = ? WHERE resource = ?",
                 [
                     .text(content.category), .text(content.frequency.rawValue), .text(content.formatType),
                     .text(content.level.rawValue), .text(TextForms.comparable(content.name)),
-                    .integer(Int64(content.items.count)), .integer(resource.id.raw),
+                    .integer(Int64(content.items.count)), .integer(counts.bound), .integer(counts.conforming),
+                    .integer(resource.id.raw),
                 ]
             )
         }
@@ -235,9 +253,9 @@ public final class Catalogue: Sendable {
             )
         }
         let now = kernel.clock.now()
-        let organisations = kernel.gate.organisations
+        let surroundings = try await surroundings()
         try await kernel.databases.control.write { db in
-            try Catalogue.update(entry, content, author, now, organisations, db)
+            try Catalogue.update(entry, content, author, now, surroundings, db)
         }
         kernel.forget(resource: code)
         let saved = try await self.entry(code)
@@ -357,24 +375,26 @@ public final class Catalogue: Sendable {
         resource.openness = draft.schema.fields.map { openness[$0.name] ?? .none }
         let changed = resource
         let now = kernel.clock.now()
-        let organisations = kernel.gate.organisations
+        let surroundings = try await surroundings()
         try await kernel.databases.control.write { db in
             _ = try Kernel.save(changed, db)
             let version = entry.version + 1
+            let counts = surroundings.standards.conformance(draft.schema)
             try db.execute(
-                "UPDATE entries SET published = ?, draft = NULL, stage = 'none', version = ?, published_at = ?, changed_at = ?, category = ?, frequency = ?, format = ?, level = ?, comparable = ?, items = ? WHERE resource = ?",
+                "UPDATE entries SET published = ?, draft = NULL, stage = 'none', version = ?, published_at = ?, changed_at = ?, category = ?, frequency = ?, format = ?, level = ?, comparable = ?, items = ?, bound = ?, conforming = ? WHERE resource = ?",
                 [
                     .text(draft.json.text), .integer(version), .integer(now), .integer(now), .text(draft.category),
                     .text(draft.frequency.rawValue),
                     .text(draft.formatType), .text(draft.level.rawValue), .text(TextForms.comparable(draft.name)),
-                    .integer(Int64(draft.items.count)), .integer(changed.id.raw),
+                    .integer(Int64(draft.items.count)), .integer(counts.bound), .integer(counts.conforming),
+                    .integer(changed.id.raw),
                 ]
             )
             try db.execute(
                 "INSERT INTO entry_versions (resource, version, content, at) VALUES (?,?,?,?)",
                 [.integer(changed.id.raw), .integer(version), .text(draft.json.text), .integer(now)]
             )
-            try Catalogue.indexText(changed, draft, organisations, db)
+            try Catalogue.indexText(changed, draft, surroundings.organisations, db)
             try Catalogue.event(changed.id, now, reviewer, "published", note, db)
         }
         kernel.forget(resource: changed.code)

@@ -111,7 +111,7 @@ public struct CatalogueActions: Sendable {
         en: "export a catalogue workbook"
     )
 
-    public static let descriptors = [
+    public static let descriptors = standardDescriptors + [
         listDescriptor, ledgerDescriptor, versionsDescriptor, similarDescriptor, importDescriptor, exportDescriptor,
         searchDescriptor, showDescriptor, workDescriptor, createDescriptor, saveDescriptor, submitDescriptor,
         departmentDescriptor,

@@ -26,6 +26,8 @@ public struct EntryListQuery: Sendable {
     public var isLate: Bool
     /// Published without data.
     public var isUnattached: Bool
+    /// With items that do not follow the data element they name.
+    public var isDeviating: Bool
     public var order: Order
     public var offset: Int
     public var limit: Int
@@ -38,6 +40,7 @@ public struct EntryListQuery: Sendable {
         state: Resource.State? = nil,
         isLate: Bool = false,
         isUnattached: Bool = false,
+        isDeviating: Bool = false,
         order: Order = .changed,
         offset: Int = 0,
         limit: Int = 50
@@ -49,6 +52,7 @@ public struct EntryListQuery: Sendable {
         self.state = state
         self.isLate = isLate
         self.isUnattached = isUnattached
+        self.isDeviating = isDeviating
         self.order = order
         self.offset = max(0, offset)
         self.limit = max(1, min(limit, 1000))
@@ -84,6 +88,7 @@ extension SearchIndex {
                     && (query.state.map { $0 == row.state } ?? true)
                     && (categories.map { $0[Int(row.category)] } ?? true)
                     && (!query.isUnattached || row.isPublished && row.dataAt == 0)
+                    && (!query.isDeviating || row.conforming < row.bound)
                     && (!query.isLate || row.isLate(state, now))
             }
             let wanted = query.offset + query.limit

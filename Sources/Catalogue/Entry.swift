@@ -43,6 +43,9 @@ public struct Entry: Sendable {
     public var rows: Int64
     public var dataAt: Int64?
     public var score: Double?
+    /// Items that name a data element, and those of them that follow it (贯标).
+    public var bound: Int64
+    public var conforming: Int64
 
     /// The draft where there is one, else what is published.
     public var content: EntryContent? { draft ?? published }

@@ -18,6 +18,9 @@ public struct LedgerLine: Sendable, Hashable {
     /// Of these, those whose data came in time.
     public var timely = 0
     public var open = 0
+    /// Items that name a data element, and those of them that follow it.
+    public var bound = 0
+    public var conforming = 0
     public var scored = 0
     public var scoreSum = 0.0
 
@@ -27,6 +30,8 @@ public struct LedgerLine: Sendable, Hashable {
     public var attachedRate: Double? { published == 0 ? nil : Double(attached) / Double(published) }
     /// 更新及时率; nil where nothing is promised.
     public var timelyRate: Double? { promised == 0 ? nil : Double(timely) / Double(promised) }
+    /// 贯标率: of the items that name a data element, those that follow it; nil where none does.
+    public var conformingRate: Double? { bound == 0 ? nil : Double(conforming) / Double(bound) }
     /// The mean score of entries with one.
     public var score: Double? { scored == 0 ? nil : scoreSum / Double(scored) }
 
@@ -38,6 +43,8 @@ public struct LedgerLine: Sendable, Hashable {
         promised += other.promised
         timely += other.timely
         open += other.open
+        bound += other.bound
+        conforming += other.conforming
         scored += other.scored
         scoreSum += other.scoreSum
     }
@@ -67,6 +74,8 @@ extension SearchIndex {
                 var line = LedgerLine(key: "")
                 line.entries = 1
                 line.items = Int(row.items)
+                line.bound = Int(row.bound)
+                line.conforming = Int(row.conforming)
                 if row.isPublished {
                     line.published = 1
                     line.attached = row.dataAt > 0 ? 1 : 0

@@ -65,6 +65,8 @@ final class SearchIndex: Sendable {
         var state: Resource.State
         var isOpen: Bool
         var items: Int32
+        var bound: Int32
+        var conforming: Int32
         var changedAt: Int64
         var dataAt: Int64
         /// NaN where there is none.
@@ -104,7 +106,7 @@ final class SearchIndex: Sendable {
         if state.withLock({ $0.isLoaded }) { return }
         let rows = try await database.read { db in
             try db.rows(
-                "SELECT e.resource, r.owner, e.category, e.frequency, e.format, r.state, r.is_open, e.data_at, e.score, e.level, e.stage, e.items, e.changed_at FROM entries e JOIN resources r ON r.id = e.resource ORDER BY e.resource"
+                "SELECT e.resource, r.owner, e.category, e.frequency, e.format, r.state, r.is_open, e.data_at, e.score, e.level, e.stage, e.items, e.changed_at, e.bound, e.conforming FROM entries e JOIN resources r ON r.id = e.resource ORDER BY e.resource"
             )
         }
         state.withLock { state in
@@ -123,6 +125,8 @@ final class SearchIndex: Sendable {
                     state: Resource.State(rawValue: row.text(5)) ?? .draft,
                     isOpen: row.flag(6),
                     items: row.integer(11),
+                    bound: row.integer(13),
+                    conforming: row.integer(14),
                     changedAt: row.integer(12),
                     dataAt: row.integer(7),
                     score: row.values[8] == .null ? .nan : Float(row.real(8))
@@ -144,6 +148,8 @@ final class SearchIndex: Sendable {
         state entryState: Resource.State,
         isOpen: Bool,
         items: Int64,
+        bound: Int64,
+        conforming: Int64,
         changedAt: Int64,
         dataAt: Int64,
         score: Float
@@ -159,6 +165,8 @@ final class SearchIndex: Sendable {
             state: entryState,
             isOpen: isOpen,
             items: Int32(truncatingIfNeeded: items),
+            bound: Int32(truncatingIfNeeded: bound),
+            conforming: Int32(truncatingIfNeeded: conforming),
             changedAt: changedAt,
             dataAt: dataAt,
             score: score
@@ -193,6 +201,8 @@ final class SearchIndex: Sendable {
                 state: entry.resource.state,
                 isOpen: entry.resource.isOpen,
                 items: Int64(content?.schema.fields.count ?? 0),
+                bound: entry.bound,
+                conforming: entry.conforming,
                 changedAt: entry.changedAt,
                 dataAt: entry.dataAt ?? 0,
                 score: entry.score.map { Float($0) } ?? .nan

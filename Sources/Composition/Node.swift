@@ -114,7 +114,7 @@ public final class Node: Sendable {
             key: key,
             clock: clock,
             migrations: Catalogue.migrations + Opening.migrations + QualityStore.migrations + Uploads.migrations
-                + Sources.migrations
+                + Sources.migrations + FeedbackBox.migrations
         )
         lake = try await Lake(kernel: kernel, folder: settings.folder, faults: faults)
         let catalogue = try await Catalogue(kernel: kernel)
@@ -147,6 +147,7 @@ public final class Node: Sendable {
             quality: quality,
             uploads: uploads,
             sources: sources,
+            feedback: FeedbackBox(kernel: kernel),
             settings: web
         )
         lakeActions.registerJobs()

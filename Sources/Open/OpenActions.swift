@@ -1,3 +1,4 @@
+import Store
 import Basics
 public import Kernel
 
@@ -43,8 +44,47 @@ public struct OpenActions: Sendable {
         en: "list opening applications"
     )
 
+    static let openListDescriptor = ActionDescriptor(
+        "open.open_list",
+        .catalogueRead,
+        .view,
+        isPublic: true,
+        zh: "开放清单",
+        en: "the open list"
+    )
+
+    /// A resource on the open list (开放清单).
+    public struct Listing: Sendable {
+        public var id: Int64
+        public var code: String
+        public var name: String
+        public var owner: OrganisationID
+        /// The day by which its opening is looked at again.
+        public var nextReview: Int32?
+    }
+
+    /// The open list, in the order of opening, after one of its numbers.
+    public var openList: Action<(after: Int64, limit: Int), [Listing]> {
+        Action(Self.openListDescriptor) { [opening] input, _ in
+            try await opening.kernel.databases.control.read { db in
+                try db.rows(
+                    "SELECT o.id, r.code, r.name, r.owner, o.next_review FROM openings o JOIN resources r ON r.id = o.resource WHERE o.stage = 'open' AND o.id > ? AND r.is_open = 1 AND r.state = 'published' ORDER BY o.id LIMIT \(max(1, min(input.limit, 1000)))",
+                    [.integer(input.after)]
+                ).map {
+                    Listing(
+                        id: $0.integer(0),
+                        code: $0.text(1),
+                        name: $0.text(2),
+                        owner: OrganisationID($0.integer(3)),
+                        nextReview: $0.optionalInteger(4).map { Int32($0) }
+                    )
+                }
+            }
+        }
+    }
+
     public static let descriptors = [
-        applyDescriptor, secrecyDescriptor, authorityDescriptor, closeDescriptor, listDescriptor,
+        openListDescriptor, applyDescriptor, secrecyDescriptor, authorityDescriptor, closeDescriptor, listDescriptor,
     ]
 
     public var apply: Action<(code: String, items: [OpeningRequest.Item], reason: String), OpeningRequest> {

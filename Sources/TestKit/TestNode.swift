@@ -19,7 +19,7 @@ public final class TestNode: Sendable {
     private let keepsFolder: Bool
 
     /// Opens a new node, or the one in a folder.
-    public init(folder: URL? = nil, demonstration: Bool = false, faults: Lake.FaultPlan = .init()) async throws {
+    public init(folder: URL? = nil, demonstration: Bool = false, packs: URL? = nil, faults: Lake.FaultPlan = .init()) async throws {
         let place = folder ?? FileManager.default.temporaryDirectory.appending(path: "tongqu-test-\(UUID().uuidString)")
         self.folder = place
         keepsFolder = folder != nil
@@ -30,7 +30,7 @@ public final class TestNode: Sendable {
             clock: Clock { now.now },
             faults: faults
         )
-        if demonstration { _ = try await Demonstration.install(node, password: TestNode.password) }
+        if demonstration { _ = try await Demonstration.install(node, packs: packs ?? TestNode.smallPacks, password: TestNode.password) }
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let responder = WebApplication(services: node.services, logger: logger).responder()
@@ -38,6 +38,12 @@ public final class TestNode: Sendable {
     }
 
     public static let password = "Test-Pass-2026"
+    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+    /// A few organisations, one account a role, seven resources: what most tests stand on.
+    public static let smallPacks = root.appending(path: "Tests/Fixtures/packs")
+    /// What `./run` opens on.
+    public static let packs = root.appending(path: "Packs")
 
     /// Closes the node; its folder goes unless it was given.
     public func close() async throws {

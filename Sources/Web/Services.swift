@@ -15,6 +15,7 @@ public struct Services: Sendable {
     public let quality: QualityStore
     public let uploads: Uploads
     public let sources: Sources
+    public let feedback: FeedbackBox
     public let settings: WebSettings
 
     public init(
@@ -25,6 +26,7 @@ public struct Services: Sendable {
         quality: QualityStore,
         uploads: Uploads,
         sources: Sources,
+        feedback: FeedbackBox,
         settings: WebSettings
     ) {
         self.kernel = kernel
@@ -34,6 +36,7 @@ public struct Services: Sendable {
         self.quality = quality
         self.uploads = uploads
         self.sources = sources
+        self.feedback = feedback
         self.settings = settings
     }
 
@@ -42,7 +45,7 @@ public struct Services: Sendable {
     /// Every action there is: what documentation, the permission matrix and the route test go by.
     public static let descriptors: [ActionDescriptor] =
         Administration.descriptors + CatalogueActions.descriptors + LakeActions.descriptors + OpenActions.descriptors
-        + QualityStore.descriptors + Uploads.descriptors + Sources.descriptors
+        + QualityStore.descriptors + Uploads.descriptors + Sources.descriptors + FeedbackBox.descriptors
 }
 
 /// How the web behaves.

@@ -11,6 +11,8 @@ struct Configuration {
     var port: Int
     var logLevel: String?
     var demonstrationPassword: String?
+    /// The folder of packs that `--demo` puts into an empty node.
+    var packs: URL
     /// Seals the node's key in backups.
     var backupPassphrase: String?
 
@@ -72,6 +74,7 @@ struct Configuration {
             port: chosenPort,
             logLevel: reader.string(forKey: "log.level"),
             demonstrationPassword: reader.string(forKey: "demo.password", isSecret: true),
+            packs: URL(fileURLWithPath: reader.string(forKey: "packs", default: "Packs")).standardizedFileURL,
             backupPassphrase: passphrase
         )
     }

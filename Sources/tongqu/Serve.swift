@@ -38,7 +38,11 @@ struct Serve: AsyncParsableCommand {
             LoggingSystem.bootstrap { JSONLogHandler(label: $0, logLevel: level) }
             let logger = Logger(label: "tongqu")
             let node = try await Node.open(settings.settings)
-            let accounts = demo ? try await Demonstration.install(node, password: settings.demonstrationPassword) : nil
+            let accounts = demo ? try await Demonstration.install(
+                    node,
+                    packs: settings.packs,
+                    password: settings.demonstrationPassword
+                ) : nil
             let application = Application(
                 responder: WebApplication(services: node.services, logger: logger).responder(),
                 server: .http1(configuration: .init(idleTimeout: .seconds(60))),

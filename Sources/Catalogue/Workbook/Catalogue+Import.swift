@@ -116,7 +116,7 @@ extension Catalogue {
         report.errors = reader.errors
         report.findings = reader.findings.sorted { ($0.severity, $0.sheet, $0.row) < ($1.severity, $1.sheet, $1.row) }
         guard applies, report.errors == 0 else { return report }
-        try await apply(steps, organisations, by: author)
+        try await apply(steps, try await surroundings(), by: author)
         report.isApplied = true
         return report
     }
@@ -197,13 +197,13 @@ extension Catalogue {
         return try found.map(read)
     }
 
-    private func apply(_ steps: [Step], _ organisations: OrganisationTree, by author: PrincipalID) async throws {
+    private func apply(_ steps: [Step], _ surroundings: Surroundings, by author: PrincipalID) async throws {
         let now = kernel.clock.now()
         try await kernel.databases.control.write { db in
             for step in steps {
                 let content = step.entry.content
                 if let existing = step.existing {
-                    try Catalogue.update(existing, content, author, now, organisations, db)
+                    try Catalogue.update(existing, content, author, now, surroundings, db)
                     continue
                 }
                 // Somebody may have made it since it was looked for.
@@ -211,7 +211,7 @@ extension Catalogue {
                 let code =
                     step.entry.code.isEmpty ? try Catalogue.nextCode(content.category, db) : step.entry.code
                 if !step.entry.code.isEmpty { try Catalogue.reserve(code, db) }
-                try Catalogue.insert(code, content, .lake, author, now, organisations, db)
+                try Catalogue.insert(code, content, .lake, author, now, surroundings, db)
             }
         }
         for step in steps { if let existing = step.existing { kernel.forget(resource: existing.resource.code) } }

@@ -160,6 +160,7 @@ enum EntriesAPI {
             state: web.query("state").flatMap(Resource.State.init(rawValue:)),
             isLate: web.query("late") == "true",
             isUnattached: web.query("unattached") == "true",
+            isDeviating: web.query("deviating") == "true",
             order: web.query("order").flatMap(EntryListQuery.Order.init(rawValue:)) ?? .changed,
             offset: min(web.query("offset").flatMap { Int($0) } ?? 0, 10_000_000),
             limit: web.limit(50, 1000)

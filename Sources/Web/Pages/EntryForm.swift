@@ -39,11 +39,14 @@ enum EntryForm {
             """
     }
 
-    static func items(_ web: WebRequest, _ schema: Schema, _ items: [ItemPolicy], proposals: [FieldProposal]?) -> HTML {
+    static func items(_ web: WebRequest, _ schema: Schema, _ items: [ItemPolicy], proposals: [FieldProposal]?, standards: StandardsRegistry) -> HTML {
         let types = FieldType.allCases.map { ($0.rawValue, $0.title[web.language]) }
         let kinds = [("", "—")] + SemanticKind.allCases.map { ($0.rawValue, $0.title[web.language]) }
         let sharings = Sharing.allCases.map { (String($0.rawValue), $0.title[web.language]) }
         let grades = Grade.allCases.map { (String($0.rawValue), $0.title[web.language]) }
+        let choices = standards.elements.values.sorted { $0.id < $1.id }.map {
+            "<option value=\"\($0.id)\">\($0.name[web.language])</option>" as HTML
+        }
         let rows = schema.fields.enumerated().map { index, field -> HTML in
             let item = index < items.count ? items[index] : ItemPolicy()
             let proposal = proposals.flatMap { index < $0.count ? $0[index] : nil }
@@ -62,6 +65,7 @@ enum EntryForm {
             }
             return """
                 <tr><td><code>\(field.name)</code>\(why)</td>
+                <td><input name="f\(index)_element" value="\(field.element)" list="elements" aria-label="\(web.text("数据元", "data element")) \(field.name)" size="7" maxlength="60"></td>
                 <td><input name="f\(index)_title" value="\(field.title)" aria-label="\(web.text("中文名称", "title")) \(field.name)" size="12" maxlength="100"></td>
                 <td>\(Layout.select("f\(index)_type", types, field.type.rawValue, label: "\(web.text("类型", "type")) \(field.name)"))</td>
                 <td>\(Layout.select("f\(index)_kind", kinds, field.kind?.rawValue ?? "", label: "\(web.text("含义", "meaning")) \(field.name)"))</td>
@@ -72,14 +76,14 @@ enum EntryForm {
                 """
         }
         let heads = [
-            web.text("列", "Column"), web.text("中文名称", "Title"), web.text("类型", "Type"), web.text("含义", "Meaning"),
+            web.text("列", "Column"), web.text("数据元", "Element"), web.text("中文名称", "Title"), web.text("类型", "Type"), web.text("含义", "Meaning"),
             web.text("约束", "Constraints"),
             web.text("分级", "Grade"), web.text("共享类型", "Sharing"), web.text("条件或依据", "Condition or basis"),
         ]
         return """
             <h3>\(web.text("信息项", "Items")) <span class="muted">\(schema.fields.count)</span></h3>
             <p class="hint">\(web.text("每个信息项分别确定共享类型;是否开放另行申请,默认不开放。", "Sharing is decided item by item; opening is applied for separately and is off by default."))</p>
-            <div class="scroll items" tabindex="0" role="region" aria-label="\(web.text("信息项", "Items"))"><table><thead><tr>\(heads.map { "<th scope=\"col\">\($0)</th>" as HTML })</tr></thead><tbody>\(rows)</tbody></table></div>
+            <div class="scroll items" tabindex="0" role="region" aria-label="\(web.text("信息项", "Items"))"><table><thead><tr>\(heads.map { "<th scope=\"col\">\($0)</th>" as HTML })</tr></thead><tbody>\(rows)</tbody></table></div><datalist id="elements">\(choices)</datalist>
             """
     }
 
@@ -88,6 +92,7 @@ enum EntryForm {
         _ form: Form,
         _ base: Schema,
         provider: OrganisationID?,
+        standards: StandardsRegistry,
         _ web: WebRequest
     ) throws -> EntryContent {
         var schema = base
@@ -108,6 +113,10 @@ enum EntryForm {
             field.indexed = form.has("f\(index)_indexed")
             field.unique = form.has("f\(index)_key") ? field.unique : false
             field.grade = Int(form["f\(index)_grade"]).flatMap(Grade.init(rawValue:)) ?? field.grade
+            field.element = TextForms.trimmed(form["f\(index)_element"])
+            if form.has("compose"), let element = standards.elements[field.element] {
+                field = standards.compose(field, from: element)
+            }
             if form.has("f\(index)_key") { schema.key.append(field.name) }
             schema.fields[index] = field
             items.append(

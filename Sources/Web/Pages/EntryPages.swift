@@ -14,7 +14,7 @@ enum EntryPages {
         Route(
             .get,
             "/console/entries/{code}",
-            .actions(["catalogue.show", "catalogue.versions", "catalogue.similar", "load.list", "open.list"]),
+            .actions(["catalogue.show", "catalogue.versions", "catalogue.similar", "load.list", "open.list", "standards.list"]),
             .console,
             zh: "条目",
             en: "Entry",
@@ -23,7 +23,7 @@ enum EntryPages {
         Route(
             .post,
             "/console/entries/{code}",
-            .actions(["catalogue.show", "catalogue.save"]),
+            .actions(["catalogue.show", "catalogue.save", "standards.list"]),
             .console,
             zh: "保存",
             en: "Save"
@@ -32,7 +32,14 @@ enum EntryPages {
             let form = try await web.form()
             let entry = try await web.perform(web.services.catalogue.show, code).entry
             guard let content = entry.content else { throw Problem.notFound(.init("目录条目", "the entry")) }
-            let changed = try EntryForm.content(form, content.schema, provider: content.provider, web)
+            let standards = try await web.perform(web.services.catalogue.standards, ())
+            let changed = try EntryForm.content(
+                form,
+                content.schema,
+                provider: content.provider,
+                standards: standards,
+                web
+            )
             _ = try await web.perform(web.services.catalogue.save, (code, changed))
             return .redirect("/console/entries/\(Entry.slug(code))")
         },
@@ -95,7 +102,8 @@ enum EntryPages {
         let similar =
             entry.stage == .none ? [] : try await web.perform(web.services.catalogue.similar, code)
         let changes = compared(entry, versions, similar, web)
-        return .page(view(entry, events, loads, openings, changes, web))
+        let standards = try await web.perform(web.services.catalogue.standards, ())
+        return .page(view(entry, events, loads, openings, changes, standards, web))
     }
 
     static func view(
@@ -104,6 +112,7 @@ enum EntryPages {
         _ loads: [Load],
         _ openings: [OpeningRequest],
         _ changes: HTML,
+        _ standards: StandardsRegistry,
         _ web: WebRequest
     ) -> HTML {
         guard let content = entry.content else { return .empty }
@@ -120,8 +129,8 @@ enum EntryPages {
             canEdit
             ? """
             <section class="card"><h2>\(web.text("编目", "Entry"))</h2><form method="post" action="\(base)" class="stack">\(Layout.csrf(web))
-            \(EntryForm.about(web, content, isNew: false))\(EntryForm.items(web, content.schema, content.items, proposals: nil))
-            <div><button>\(web.text("保存草稿", "Save the draft"))</button></div></form></section>
+            \(EntryForm.about(web, content, isNew: false))\(EntryForm.items(web, content.schema, content.items, proposals: nil, standards: standards))
+            <div class="actions"><button>\(web.text("保存草稿", "Save the draft"))</button><button name="compose" value="1" class="quiet">\(web.text("按数据元补全并保存", "Complete by elements and save"))</button></div></form></section>
             """
             : "<section class=\"card\"><h2>\(web.text("信息项", "Items"))</h2>\(readOnly(content, web))</section>"
         let uploads: HTML =
@@ -143,9 +152,21 @@ enum EntryPages {
             """
             <header class="title"><h1>\(content.name)</h1><p><code>\(entry.resource.code)</code> \(ConsolePages.stateBadge(entry, web)) <span class="muted">\(Numbers.grouped(entry.rows)) \(web.text("条", "rows"))</span> \(Layout.score(entry.score, web.language))</p>
             <p class="actions">\(uploads)\(apply)\(publicPage)</p></header>
-            \(steps(entry, base, web, may))\(findings)\(changes)\(form)\(loadTable(entry, loads, web))\(openingList(openings, web))\(history(events, web))
+            \(steps(entry, base, web, may))\(findings)\(deviations(standards.deviations(content.schema), web))\(changes)\(form)\(loadTable(entry, loads, web))\(openingList(openings, web))\(history(events, web))
             """
         )
+    }
+
+    /// Where items do not follow the data elements they name.
+    static func deviations(_ list: [StandardDeviation], _ web: WebRequest) -> HTML {
+        guard !list.isEmpty else { return .empty }
+        let rows = list.map {
+            "<tr><td><code>\($0.field)</code></td><td><a href=\"/standards/elements/\($0.element)\">\($0.element)</a></td><td>\($0.message[web.language])</td></tr>"
+                as HTML
+        }
+        let heads = [web.text("信息项", "Item"), web.text("数据元", "Element"), web.text("不符之处", "Deviation")]
+        return
+            "<section class=\"card\"><h2>\(web.text("贯标检查", "Against the standards"))</h2>\(Layout.table(heads, rows, label: web.text("贯标检查", "Against the standards")))</section>"
     }
 
     /// What a reviewer looks at: what the draft changes, what earlier versions changed, and which entries may be the same.

@@ -74,7 +74,8 @@ enum Layout {
             return isHere
                 ? "<a href=\"\(href)\" aria-current=\"page\">\(label)</a>" : "<a href=\"\(href)\">\(label)</a>"
         }
-        var links: [HTML] = [item("/", web.text("首页", "Home")), item("/search", web.text("数据目录", "Catalogue"))]
+        var links: [HTML] = [item("/", web.text("首页", "Home")), item("/search", web.text("数据目录", "Catalogue")), item("/organisations", web.text("机构", "Organisations")),
+            item("/openlist", web.text("开放清单", "Open list")), item("/standards", web.text("数据标准", "Standards"))]
         let account: HTML
         if let principal = web.principal {
             links.append(item("/console", web.text("工作台", "Console")))
@@ -113,7 +114,9 @@ enum Layout {
             ("/console/entries", web.text("目录条目", "Entries"), .catalogueRead),
             ("/console/sources", web.text("归集来源", "Sources"), .dataLoad),
             ("/console/ledger", web.text("总账本", "Ledger"), .catalogueRead),
+            ("/console/standards", web.text("标准与贯标", "Standards"), .catalogueEdit),
             ("/console/openings", web.text("开放审查", "Opening"), .catalogueRead),
+            ("/console/feedback", web.text("公众反馈", "Feedback"), .catalogueEdit),
             ("/console/accounts", web.text("账号与角色", "Accounts"), .accountsManage),
             ("/console/grants", web.text("授权", "Grants"), .grantsManage),
             ("/console/evidence", web.text("存证审计", "Evidence"), .evidenceRead),

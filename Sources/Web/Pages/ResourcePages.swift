@@ -1,3 +1,4 @@
+import Open
 import Codes
 import Basics
 import Catalogue
@@ -15,7 +16,7 @@ enum ResourcePages {
         Route(
             .get,
             "/resources/{code}",
-            .actions(["catalogue.show", "quality.show", "data.read"]),
+            .actions(["catalogue.show", "quality.show", "data.read", "feedback.answers"]),
             zh: "资源页",
             en: "Resource",
             handle: show
@@ -29,10 +30,11 @@ enum ResourcePages {
         if web.services.kernel.gate.admits(web.services.lake.read.descriptor, entry.resource, web.caller) {
             page = try? await web.perform(web.services.lake.read, RecordQuery(entry.resource.code, limit: 20))
         }
-        return .page(view(entry, cards, page, web))
+        let answers = try await web.perform(web.services.feedback.answers, entry.resource.code)
+        return .page(view(entry, cards, page, answers, web))
     }
 
-    static func view(_ entry: Entry, _ cards: [Scorecard], _ page: RecordPage?, _ web: WebRequest) -> HTML {
+    static func view(_ entry: Entry, _ cards: [Scorecard], _ page: RecordPage?, _ answers: [Feedback], _ web: WebRequest) -> HTML {
         let content = entry.published ?? entry.draft
         let resource = entry.resource
         let base = "/api/v1/resources/\(entry.slug)"
@@ -41,7 +43,7 @@ enum ResourcePages {
         let provider = web.services.kernel.gate.organisations[resource.owner]
         let map: HTML =
             hasMap
-            ? "<section class=\"card\"><h2>\(web.text("地图", "Map"))</h2><div id=\"map\" class=\"map\" data-source=\"\(base)/records.geojson?limit=5000\" role=\"img\" aria-label=\"\(web.text("数据点位分布图", "Map of positions"))\"></div><p class=\"hint\">\(web.text("最多显示 5000 个点;坐标系 CGCS2000。", "Up to 5,000 points; CGCS2000."))</p></section>"
+            ? "<section class=\"card\"><h2>\(web.text("地图", "Map"))</h2><div id=\"map\" class=\"map\" data-source=\"\(base)/records.geojson?limit=5000\" role=\"group\" aria-label=\"\(web.text("数据点位分布图", "Map of positions"))\"></div><p class=\"hint\">\(web.text("最多显示 5000 个点;坐标系 CGCS2000。", "Up to 5,000 points; CGCS2000."))</p></section>"
             : .empty
         let downloads = OutputFormat.allCases.filter { $0 != .geojson || hasMap }.map { format -> HTML in
             "<a class=\"button\" href=\"\(base)/records.\(format.rawValue)\(format == .csv ? "?bom=true" : "")\" download>\(format.rawValue.uppercased())</a>"
@@ -78,6 +80,7 @@ enum ResourcePages {
             \(map)
             <section class="card"><h2>\(web.text("信息项", "Items"))</h2>\(items(entry, page, web))</section>
             \(samples(entry, base, page, web))
+            \(FeedbackPages.section(entry, answers, web))
             </div><div>
             <section class="card"><h2>\(web.text("基本信息", "About"))</h2><dl class="facts">\(facts.map { "<div><dt>\($0.0)</dt><dd>\($0.1)</dd></div>" as HTML })</dl></section>
             <section class="card"><h2>\(web.text("数据质量", "Quality"))</h2>\(quality(cards, content, web))</section>

@@ -92,9 +92,17 @@ enum UploadPages {
             }
         }
         let entries = try await web.perform(web.services.catalogue.work, (nil, 200))
-        return .page(
-            view(web, description, selection, target, report, refusal, entries.filter { $0.resource.storage == .lake })
-        )
+        let next: HTML
+        if let target {
+            next = loadForm(web, "/console/uploads/\(description.inspection.upload.id)", selection, [target], target)
+        } else {
+            let standards = try await web.perform(web.services.catalogue.standards, ())
+            let base = "/console/uploads/\(description.inspection.upload.id)"
+            let kept = entries.filter { $0.resource.storage == .lake }
+            next =
+                "\(createForm(web, base, selection, description, standards))\(loadForm(web, base, selection, kept, nil))"
+        }
+        return .page(view(web, description, selection, target, report, refusal, next))
     }
 
     static func view(
@@ -104,7 +112,7 @@ enum UploadPages {
         _ target: Entry?,
         _ report: CheckReport?,
         _ refusal: Problem?,
-        _ entries: [Entry]
+        _ next: HTML
     ) -> HTML {
         let upload = description.inspection.upload
         let base = "/console/uploads/\(upload.id)"
@@ -126,9 +134,6 @@ enum UploadPages {
             refusal.map {
                 "<div class=\"alert\" role=\"alert\"><p>\($0.message[web.language])</p><p>\($0.hint?[web.language] ?? "")</p></div>"
             } ?? .empty
-        let next =
-            target.map { loadForm(web, base, selection, [$0], $0) }
-            ?? "\(createForm(web, base, selection, description))\(loadForm(web, base, selection, entries, nil))"
         return Layout.console(
             upload.name,
             web,
@@ -178,18 +183,22 @@ enum UploadPages {
         _ web: WebRequest,
         _ base: String,
         _ selection: Uploads.Selection,
-        _ description: Uploads.Description
+        _ description: Uploads.Description,
+        _ standards: StandardsRegistry
     ) -> HTML {
         let name =
             description.inspection.upload.name.split(separator: ".").first.map(String.init)
             ?? description.inspection.upload.name
-        let schema = description.proposal.schema
+        var schema = description.proposal.schema
+        for index in schema.fields.indices {
+            schema.fields[index].element = standards.element(for: schema.fields[index])?.id ?? ""
+        }
         let items = schema.fields.map { _ in ItemPolicy(sharing: .none) }
         return """
             <section class="card"><h2>\(web.text("新建数据资源", "Make a resource of it"))</h2>
             <form method="post" action="\(base)/create" class="stack">\(hidden(selection, web))
             \(EntryForm.about(web, EntryContent(name: name, category: "301099", provider: web.principal?.organisation ?? OrganisationID(1), summary: "", schema: schema, items: items), isNew: true))
-            \(EntryForm.items(web, schema, items, proposals: description.proposal.fields))
+            \(EntryForm.items(web, schema, items, proposals: description.proposal.fields, standards: standards))
             <div><button>\(web.text("保存草稿并加载合格行", "Save a draft and load the valid rows"))</button></div></form></section>
             """
     }
@@ -228,7 +237,14 @@ enum UploadPages {
         let form = try await web.form()
         let selection = try selected(form, web)
         let description = try await web.perform(web.services.uploads.describe, selection)
-        let content = try EntryForm.content(form, description.proposal.schema, provider: nil, web)
+        let standards = try await web.perform(web.services.catalogue.standards, ())
+        let content = try EntryForm.content(
+            form,
+            description.proposal.schema,
+            provider: nil,
+            standards: standards,
+            web
+        )
         let entry = try await web.perform(web.services.catalogue.create, (content, .lake))
         let job = try await DataAPI.load(selection, into: entry.resource.code, .replace, web)
         return .redirect("/console/jobs/\(job)")

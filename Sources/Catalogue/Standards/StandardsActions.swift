@@ -1,0 +1,73 @@
+public import Basics
+public import Kernel
+import Store
+
+extension CatalogueActions {
+    static let standardsDescriptor = ActionDescriptor(
+        "standards.list",
+        .catalogueRead,
+        .view,
+        isPublic: true,
+        zh: "查看数据标准",
+        en: "look at the standards"
+    )
+    static let saveStandardsDescriptor = ActionDescriptor(
+        "standards.save",
+        .standardsManage,
+        .write,
+        zh: "维护数据标准",
+        en: "maintain the standards"
+    )
+    static let standardDescriptors = [standardsDescriptor, saveStandardsDescriptor]
+
+    /// Everything the registry holds.
+    public var standards: Action<Void, StandardsRegistry> {
+        Action(Self.standardsDescriptor) { [catalogue] _, _ in try await catalogue.standards.registry() }
+    }
+
+    /// Saves elements, code lists and trees; every entry is then compared again. How many changed.
+    public var saveStandards: Action<[(kind: StandardKind, json: JSONValue)], Int> {
+        Action(Self.saveStandardsDescriptor) { [catalogue] items, decision in
+            guard let principal = decision.caller.principal else { return 0 }
+            let changed = try await catalogue.standards.save(items, by: principal.id)
+            decision.note("items", String(items.count))
+            decision.note("changed", String(changed))
+            if changed > 0 { try await catalogue.compareAll() }
+            return changed
+        }
+    }
+}
+
+extension Catalogue {
+    /// Counts, for every entry, the fields that name an element and those that follow it: after the standards changed.
+    func compareAll() async throws {
+        let registry = try await standards.registry()
+        var last: Int64 = 0
+        while true {
+            let from = last
+            let rows = try await kernel.databases.control.read { db in
+                try db.rows(
+                    "SELECT resource, coalesce(published, draft) FROM entries WHERE resource > ? ORDER BY resource LIMIT 500",
+                    [.integer(from)]
+                )
+            }
+            guard let end = rows.last?.integer(0) else { break }
+            last = end
+            let counts = try rows.map { row in
+                (row.integer(0), registry.conformance(try EntryContent(JSONValue(text: row.text(1))).schema))
+            }
+            try await kernel.databases.control.write { db in
+                for (id, count) in counts {
+                    try db.execute(
+                        "UPDATE entries SET bound = ?, conforming = ? WHERE resource = ? AND (bound <> ? OR conforming <> ?)",
+                        [
+                            .integer(count.bound), .integer(count.conforming), .integer(id), .integer(count.bound),
+                            .integer(count.conforming),
+                        ]
+                    )
+                }
+            }
+        }
+        try await index.reload()
+    }
+}
