@@ -477,6 +477,21 @@ public final class Catalogue: Sendable {
         }
     }
 
+    /// Drafts whose last event is a return, with its note.
+    func returned(owners: Set<OrganisationID>?, limit: Int) async throws -> [(entry: Entry, note: String)] {
+        if owners?.isEmpty == true { return [] }
+        let own = owners.map { " AND r.owner IN (\($0.map { String($0.raw) }.sorted().joined(separator: ",")))" } ?? ""
+        return try await kernel.databases.control.read { db in
+            try db.rows(
+                """
+                SELECT \(Catalogue.columns), v.note FROM entries e JOIN resources r ON r.id = e.resource
+                JOIN entry_events v ON v.id = (SELECT max(id) FROM entry_events l WHERE l.resource = e.resource AND l.what <> 'saved')
+                WHERE e.stage = 'draft' AND v.what = 'returned'\(own) ORDER BY e.changed_at DESC LIMIT \(limit)
+                """
+            ).map { (try Catalogue.read($0), $0.text(22)) }
+        }
+    }
+
     /// Entries of owners and stages, newest change first.
     func work(owners: Set<OrganisationID>?, stage: EntryStage?, limit: Int) async throws -> [Entry] {
         var conditions: [String] = []

@@ -74,6 +74,22 @@ public struct CatalogueActions: Sendable {
         en: "withdraw an entry"
     )
 
+    static let returnedDescriptor = ActionDescriptor(
+        "catalogue.returned",
+        .catalogueEdit,
+        .view,
+        zh: "被退回的条目",
+        en: "entries that were returned"
+    )
+
+    /// Drafts that a reviewer returned, with the reason, the latest first.
+    public var returned: Action<Int, [(entry: Entry, note: String)]> {
+        Action(Self.returnedDescriptor) { [catalogue] limit, decision in
+            let owners = catalogue.kernel.gate.ownersReached(by: decision.caller, with: .catalogueEdit)
+            return try await catalogue.returned(owners: owners, limit: max(1, min(limit, 100)))
+        }
+    }
+
     static let listDescriptor = ActionDescriptor(
         "catalogue.list",
         .catalogueRead,
@@ -112,7 +128,7 @@ public struct CatalogueActions: Sendable {
     )
 
     public static let descriptors = standardDescriptors + [
-        listDescriptor, ledgerDescriptor, versionsDescriptor, similarDescriptor, importDescriptor, exportDescriptor,
+        listDescriptor, returnedDescriptor, ledgerDescriptor, versionsDescriptor, similarDescriptor, importDescriptor, exportDescriptor,
         searchDescriptor, showDescriptor, workDescriptor, createDescriptor, saveDescriptor, submitDescriptor,
         departmentDescriptor,
         authorityDescriptor, withdrawDescriptor,

@@ -26,6 +26,10 @@ public struct EntryListQuery: Sendable {
     public var isLate: Bool
     /// Published without data.
     public var isUnattached: Bool
+    /// With data whose mark is below ``poorBelow``.
+    public var isPoor: Bool
+    /// The mark below which data is to be corrected.
+    public static let poorBelow: Double = 98
     /// With items that do not follow the data element they name.
     public var isDeviating: Bool
     public var order: Order
@@ -41,6 +45,7 @@ public struct EntryListQuery: Sendable {
         isLate: Bool = false,
         isUnattached: Bool = false,
         isDeviating: Bool = false,
+        isPoor: Bool = false,
         order: Order = .changed,
         offset: Int = 0,
         limit: Int = 50
@@ -53,6 +58,7 @@ public struct EntryListQuery: Sendable {
         self.isLate = isLate
         self.isUnattached = isUnattached
         self.isDeviating = isDeviating
+        self.isPoor = isPoor
         self.order = order
         self.offset = max(0, offset)
         self.limit = max(1, min(limit, 1000))
@@ -88,6 +94,7 @@ extension SearchIndex {
                     && (query.state.map { $0 == row.state } ?? true)
                     && (categories.map { $0[Int(row.category)] } ?? true)
                     && (!query.isUnattached || row.isPublished && row.dataAt == 0)
+                    && (!query.isPoor || Double(row.score) < EntryListQuery.poorBelow)
                     && (!query.isDeviating || row.conforming < row.bound)
                     && (!query.isLate || row.isLate(state, now))
             }

@@ -48,6 +48,24 @@ public struct NodeSettings: Sendable {
     }
 }
 
+extension NodeSettings {
+    /// For the settings page.
+    var described: [(name: String, title: LocalizedText, value: String)] {
+        [
+            ("TONGQU_DATA", .init("数据目录", "data directory"), folder.path),
+            ("TONGQU_PUBLIC_ONLY", .init("只对公众", "public only"), isPublicOnly ? "true" : "false"),
+            ("TONGQU_SECURE", .init("仅经 TLS 的 Cookie", "cookies over TLS only"), isSecure ? "true" : "false"),
+            ("TONGQU_BACKUP_FOLDER", .init("备份目录", "folder of backups"), safekeeping.folder.path),
+            ("TONGQU_BACKUP_HOURS", .init("备份间隔(小时)", "hours between backups"), String(safekeeping.hours)),
+            ("TONGQU_BACKUP_KEEP", .init("保留备份数", "backups kept"), String(safekeeping.keep)),
+            (
+                "TONGQU_DROP_FOLDERS", .init("可归集的本机目录", "folders that may be collected from"),
+                dropFolders.map(\.path).joined(separator: ":")
+            ),
+        ]
+    }
+}
+
 /// A node: every part of it, wired together in one place.
 public final class Node: Sendable {
     public let kernel: Kernel
@@ -139,6 +157,7 @@ public final class Node: Sendable {
             temporaryFolder: temporary.path
         )
         if let title = settings.title { web.title = title }
+        web.described = settings.described
         services = Services(
             kernel: kernel,
             catalogue: CatalogueActions(catalogue),

@@ -8,7 +8,7 @@ import Store
 public struct Administration: Sendable {
     let kernel: Kernel
 
-    public static let descriptors: [ActionDescriptor] = [
+    public static let descriptors: [ActionDescriptor] = viewDescriptors + nodeDescriptors + [
         signInDescriptor, signOutDescriptor, backUpDescriptor, backupsDescriptor, changePasswordDescriptor,
         accountsDescriptor, createAccountDescriptor,
         setRolesDescriptor,
@@ -403,6 +403,14 @@ public struct Administration: Sendable {
 
     public var createOrganisation: Action<Organisation, OrganisationID> {
         Action(Self.organisationDescriptor) { [kernel] input, decision in
+            try Self.checkOrganisation(
+                name: input.name,
+                creditCode: input.creditCode,
+                division: input.division
+            )
+            if let parent = input.parent, kernel.gate.organisations[parent] == nil {
+                throw Problem.notFound(.init("上级机构", "the organisation above"))
+            }
             let values: [SQLValue] = [
                 .text(input.name), .text(input.creditCode), SQLValue(input.parent?.raw), .text(input.division),
                 .text(input.level.rawValue),

@@ -127,6 +127,8 @@ public final class Kernel: Sendable {
                 "UPDATE grants SET permissions = permissions || ',source.manage,standards.manage' WHERE grantee_kind = 'role' AND grantee = 'steward' AND purpose = '数据治理'"
             ]
         ),
+        Migration("kernel/006-jobs-by-resource", ["CREATE INDEX jobs_resource ON jobs (resource, state)"]),
+        Administration.viewsMigration,
     ]
 
     // MARK: Resources

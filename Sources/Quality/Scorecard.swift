@@ -178,7 +178,7 @@ public final class QualityStore: Sendable {
         en: "show quality"
     )
 
-    public static let descriptors = [showDescriptor]
+    public static let descriptors = [showDescriptor, departmentDescriptor]
 
     /// The latest scorecards of a resource, newest first.
     public var show: Action<(code: String, limit: Int), [Scorecard]> {

@@ -62,6 +62,8 @@ public struct WebSettings: Sendable {
     public var temporaryFolder: String
     /// The name of the node on its pages.
     public var title: LocalizedText
+    /// What the node was started with, for its settings page: names as in the documentation, no secrets.
+    public var described: [(name: String, title: LocalizedText, value: String)] = []
 
     public init(
         isPublicOnly: Bool = false,

@@ -22,7 +22,7 @@ for (const canvas of document.querySelectorAll("canvas[data-marks]")) {
       type: "line",
       data: {
         labels: marks.map((mark) => mark.label),
-        datasets: [{ data: marks.map((mark) => mark.total), borderColor: color("--accent"), backgroundColor: color("--accent"), tension: 0.2, pointRadius: 3 }],
+        datasets: [{ data: marks.map((mark) => mark.total), borderColor: color("--accent"), backgroundColor: color("--accent"), tension: 0.2, pointRadius: 3, clip: false }],
       },
       options: {
         animation: false,

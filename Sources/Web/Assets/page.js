@@ -36,3 +36,26 @@ for (const all of document.querySelectorAll("[data-all]")) {
     for (const box of boxes) box.checked = event.target.checked;
   });
 }
+
+// Tables by keyboard: rows with the arrows or j and k, Enter opens, x chooses, / goes to the search field.
+for (const holder of document.querySelectorAll("[data-keys]")) {
+  const rows = [...holder.querySelectorAll("tbody tr")];
+  let at = -1;
+  const go = (step) => {
+    at = Math.max(0, Math.min(rows.length - 1, at + step));
+    for (const row of rows) row.classList.remove("here");
+    rows[at].classList.add("here");
+    rows[at].querySelector("a")?.focus();
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
+    const acts = {
+      j: () => go(1), ArrowDown: () => go(1), k: () => go(-1), ArrowUp: () => go(-1),
+      x: () => rows[at]?.querySelector("input[type=checkbox]")?.click(),
+      "/": () => document.querySelector("form.filters input[type=search]")?.focus(),
+    };
+    if (!rows.length || !acts[event.key]) return;
+    event.preventDefault();
+    acts[event.key]();
+  });
+}

@@ -84,8 +84,12 @@ enum AdministrationPages {
         let list = try await web.perform(web.services.administration.accounts, ())
         let organisations = web.services.kernel.gate.organisations
         let rows = list.map { account -> HTML in
-            let toggle: HTML = """
-                <form method="post" action="/console/accounts/\(account.id.raw)/active" class="inline">\(Layout.csrf(web))<input type="hidden" name="active" value="\(account.isActive ? "false" : "true")"><button class="quiet">\(account.isActive ? web.text("停用", "Disable") : web.text("启用", "Enable"))</button></form>
+            let isOwn = account.id == web.principal?.id || account.kind == .service
+            let toggle: HTML =
+                isOwn
+                ? .empty
+                : """
+                <form method="post" action="/console/accounts/\(account.id.raw)/active" class="inline">\(Layout.csrf(web))<input type="hidden" name="active" value="\(account.isActive ? "false" : "true")"><button class="\(account.isActive ? "danger" : "quiet")">\(account.isActive ? web.text("停用", "Disable") : web.text("启用", "Enable"))</button></form>
                 """
             return
                 "<tr><td>\(account.login)</td><td>\(account.name)</td><td>\(organisations[account.organisation]?.name ?? "")</td><td>\(account.roles.sorted { $0.rawValue < $1.rawValue }.map { Layout.badge($0.title[web.language]) })</td><td>\(account.isActive ? Layout.badge(web.text("启用", "active"), "good") : Layout.badge(web.text("停用", "disabled"), "poor"))</td><td>\(toggle)</td></tr>"
@@ -113,7 +117,7 @@ enum AdministrationPages {
         _ = try ConsolePages.signedIn(web)
         let list = try await web.perform(web.services.administration.grants, ())
         let rows = list.map { grant -> HTML in
-            "<tr><td>\(grant.id)</td><td>\(AdministrationAPI.title(grant.grantee))</td><td>\(grant.permissions.sorted { $0.rawValue < $1.rawValue }.map { Layout.badge($0.title[web.language]) })</td><td>\(AdministrationAPI.title(grant.scope))</td><td>\(grant.fields.map { $0.sorted().joined(separator: ", ") } ?? web.text("全部", "all"))</td><td>\(grant.rows ?? web.text("全部", "all"))</td><td>\(grant.purpose)</td><td>\(Layout.day(grant.until))</td></tr>"
+            "<tr><td>\(grant.id)</td><td>\(Words.title(grant.grantee, web))<br><code>\(AdministrationAPI.title(grant.grantee))</code></td><td>\(grant.permissions.sorted { $0.rawValue < $1.rawValue }.map { Layout.badge($0.title[web.language]) })</td><td>\(Words.title(grant.scope)[web.language])<br><code>\(AdministrationAPI.title(grant.scope))</code></td><td>\(grant.fields.map { $0.sorted().joined(separator: ", ") } ?? web.text("全部", "all"))</td><td>\(grant.rows ?? web.text("全部", "all"))</td><td>\(grant.purpose)</td><td>\(Layout.day(grant.until))</td></tr>"
         }
         let heads = [
             web.text("编号", "Id"), web.text("被授权者", "Grantee"), web.text("权限", "Permissions"), web.text("范围", "Scope"),
@@ -147,14 +151,14 @@ enum AdministrationPages {
                     ?? "<p class=\"good-text\" role=\"status\">\(web.text("存证链完整:\(verdict.records) 条记录、\(verdict.intervals) 个已封存区间全部验证通过,\(verdict.unsealed) 条待封存。", "The chain is sound: \(verdict.records) records and \(verdict.intervals) sealed intervals verified, \(verdict.unsealed) not sealed yet."))</p>"
             } ?? .empty
         let lines = rows.map { row -> HTML in
-            "<tr><td class=\"number\">\(row.sequence)</td><td>\(CivilTime.minute(row.at))</td><td>\(row.actor)</td><td>\(Words.actions[row.action]?[web.language] ?? row.action)<br><code>\(row.action)</code></td><td>\(row.resource)</td><td>\(Layout.badge(Words.outcome(row.outcome, web.language), row.outcome == "denied" ? "poor" : row.outcome == "failed" ? "fair" : "good"))</td><td><code title=\"\(row.hash)\">\(String(row.hash.prefix(12)))…</code></td></tr>"
+            "<tr><td class=\"number\">\(row.sequence)</td><td>\(CivilTime.minute(row.at))</td><td>\(row.actor)</td><td>\(Words.action(row.action, web.language))<br><code>\(row.action)</code></td><td>\(row.resource)</td><td>\(Layout.badge(Words.outcome(row.outcome, web.language), row.outcome == "denied" ? "poor" : row.outcome == "failed" ? "fair" : "good"))</td><td><code title=\"\(row.hash)\">\(String(row.hash.prefix(12)))…</code></td></tr>"
         }
         let older: HTML =
             rows.count == 50
             ? "<p class=\"pager\"><a href=\"/console/evidence?before=\(rows.last?.sequence ?? 0)\" rel=\"next\">\(web.text("更早", "Older"))</a></p>"
             : .empty
         let heads = [
-            "#", web.text("时间", "Time"), web.text("主体", "Actor"), web.text("操作", "Action"), web.text("资源", "Resource"),
+            "##", web.text("时间", "Time"), web.text("主体", "Actor"), web.text("操作", "Action"), web.text("资源", "Resource"),
             web.text("结果", "Outcome"), web.text("摘要", "Hash"),
         ]
         return Layout.console(
@@ -164,7 +168,7 @@ enum AdministrationPages {
             <header class="title"><h1>\(web.text("存证审计", "Evidence"))</h1><p class="muted">\(web.text("每个决定一条记录,SM3 串链,区间以 SM2 签名封存。", "One record per decision, chained with SM3; intervals are sealed with an SM2 signature."))</p></header>
             <section class="card"><form method="post" action="/console/evidence/verify" class="inline">\(Layout.csrf(web))<button>\(web.text("验证整条链", "Verify the whole chain"))</button></form>\(answer)
             <form method="get" action="/console/evidence" class="row">\(Layout.field(web.text("资源代码", "Resource"), "<input name=\"resource\" value=\"\(web.query("resource") ?? "")\">"))\(Layout.field(web.text("主体", "Actor"), "<input name=\"actor\" value=\"\(web.query("actor") ?? "")\" placeholder=\"person:3\">"))<button class="quiet">\(web.text("筛选", "Filter"))</button></form>
-            <div class="scroll" tabindex="0" role="region" aria-label="\(web.text("存证记录", "Records"))"><table><thead><tr>\(heads.map { "<th scope=\"col\">\($0)</th>" as HTML })</tr></thead><tbody>\(lines)</tbody></table></div>\(older)</section>
+            <div class="scroll" tabindex="0" role="region" aria-label="\(web.text("存证记录", "Records"))"><table><thead><tr>\(heads.map(Layout.head))</tr></thead><tbody>\(lines)</tbody></table></div>\(older)</section>
             """
         )
     }

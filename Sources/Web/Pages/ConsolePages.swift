@@ -12,7 +12,7 @@ enum ConsolePages {
         Route(
             .get,
             "/console",
-            .actions(["catalogue.work", "open.list", "job.list_own", "source.troubled"]),
+            .actions(["catalogue.work", "catalogue.returned", "catalogue.list", "open.list", "job.list_own", "source.troubled", "feedback.list"]),
             .console,
             zh: "我的工作",
             en: "My work",
@@ -41,81 +41,141 @@ enum ConsolePages {
         let principal = try signedIn(web)
         let gate = web.services.kernel.gate
         var sections: [HTML] = []
+        var figures: [HTML] = []
+        func figure(_ label: String, _ count: Int, _ link: String, _ style: String = "") {
+            let kind = count > 0 ? style : ""
+            figures.append(
+                "<div class=\"\(kind)\"><dt>\(label)</dt><dd><a href=\"\(link)\">\(count)</a></dd></div>"
+            )
+        }
+        func section(_ title: String, _ count: Int, _ hint: String, _ style: String = "fair", _ body: HTML) {
+            let help: HTML = hint.isEmpty ? .empty : "<p class=\"hint\">\(hint)</p>"
+            sections.append(
+                "<section class=\"card\"><h2>\(title) \(Layout.badge(String(count), style))</h2>\(help)\(body)</section>"
+            )
+        }
         func list(_ title: String, _ stage: EntryStage, _ hint: String) async throws {
             let entries = try await web.perform(web.services.catalogue.work, (stage, 20))
-            guard !entries.isEmpty else { return }
-            sections.append(
-                "<section class=\"card\"><h2>\(title) \(Layout.badge(String(entries.count)))</h2><p class=\"hint\">\(hint)</p>\(table(entries, web))</section>"
-            )
+            figure(title, entries.count, "/console/entries?stage=\(stage.rawValue)", "fair")
+            if !entries.isEmpty { section(title, entries.count, hint, "fair", table(entries, web)) }
         }
         let troubled = try await web.perform(web.services.sources.trouble, ())
         if !troubled.isEmpty {
             let items = troubled.map {
-                "<li><a href=\"/console/sources/\($0.id)\">\($0.name)</a> \(SourcePages.state($0, web)) <span class=\"muted\">\($0.code)</span></li>"
+                "<li><a href=\"/console/sources/\($0.id)\">\($0.name)</a> \(SourcePages.state($0, web)) <code>\($0.code)</code></li>"
                     as HTML
             }
-            sections.append(
-                "<section class=\"card\"><h2>\(web.text("归集异常", "Sources in trouble")) \(Layout.badge(String(troubled.count), "poor"))</h2><p class=\"hint\">\(web.text("您是这些来源的责任人。", "You answer for these sources."))</p><ul>\(items)</ul></section>"
-            )
+            let hint = web.text("您是这些来源的责任人。", "You answer for these sources.")
+            section(web.text("归集异常", "Sources in trouble"), troubled.count, hint, "poor", "<ul>\(items)</ul>")
         }
         if gate.holds(.catalogueReviewDepartment, web.caller) {
-            try await list(
-                web.text("待部门审核", "For department review"),
-                .department,
-                web.text("请核对信息项、共享类型与提供方。", "Check items, sharing types and the provider.")
-            )
+            let hint = web.text("请核对信息项、共享类型与提供方。", "Check items, sharing types and the provider.")
+            try await list(web.text("待部门审核", "For department review"), .department, hint)
         }
         if gate.holds(.catalogueReviewAuthority, web.caller) {
-            try await list(
-                web.text("待主管部门审核", "For authority review"),
-                .authority,
-                web.text("通过后条目即发布。", "An approved entry is published.")
-            )
+            let hint = web.text("通过后条目即发布。", "An approved entry is published.")
+            try await list(web.text("待主管部门审核", "For authority review"), .authority, hint)
         }
+        try await openings(web, section)
         if gate.holds(.catalogueEdit, web.caller) {
-            try await list(web.text("编目中", "Drafts"), .draft, web.text("补齐后提交审核。", "Complete them and submit."))
-        }
-        if gate.holds(.catalogueRead, web.caller) {
-            let stages: [OpeningRequest.Stage] =
-                (gate.holds(.openReviewSecrecy, web.caller) ? [.secrecy] : [])
-                + (gate.holds(.openReviewAuthority, web.caller) ? [.authority] : [])
-            for stage in stages {
-                let requests = try await web.perform(web.services.opening.list, (stage, nil))
-                guard !requests.isEmpty else { continue }
-                let items = requests.map {
-                    "<li><a href=\"/console/openings/\($0.id)\">\($0.name)</a> <span class=\"muted\">\(Layout.day($0.at))</span></li>"
+            let returned = try await web.perform(web.services.catalogue.returned, 20)
+            if !returned.isEmpty {
+                let items = returned.map {
+                    "<li><a href=\"/console/entries/\($0.entry.slug)\">\($0.entry.content?.name ?? "")</a><br><span class=\"muted\">\($0.note)</span></li>"
                         as HTML
                 }
-                sections.append(
-                    "<section class=\"card\"><h2>\(web.text("开放申请", "Opening")):\(stage.title[web.language])</h2><ul>\(items)</ul></section>"
-                )
+                let hint = web.text("按审核意见改正后再提交。", "Correct them as the reviewer says, then submit.")
+                section(web.text("退回待改", "Returned to you"), returned.count, hint, "poor", "<ul>\(items)</ul>")
             }
-        }
-        let jobs = try await web.perform(web.services.administration.ownJobs, 8)
-        if !jobs.isEmpty {
-            let items = jobs.map { job -> HTML in
-                "<li><a href=\"/console/jobs/\(job.id)\">\(web.text("加载任务", "Load job")) \(job.id)</a> \(Layout.badge(Words.title(job.state)[web.language], job.state == .failed ? "poor" : job.state == .done ? "good" : "")) <span class=\"muted\">\(job.resource) · \(CivilTime.minute(job.createdAt))</span></li>"
-            }
-            sections.append(
-                "<section class=\"card\"><h2>\(web.text("我的任务", "My jobs"))</h2><ul>\(items)</ul></section>"
+            try await list(
+                web.text("编目中", "Drafts"),
+                .draft,
+                web.text("补齐后提交审核。", "Complete them and submit.")
             )
+            try await data(web, figure, section)
         }
-        if sections.isEmpty {
-            let upload: HTML =
-                gate.holds(.dataLoad, web.caller)
-                ? "<a class=\"button\" href=\"/console/upload\">\(web.text("上传第一个文件", "Upload a first file"))</a>"
-                : .empty
-            sections.append(Layout.empty(web.text("没有待办事项。", "Nothing awaits you."), upload))
-        }
+        try await jobs(web, section)
+        if sections.isEmpty { sections.append(Layout.empty(web.text("没有待办事项。", "Nothing awaits you."))) }
         let roles = principal.roles.map { Layout.badge($0.title[web.language]) }
         let organisation = gate.organisations[principal.organisation]?.name ?? ""
+        let summary: HTML = figures.isEmpty ? .empty : "<dl class=\"figures\">\(figures)</dl>"
         return .page(
             Layout.console(
                 web.text("我的工作", "My work"),
                 web,
-                "<header class=\"title\"><h1>\(principal.name)</h1><p class=\"muted\">\(organisation) \(roles)</p></header>\(sections)"
+                "<header class=\"title\"><h1>\(web.text("我的工作", "My work"))</h1><p class=\"muted\">\(principal.name) · \(organisation) \(roles)</p></header>\(summary)\(shortcuts(web))\(sections)"
             )
         )
+    }
+
+    private typealias Section = (String, Int, String, String, HTML) -> Void
+
+    private static func openings(_ web: WebRequest, _ section: Section) async throws {
+        let gate = web.services.kernel.gate
+        guard gate.holds(.catalogueRead, web.caller) else { return }
+        let stages: [OpeningRequest.Stage] =
+            (gate.holds(.openReviewSecrecy, web.caller) ? [.secrecy] : [])
+            + (gate.holds(.openReviewAuthority, web.caller) ? [.authority] : [])
+        for stage in stages {
+            let requests = try await web.perform(web.services.opening.list, (stage, nil))
+            guard !requests.isEmpty else { continue }
+            let items = requests.map {
+                "<li><a href=\"/console/openings/\($0.id)\">\($0.name)</a> <span class=\"muted\">\(Layout.day($0.at))</span></li>"
+                    as HTML
+            }
+            let title = web.text("开放申请", "Opening") + ":" + stage.title[web.language]
+            section(title, requests.count, "", "fair", "<ul>\(items)</ul>")
+        }
+    }
+
+    /// What is overdue, what is poor, what the public asked.
+    private static func data(
+        _ web: WebRequest,
+        _ figure: (String, Int, String, String) -> Void,
+        _ section: Section
+    ) async throws {
+        let list = web.services.catalogue.list
+        let late = try await web.perform(list, EntryListQuery(isLate: true, order: .data, limit: 10))
+        figure(web.text("逾期未更新", "Overdue"), late.total, "/console/entries?late=true&order=data", "poor")
+        if late.total > 0 {
+            let hint = web.text("已超过承诺的更新周期。", "Past the frequency that was promised.")
+            section(web.text("逾期未更新", "Overdue"), late.total, hint, "poor", table(late.entries, web))
+        }
+        let poor = try await web.perform(list, EntryListQuery(isPoor: true, order: .score, limit: 10))
+        figure(web.text("质量待改正", "To correct"), poor.total, "/console/entries?poor=true&order=score", "poor")
+        if poor.total > 0 {
+            let hint = web.text("质量分低于 \(Int(EntryListQuery.poorBelow))。打开条目可下载问题数据,改正后重新上传。", "Marks below \(Int(EntryListQuery.poorBelow)). An entry lets you download its bad rows and load them again.")
+            section(web.text("质量待改正", "To correct"), poor.total, hint, "fair", table(poor.entries, web))
+        }
+        let remarks = try await web.perform(web.services.feedback.listed, (true, 20))
+        figure(web.text("待答复反馈", "Feedback to answer"), remarks.count, "/console/feedback", "fair")
+    }
+
+    private static func jobs(_ web: WebRequest, _ section: Section) async throws {
+        let jobs = try await web.perform(web.services.administration.ownJobs, 5)
+        guard !jobs.isEmpty else { return }
+        let items = jobs.map { job -> HTML in
+            "<li><a href=\"/console/jobs/\(job.id)\">\(Words.kind(job.kind, web.language)) \(job.id)</a> \(Layout.badge(Words.title(job.state)[web.language], job.state == .failed ? "poor" : job.state == .done ? "good" : "")) <span class=\"muted\">\(job.resource) · \(CivilTime.minute(job.createdAt))</span></li>"
+        }
+        section(web.text("我的任务", "My jobs"), jobs.count, "", "", "<ul>\(items)</ul>")
+    }
+
+    /// What a person of these rights mostly comes for.
+    private static func shortcuts(_ web: WebRequest) -> HTML {
+        let all: [(String, String, Permission)] = [
+            ("/console/upload", web.text("上传数据", "Upload data"), .dataLoad),
+            ("/console/import", web.text("导入目录工作簿", "Import a workbook"), .catalogueEdit),
+            ("/console/quality", web.text("部门质量", "Quality"), .catalogueRead),
+            ("/console/ledger", web.text("总账本", "Ledger"), .catalogueRead),
+            ("/console/accounts", web.text("账号与角色", "Accounts"), .accountsManage),
+            ("/console/grants", web.text("授权", "Grants"), .grantsManage),
+            ("/console/evidence", web.text("验证存证", "Verify evidence"), .evidenceRead),
+            ("/console/backups", web.text("备份与演练", "Backups"), .systemManage),
+        ]
+        let links = all.filter { web.services.kernel.gate.holds($0.2, web.caller) }.map {
+            "<a class=\"theme\" href=\"\($0.0)\"><span>\($0.1)</span></a>" as HTML
+        }
+        return "<div class=\"themes\">\(links)</div>"
     }
 
     static func table(_ entries: [Entry], _ web: WebRequest) -> HTML {

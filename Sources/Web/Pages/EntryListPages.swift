@@ -10,7 +10,7 @@ import Tabular
 /// The entries in the console: filters, order, many at once, and the workbook in and out.
 enum EntryListPages {
     static let routes: [Route] = [
-        Route(.get, "/console/entries", .actions(["catalogue.list"]), .console, zh: "目录条目", en: "Entries") { web in
+        Route(.get, "/console/entries", .actions(["catalogue.list", "view.list"]), .console, zh: "目录条目", en: "Entries") { web in
             _ = try ConsolePages.signedIn(web)
             return .page(try await list(web, results: nil))
         },
@@ -70,6 +70,7 @@ enum EntryListPages {
     static func list(_ web: WebRequest, results: [EntriesAPI.StepResult]?) async throws -> HTML {
         let query = EntriesAPI.query(web)
         let found = try await web.perform(web.services.catalogue.list, query)
+        let views = try await web.perform(web.services.administration.views, "entries")
         let gate = web.services.kernel.gate
         var steps: [(String, String)] = []
         if gate.holds(.catalogueEdit, web.caller) { steps.append(("submit", web.text("提交审核", "Submit"))) }
@@ -109,7 +110,7 @@ enum EntryListPages {
             """
             <header class="title"><h1>\(web.text("目录条目", "Entries"))</h1>
             <p class="actions"><a class="button quiet" href="/api/v1/entries.xlsx?\(parameters)">\(web.text("导出工作簿", "Export a workbook"))</a>\(gate.holds(.catalogueEdit, web.caller) ? "<a class=\"button quiet\" href=\"/console/import\">\(web.text("导入工作簿", "Import a workbook"))</a>" as HTML : .empty)</p></header>
-            \(outcome(results, web))\(filters(query, web))
+            \(outcome(results, web))\(saved(views, web))\(filters(query, web))
             <section class="card"><p class="muted" role="status">\(web.text("共 \(Numbers.grouped(Int64(found.total))) 条", "\(Numbers.grouped(Int64(found.total))) entries"))</p>\(bulk)\(pager(query, found.total, web))</section>
             """
         )
@@ -117,7 +118,7 @@ enum EntryListPages {
 
     /// The filters of the address, without the place, for links that keep them.
     static func parameters(_ web: WebRequest, without dropped: Set<String> = ["offset"]) -> String {
-        ["q", "provider", "category", "stage", "state", "late", "unattached", "deviating", "order", "limit"].filter {
+        ["q", "provider", "category", "stage", "state", "late", "unattached", "deviating", "poor", "order", "limit"].filter {
             !dropped.contains($0)
         }.compactMap { name in web.query(name).map { "\(name)=\($0.addingPercentEncoding())" } }.joined(separator: "&")
     }
@@ -150,9 +151,28 @@ enum EntryListPages {
             \(Layout.field(web.text("发布状态", "State"), Layout.select("state", [("", every)] + states, query.state?.rawValue ?? "")))
             \(Layout.field(web.text("排序", "Order"), Layout.select("order", orders, query.order.rawValue)))
             \(Layout.field(web.text("每页", "Per page"), Layout.select("limit", ["50", "200", "1000"].map { ($0, $0) }, String(query.limit))))
-            <div class="checks">\(box("late", query.isLate, web.text("断更", "overdue")))\(box("unattached", query.isUnattached, web.text("未挂接", "without data")))\(box("deviating", query.isDeviating, web.text("不符数据元", "deviating")))</div>
+            <div class="checks">\(box("late", query.isLate, web.text("断更", "overdue")))\(box("unattached", query.isUnattached, web.text("未挂接", "without data")))\(box("poor", query.isPoor, web.text("质量待改正", "poor quality")))\(box("deviating", query.isDeviating, web.text("不符数据元", "deviating")))</div>
             <div class="actions"><button>\(web.text("筛选", "Filter"))</button><a href="/console/entries">\(web.text("清除", "Clear"))</a></div></form>
             """
+    }
+
+    /// The views that somebody keeps, and a way to keep this one.
+    static func saved(_ views: [SavedView], _ web: WebRequest) -> HTML {
+        let here = parameters(web)
+        let links = views.map { view -> HTML in
+            let isHere: HTML = view.query == here ? " aria-current=\"true\"" : .empty
+            let remove: HTML =
+                view.query == here
+                ? "<form method=\"post\" action=\"/console/views\" class=\"inline\">\(Layout.csrf(web))<input type=\"hidden\" name=\"name\" value=\"\(view.name)\"><button name=\"act\" value=\"remove\" class=\"link\">\(web.text("删除视图", "Remove the view"))</button></form>"
+                : .empty
+            return "<a href=\"/console/entries?\(view.query)\"\(isHere)>\(view.name)</a>\(remove)"
+        }
+        let keep: HTML =
+            here.isEmpty || views.contains { $0.query == here }
+            ? .empty
+            : "<form method=\"post\" action=\"/console/views\" class=\"inline\">\(Layout.csrf(web))<input type=\"hidden\" name=\"query\" value=\"\(here)\"><input name=\"name\" required maxlength=\"30\" size=\"12\" aria-label=\"\(web.text("视图名称", "View's name"))\" placeholder=\"\(web.text("视图名称", "View's name"))\"> <button class=\"quiet\">\(web.text("保存为视图", "Save as a view"))</button></form>"
+        guard !links.isEmpty || !keep.text.isEmpty else { return .empty }
+        return "<nav class=\"tabs views\" aria-label=\"\(web.text("我的视图", "My views"))\">\(links)\(keep)</nav>"
     }
 
     static func rows(_ entries: [Entry], _ query: EntryListQuery, selectable: Bool, _ web: WebRequest) -> HTML {
@@ -178,7 +198,7 @@ enum EntryListPages {
             ? "<label class=\"check\" data-all hidden><input type=\"checkbox\"><span>\(web.text("选择本页全部", "Choose all on this page"))</span></label>"
             : .empty
         if selectable { heads.insert(web.text("选", "✓"), at: 0) }
-        return "\(all)\(Layout.table(heads, rows, label: web.text("目录条目", "Entries")))"
+        return "\(all)<div data-keys>\(Layout.table(heads, rows, label: web.text("目录条目", "Entries")))</div><p class=\"hint keys\">\(web.text("键盘:↑ ↓ 或 j k 移动,Enter 打开,x 选择,/ 检索。", "Keys: ↑ ↓ or j k move, Enter opens, x chooses, / searches."))</p>"
     }
 
     static func pager(_ query: EntryListQuery, _ total: Int, _ web: WebRequest) -> HTML {

@@ -113,15 +113,18 @@ enum Layout {
             ("/console", web.text("我的工作", "My work"), nil), ("/console/upload", web.text("上传数据", "Upload"), .dataLoad),
             ("/console/entries", web.text("目录条目", "Entries"), .catalogueRead),
             ("/console/sources", web.text("归集来源", "Sources"), .dataLoad),
+            ("/console/quality", web.text("部门质量", "Quality"), .catalogueRead),
             ("/console/ledger", web.text("总账本", "Ledger"), .catalogueRead),
             ("/console/standards", web.text("标准与贯标", "Standards"), .catalogueEdit),
             ("/console/openings", web.text("开放审查", "Opening"), .catalogueRead),
             ("/console/feedback", web.text("公众反馈", "Feedback"), .catalogueEdit),
+            ("/console/organisations", web.text("机构与人员", "Organisations"), .accountsManage),
             ("/console/accounts", web.text("账号与角色", "Accounts"), .accountsManage),
             ("/console/grants", web.text("授权", "Grants"), .grantsManage),
             ("/console/evidence", web.text("存证审计", "Evidence"), .evidenceRead),
             ("/console/jobs", web.text("任务", "Jobs"), .systemManage),
             ("/console/backups", web.text("备份与演练", "Backups"), .systemManage),
+            ("/console/settings", web.text("设置", "Settings"), .systemManage),
         ]
         let links = all.compactMap { href, label, permission -> HTML? in
             if let permission, !gate.holds(permission, web.caller) { return nil }
@@ -154,15 +157,16 @@ enum Layout {
         "<div class=\"empty\"><p>\(text)</p>\(action)</div>"
     }
 
+    /// A head of a column; one that ends in `#` is of numbers.
+    static func head(_ text: String) -> HTML {
+        text.hasSuffix("#")
+            ? "<th scope=\"col\" class=\"number\">\(String(text.dropLast()))</th>" : "<th scope=\"col\">\(text)</th>"
+    }
+
     /// A table that scrolls in its own region; heads that end in `#` are of numbers.
     static func table(_ heads: [String], _ rows: [HTML], label: String) -> HTML {
-        let cells = heads.map { head -> HTML in
-            head.hasSuffix("#")
-                ? "<th scope=\"col\" class=\"number\">\(String(head.dropLast()))</th>"
-                : "<th scope=\"col\">\(head)</th>"
-        }
         return
-            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(label)\"><table><thead><tr>\(cells)</tr></thead><tbody>\(rows)</tbody></table></div>"
+            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(label)\"><table><thead><tr>\(heads.map(head))</tr></thead><tbody>\(rows)</tbody></table></div>"
     }
 
     /// A select with one choice made.

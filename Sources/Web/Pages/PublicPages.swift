@@ -117,11 +117,12 @@ enum PublicPages {
         let list: HTML =
             hits.entries.isEmpty
             ? Layout.empty(
-                web.text("没有找到相符的资源。换个词,或去掉左侧的筛选。", "Nothing fits. Try another word, or take a filter away.")
+                web.text("没有找到相符的资源。", "Nothing fits."),
+                "<p><a class=\"button quiet\" href=\"/search\">\(web.text("清除检索与筛选", "Clear search and filters"))</a></p>"
             )
             : HTML(hits.entries.map { card($0, web) })
         let view: HTML = """
-            <div class="wrap">
+            <div class="wrap"><header class="title"><h1>\(web.text("数据目录", "Catalogue"))</h1></header>
             <form action="/search" role="search" class="search wide"><input type="search" name="q" value="\(query.text)" aria-label="\(web.text("检索", "Search"))" maxlength="200"><button>\(web.text("检索", "Search"))</button></form>
             <div class="with-facets"><aside aria-label="\(web.text("筛选", "Filters"))">\(facets)</aside>
             <section><p class="muted" role="status">\(web.text("共 \(hits.total) 个资源", "\(hits.total) resources"))</p><div class="cards">\(list)</div>\(pager)</section></div>

@@ -46,7 +46,7 @@ enum ResourcePages {
             ? "<section class=\"card\"><h2>\(web.text("地图", "Map"))</h2><div id=\"map\" class=\"map\" data-source=\"\(base)/records.geojson?limit=5000\" role=\"group\" aria-label=\"\(web.text("数据点位分布图", "Map of positions"))\"></div><p class=\"hint\">\(web.text("最多显示 5000 个点;坐标系 CGCS2000。", "Up to 5,000 points; CGCS2000."))</p></section>"
             : .empty
         let downloads = OutputFormat.allCases.filter { $0 != .geojson || hasMap }.map { format -> HTML in
-            "<a class=\"button\" href=\"\(base)/records.\(format.rawValue)\(format == .csv ? "?bom=true" : "")\" download>\(format.rawValue.uppercased())</a>"
+            "<a class=\"button\(format == .csv ? "" : " quiet")\" href=\"\(base)/records.\(format.rawValue)\(format == .csv ? "?bom=true" : "")\" download>\(format.rawValue.uppercased())</a>"
         }
         let facts: [(String, String)] = [
             (web.text("资源代码", "Code"), resource.code), (web.text("提供方", "Provider"), provider?.name ?? "—"),
@@ -74,7 +74,7 @@ enum ResourcePages {
             <div class="wrap resource">
             <nav class="crumbs" aria-label="\(web.text("位置", "Breadcrumb"))"><a href="/search">\(web.text("数据目录", "Catalogue"))</a> › <span>\(title)</span></nav>
             <header class="title"><h1>\(title)</h1><p class="summary">\(content?.summary ?? "")</p>
-            <p class="actions">\(page != nil ? downloads : [])\(console)</p></header>
+            <p class="actions">\(page != nil ? ["<span class=\"muted\">\(web.text("下载", "Download"))</span>"] + downloads : [])\(console)</p></header>
             <div class="columns"><div>
             <section class="card"><h2>\(web.text("数据预览", "Preview"))</h2>\(preview(page, web))</section>
             \(map)

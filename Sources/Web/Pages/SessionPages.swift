@@ -108,7 +108,7 @@ enum SessionPages {
             <div class="wrap narrow"><section class="card"><h1>\(web.text("登录", "Sign in"))</h1>\(alert)
             <form method="post" action="/signin" class="stack">
             <input type="hidden" name="next" value="\(next ?? web.query("next") ?? "")">
-            \(Layout.field(web.text("账号", "Login"), "<input name=\"login\" autocomplete=\"username\" required autofocus value=\"\(login)\">"))
+            \(Layout.field(web.text("账号", "Login"), "<input name=\"login\" autocomplete=\"username\" required value=\"\(login)\">"))
             \(Layout.field(web.text("密码", "Password"), "<input name=\"password\" type=\"password\" autocomplete=\"current-password\" required>"))
             <button>\(web.text("登录", "Sign in"))</button></form></section></div>
             """

@@ -31,6 +31,27 @@ enum Words {
         }
     }
 
+    static func title(_ grantee: Grant.Grantee, _ web: WebRequest) -> String {
+        switch grantee {
+        case .anyone: web.text("任何人(公众)", "anyone")
+        case .signedIn: web.text("已登录者", "everyone signed in")
+        case .role(let role): role.title[web.language]
+        case .organisation(let id): web.services.kernel.gate.organisations[id]?.name ?? "—"
+        case .principal: web.text("账号", "an account")
+        }
+    }
+
+    static func title(_ scope: Grant.Scope) -> LocalizedText {
+        switch scope {
+        case .all: .init("全部资源", "every resource")
+        case .own: .init("本机构及下级", "one's organisation and below")
+        case .shared: .init("无条件共享的信息项", "what is shared unconditionally")
+        case .open: .init("开放清单", "the open list")
+        case .node: .init("节点", "the node")
+        case .resource: .init("一项资源", "one resource")
+        }
+    }
+
     static let rules: [String: LocalizedText] = [
         "required": .init("必填", "required"), "type": .init("类型不符", "type"), "unique": .init("重复", "unique"),
         "key": .init("主键重复", "key"),
@@ -75,4 +96,10 @@ enum Words {
         Services.descriptors.map { ($0.name, $0.title) },
         uniquingKeysWith: { first, _ in first }
     )
+
+    /// An action's name for people; what the node itself writes has none of its own.
+    static func action(_ name: String, _ language: Language) -> String {
+        if name == "data.public_reads" { return language == .zh ? "公众访问计数" : "reads of the public, counted" }
+        return actions[name]?[language] ?? name
+    }
 }
