@@ -26,10 +26,10 @@ public struct EntryListQuery: Sendable {
     public var isLate: Bool
     /// Published without data.
     public var isUnattached: Bool
-    /// With data whose mark is below ``poorBelow``.
+    /// With data that lost marks: below ``poorBelow``.
     public var isPoor: Bool
     /// The mark below which data is to be corrected.
-    public static let poorBelow: Double = 98
+    public static let poorBelow: Double = 99.9
     /// With items that do not follow the data element they name.
     public var isDeviating: Bool
     public var order: Order

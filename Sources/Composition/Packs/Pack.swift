@@ -23,7 +23,7 @@ public struct Pack: Sendable {
 
     static let keys: Set<String> = [
         "pack", "title", "description", "requires", "organisations", "accounts", "elements", "code_lists", "trees",
-        "resources", "feedback",
+        "resources", "sources", "feedback",
     ]
     static let resourceKeys: Set<String> = [
         "key", "name", "category", "provider", "department", "author", "reviewer", "authority", "summary", "keywords",

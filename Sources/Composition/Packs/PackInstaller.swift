@@ -1,6 +1,7 @@
 import Web
 import Codes
 import Basics
+import Collect
 import Catalogue
 import Foundation
 import Kernel
@@ -31,7 +32,10 @@ struct PackInstaller {
         for pack in packs {
             for resource in pack.resources { try await add(resource, of: pack) }
         }
-        for pack in packs { try await addFeedback(of: pack) }
+        for pack in packs {
+            try await addSources(of: pack)
+            try await addFeedback(of: pack)
+        }
     }
 
     // MARK: People
@@ -171,6 +175,36 @@ struct PackInstaller {
         let today = CivilTime.chinaDay(microseconds: node.kernel.clock.now())
         let answer = OpenActions.Answer(id: request.id, approve: true, note: "同意开放", nextReview: today + 365)
         _ = try await gate.perform(opening.reviewAuthority, answer, as: authority)
+    }
+
+    // MARK: Sources
+
+    /// `${drop}` in a setting stands for the node's own drop folder.
+    private func addSources(of pack: Pack) async throws {
+        let drop = node.settings.dropFolders.first ?? node.settings.folder
+        for item in pack.body["sources"]?.array ?? [] {
+            guard let code = item["resource"]?.string.flatMap({ codes[$0] }),
+                let kind = item["kind"]?.string.flatMap(SourceKind.init(rawValue:))
+            else {
+                throw Pack.invalid(pack.folder, "sources.\(item["name"]?.string ?? "?")", "来源不完整", "a source is not complete")
+            }
+            try FileManager.default.createDirectory(at: drop, withIntermediateDirectories: true)
+            let settings = (item["settings"]?.members ?? []).compactMap { member in
+                member.value.string.map { (member.name, $0.replacing("${drop}", with: drop.path)) }
+            }
+            let source = Source(
+                name: item["name"]?.string ?? "",
+                code: code,
+                kind: kind,
+                settings: Dictionary(settings, uniquingKeysWith: { $1 }),
+                mode: item["mode"]?.string.flatMap(LoadMode.init(rawValue:)) ?? .append,
+                schedule: try Schedule(text: item["schedule"]?.string ?? "manual"),
+                responsible: PrincipalID(0),
+                silenceHours: item["silence_hours"]?.integer ?? 0
+            )
+            let change = Sources.Change(source: source, responsible: item["responsible"]?.string ?? "", secret: nil)
+            _ = try await gate.perform(node.sources.saved, change, as: machine)
+        }
     }
 
     // MARK: Feedback

@@ -14,10 +14,14 @@ async function library() {
   return globalThis.maplibregl;
 }
 
-function graticule() {
+// Lines of longitude and latitude around a box, as close as the box is small.
+function graticule(box) {
+  const span = Math.max(box[2] - box[0], box[3] - box[1]);
+  const step = [10, 5, 1, 0.5, 0.1, 0.05].find((size) => span / size >= 3) ?? 0.05;
+  const from = (low) => Math.floor((low - span * 4) / step) * step;
   const lines = [];
-  for (let lon = -180; lon <= 180; lon += 10) lines.push([[lon, -85], [lon, 85]]);
-  for (let lat = -80; lat <= 80; lat += 10) lines.push([[-180, lat], [180, lat]]);
+  for (let lon = Math.max(-180, from(box[0])); lon <= Math.min(180, box[2] + span * 4); lon += step) lines.push([[lon, -85], [lon, 85]]);
+  for (let lat = Math.max(-85, from(box[1])); lat <= Math.min(85, box[3] + span * 4); lat += step) lines.push([[-180, lat], [180, lat]]);
   return { type: "Feature", properties: {}, geometry: { type: "MultiLineString", coordinates: lines } };
 }
 
@@ -35,22 +39,23 @@ function bounds(features) {
 try {
   const [maplibregl, data] = await Promise.all([library(), fetch(holder.dataset.source).then((r) => r.json())]);
   const style = getComputedStyle(document.documentElement);
+  const box = bounds(data.features);
   const map = new maplibregl.Map({
     container: holder,
     attributionControl: false,
     style: {
       version: 8,
-      sources: { grid: { type: "geojson", data: graticule() }, data: { type: "geojson", data } },
+      sources: { grid: { type: "geojson", data: graticule(box) }, data: { type: "geojson", data } },
       layers: [
         { id: "ground", type: "background", paint: { "background-color": style.getPropertyValue("--ground").trim() } },
-        { id: "grid", type: "line", source: "grid", paint: { "line-color": style.getPropertyValue("--line").trim(), "line-width": 1 } },
+        { id: "grid", type: "line", source: "grid", paint: { "line-color": style.getPropertyValue("--muted").trim(), "line-opacity": 0.35, "line-width": 1 } },
         {
           id: "points", type: "circle", source: "data",
           paint: { "circle-radius": ["interpolate", ["linear"], ["zoom"], 3, 2.5, 12, 6], "circle-color": style.getPropertyValue("--accent").trim(), "circle-opacity": 0.75 },
         },
       ],
     },
-    bounds: bounds(data.features),
+    bounds: box,
     fitBoundsOptions: { padding: 40, maxZoom: 11 },
   });
   map.addControl(new maplibregl.NavigationControl({ showCompass: false }));
@@ -67,7 +72,13 @@ try {
     }
     new maplibregl.Popup().setLngLat(event.lngLat).setDOMContent(list).addTo(map);
   });
-  holder.dataset.ready = "true";
+  // The sheet of styles may come after the script: the size is taken when everything is there.
+  const fit = () => {
+    map.resize();
+    map.fitBounds(box, { padding: 40, maxZoom: 11, animate: false });
+  };
+  map.once("load", fit);
+  map.once("idle", () => { holder.dataset.ready = "true"; });
 } catch {
   holder.textContent = document.documentElement.lang.startsWith("zh") ? "地图无法显示。" : "The map cannot be shown.";
 }

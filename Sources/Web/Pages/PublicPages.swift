@@ -26,7 +26,6 @@ enum PublicPages {
 
     static func home(_ web: WebRequest) async throws -> Response {
         let hits = try await web.perform(web.services.catalogue.search, CatalogueQuery(limit: 8))
-        let rows = hits.entries.reduce(0) { $0 + $1.rows }
         let themes = hits.categories.prefix(12).map { facet -> HTML in
             "<a class=\"theme\" href=\"/search?category=\(facet.value)\"><span>\(Classification.title(facet.value)[web.language])</span><b>\(facet.count)</b></a>"
         }
@@ -39,7 +38,7 @@ enum PublicPages {
             <h1>\(web.services.settings.title[web.language])</h1>
             <p>\(web.text("按目录查找交通运输公共数据,查看质量,直接下载或调用接口。", "Find public transport data by the catalogue, see its quality, download it or call its API."))</p>
             <form action="/search" role="search" class="search"><input type="search" name="q" aria-label="\(web.text("检索", "Search"))" placeholder="\(web.text("资源名称、信息项、提供部门…", "Name, item, provider…"))" maxlength="200"><button>\(web.text("检索", "Search"))</button></form>
-            <dl class="figures"><div><dt>\(web.text("数据资源", "Resources"))</dt><dd>\(hits.total)</dd></div><div><dt>\(web.text("提供部门", "Providers"))</dt><dd>\(hits.providers.count)</dd></div><div><dt>\(web.text("最近更新资源的记录", "Rows of the latest"))</dt><dd>\(Numbers.grouped(rows))</dd></div></dl>
+            <dl class="figures"><div><dt>\(web.text("数据资源", "Resources"))</dt><dd>\(hits.total)</dd></div><div><dt>\(web.text("提供部门", "Providers"))</dt><dd>\(hits.providers.count)</dd></div><div><dt>\(web.text("主题", "Themes"))</dt><dd>\(hits.categories.count)</dd></div></dl>
             </div></section>
             <div class="wrap">
             <section><h2>\(web.text("按主题", "Themes"))</h2><div class="themes">\(themes.isEmpty ? [Layout.empty(web.text("暂无主题", "No themes yet"))] : themes)</div></section>

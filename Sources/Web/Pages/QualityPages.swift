@@ -146,7 +146,7 @@ enum QualityPages {
             return "<p class=\"good-text\">\(web.text("没有失分。", "No marks are lost."))</p>"
         }
         let rows = found.gains.map { gain -> HTML in
-            "<tr><td><a href=\"/console/entries/\(Entry.slug(gain.code))\">\(gain.name)</a></td><td>\(gain.field)</td><td>\(Words.rule(gain.rule, web.language))</td><td>\(gain.fault.title[web.language])</td><td class=\"number\">\(Numbers.grouped(gain.count))</td><td class=\"number\">+\(points(gain.points))</td></tr>"
+            "<tr><td><a href=\"/console/entries/\(Entry.slug(gain.code))\">\(gain.name)</a></td><td>\(gain.field)</td><td>\(Words.rule(gain.rule, web.language))</td><td>\(gain.fault.title[web.language])</td><td class=\"number\">\(Numbers.grouped(gain.count))</td><td class=\"number\">\(points(gain.points))</td></tr>"
         }
         let heads = [
             web.text("资源", "Resource"), web.text("列", "Column"), web.text("问题", "Finding"), web.text("责任", "Whose"),
@@ -157,7 +157,7 @@ enum QualityPages {
 
     /// Small gains still show.
     private static func points(_ value: Double) -> String {
-        value >= 0.1 ? Numbers.short(value) : "<0.1"
+        value >= 0.1 ? "+" + Numbers.short(value) : "<0.1"
     }
 
     private static func failures(_ found: DepartmentQuality, _ web: WebRequest) -> HTML {
