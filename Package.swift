@@ -110,14 +110,14 @@ let floor5: [Target] = [
     module(
         "Composition",
         [
-            "Basics", "Codes", "Tabular", "Check", "Seal", "Mask", "Kernel", "Lake", "Catalogue", "Collect", "Open",
-            "Quality", "Store", "StoreSQLite", "Web", .product(name: "Yams", package: "Yams"),
+            "Basics", "Codes", "Tabular", "Check", "Connect", "Seal", "Mask", "Kernel", "Lake", "Catalogue", "Collect",
+            "Open", "Quality", "Store", "StoreSQLite", "Web", .product(name: "Yams", package: "Yams"),
         ]
     ),
     .executableTarget(
         name: "tongqu",
         dependencies: [
-            "Basics", "Check", "Tabular", "Seal", "Kernel", "Lake", "Catalogue", "Collect", "Web", "Composition",
+            "Basics", "Check", "Connect", "Tabular", "Seal", "Kernel", "Lake", "Catalogue", "Collect", "Web", "Composition",
             hummingbird, logging,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "Configuration", package: "swift-configuration"),
@@ -140,7 +140,7 @@ let testTargets: [Target] = [
     tests(
         "NodeTests",
         [
-            "Basics", "Tabular", "Mask", "Store", "Kernel", "Lake", "Collect", "Open", "Web", hummingbird,
+            "Basics", "Tabular", "Mask", "Store", "Connect", "Kernel", "Lake", "Collect", "Open", "Web", hummingbird,
             .product(name: "HummingbirdTesting", package: "hummingbird"),
         ]
     ),

@@ -1,4 +1,5 @@
 import Basics
+public import Connect
 public import Foundation
 import Kernel
 
@@ -12,8 +13,11 @@ public struct SafekeepingSettings: Sendable {
     public var keep: Int
     /// Seals the node's key in backups.
     public var passphrase: String?
+    /// Another machine that gets a copy of each backup, and from which drills restore.
+    public var remote: SFTPPlace?
 
-    public init(folder: URL, hours: Int = 0, keep: Int = 7, passphrase: String? = nil) {
+    public init(folder: URL, hours: Int = 0, keep: Int = 7, passphrase: String? = nil, remote: SFTPPlace? = nil) {
+        self.remote = remote
         self.folder = folder
         self.hours = max(0, hours)
         self.keep = max(1, keep)
@@ -59,13 +63,31 @@ struct Safekeeping: Sendable {
         let target = settings.folder.appendingPathComponent("backup-\(name)")
         let manifest = try await Backup.create(node, from: data, to: target, passphrase: settings.passphrase)
         try await Backup.verify(target)
+        if let remote = settings.remote { try await send(target, to: SFTPStore(remote)) }
         prune()
         return .object([
             .init("folder", .string(target.lastPathComponent)), .init("files", .integer(Int64(manifest.files.count))),
             .init("bytes", .integer(manifest.files.reduce(0) { $0 + $1.size })),
-            .init("signer", .string(manifest.signer)), .init("key_sealed", .boolean(!manifest.holdsPlainKey)),
+            .init("remote", settings.remote.map { .string($0.host) } ?? .null), .init("signer", .string(manifest.signer)), .init("key_sealed", .boolean(!manifest.holdsPlainKey)),
             .init("seconds", .real(Safekeeping.seconds(since: started))),
         ])
+    }
+
+    /// Copies a backup to the other machine and verifies the copy by reading it back; older copies go.
+    private func send(_ backup: URL, to store: SFTPStore) async throws {
+        try await store.put(backup)
+        let place = temporary()
+        defer { try? FileManager.default.removeItem(at: place) }
+        let copy = place.appendingPathComponent(backup.lastPathComponent)
+        try await store.fetch(backup.lastPathComponent, to: copy)
+        try await Backup.verify(copy)
+        let kept = try await store.names().filter { $0.hasPrefix("backup-") && !$0.hasSuffix(".part") }
+        for old in kept.sorted(by: >).dropFirst(settings.keep) { try await store.remove(old) }
+    }
+
+    /// A folder of its own, gone afterwards and cleared at the next start.
+    private func temporary() -> URL {
+        settings.folder.appendingPathComponent("drill-\(TimeOrderedID.make(microseconds: node.kernel.clock.now()))")
     }
 
     /// The folders of backups, newest first.
@@ -86,14 +108,21 @@ struct Safekeeping: Sendable {
     /// Restores the newest backup beside the node, opens it, verifies its evidence, and measures: how old the data would be (RPO) and how
     /// long it took (RTO). The copy goes afterwards.
     private func drill() async throws -> JSONValue {
-        guard let backup = backups().first else {
-            throw Problem("backup.none", status: 409, zh: "还没有备份,无法演练。", en: "There is no backup to restore.")
-        }
         let started = ContinuousClock.now
-        let place = settings.folder.appendingPathComponent(
-            "drill-\(TimeOrderedID.make(microseconds: node.kernel.clock.now()))"
-        )
-        defer { try? FileManager.default.removeItem(at: place) }
+        let place = temporary()
+        let fetched = temporary()
+        defer { for folder in [place, fetched] { try? FileManager.default.removeItem(at: folder) } }
+        let none = Problem("backup.none", status: 409, zh: "还没有备份,无法演练。", en: "There is no backup to restore.")
+        var found = backups().first
+        if let remote = settings.remote {
+            // The copy that would be left after a disaster is the one to try.
+            let store = SFTPStore(remote)
+            let names = try await store.names().filter { $0.hasPrefix("backup-") && !$0.hasSuffix(".part") }
+            guard let newest = names.max() else { throw none }
+            found = fetched.appendingPathComponent(newest)
+            try await store.fetch(newest, to: fetched.appendingPathComponent(newest))
+        }
+        guard let backup = found else { throw none }
         let manifest = try await Backup.restore(backup, to: place, passphrase: settings.passphrase)
         let restored = try await Node.open(NodeSettings(folder: place, vendorFolder: place))
         let verdict: EvidenceVerdict

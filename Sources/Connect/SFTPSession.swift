@@ -34,7 +34,7 @@ final class SFTPSession {
     private static let isReady: Bool = libssh2_init(0) == 0
     private let socket: Int32
     private let session: OpaquePointer
-    private let sftp: OpaquePointer
+    let sftp: OpaquePointer
 
     init(_ place: SFTPPlace) throws {
         guard SFTPSession.isReady else { throw Outside.unreachable(SFTPPlace.title, "libssh2") }
@@ -149,7 +149,7 @@ final class SFTPSession {
         guard status == 0 else { throw Outside.unreachable(SFTPPlace.title, said(session)) }
     }
 
-    private func open(_ path: String, flags: Int32, mode: Int32, kind: Int32) throws -> OpaquePointer {
+    func open(_ path: String, flags: Int32, mode: Int32, kind: Int32) throws -> OpaquePointer {
         guard
             let handle = libssh2_sftp_open_ex(
                 sftp,
@@ -168,23 +168,22 @@ final class SFTPSession {
         let handle = try open(folder, flags: 0, mode: 0, kind: LIBSSH2_SFTP_OPENDIR)
         defer { libssh2_sftp_close_handle(handle) }
         var files: [FolderFile] = []
-        var name = [CChar](repeating: 0, count: 1024)
-        while true {
-            var facts = LIBSSH2_SFTP_ATTRIBUTES()
-            let length = libssh2_sftp_readdir_ex(handle, &name, name.count, nil, 0, &facts)
-            if length == 0 { break }
-            guard length > 0 else { throw Outside.interrupted(SFTPPlace.title, SFTPSession.said(session)) }
-            // S_IFREG
+        // S_IFREG
+        while let (name, facts) = try entry(handle) {
             guard facts.permissions & 0o170000 == 0o100000 else { continue }
-            files.append(
-                FolderFile(
-                    name: String(decoding: name.prefix(Int(length)).map { UInt8(bitPattern: $0) }, as: UTF8.self),
-                    size: Int64(facts.filesize),
-                    modified: Int64(facts.mtime)
-                )
-            )
+            files.append(FolderFile(name: name, size: Int64(facts.filesize), modified: Int64(facts.mtime)))
         }
         return files.filter { !$0.name.hasPrefix(".") }.sorted { $0.name < $1.name }
+    }
+
+    /// The next item of an open folder; nil at its end.
+    func entry(_ handle: OpaquePointer) throws -> (name: String, facts: LIBSSH2_SFTP_ATTRIBUTES)? {
+        var name = [CChar](repeating: 0, count: 1024)
+        var facts = LIBSSH2_SFTP_ATTRIBUTES()
+        let length = libssh2_sftp_readdir_ex(handle, &name, name.count, nil, 0, &facts)
+        guard length >= 0 else { throw Outside.interrupted(SFTPPlace.title, SFTPSession.said(session)) }
+        guard length > 0 else { return nil }
+        return (String(decoding: name.prefix(Int(length)).map { UInt8(bitPattern: $0) }, as: UTF8.self), facts)
     }
 
     func download(_ remote: String, to path: String) throws {

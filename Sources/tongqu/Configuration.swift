@@ -1,6 +1,7 @@
 import Basics
 import Composition
 import Configuration
+import Connect
 import Foundation
 import SystemPackage
 
@@ -15,6 +16,36 @@ struct Configuration {
     var packs: URL
     /// Seals the node's key in backups.
     var backupPassphrase: String?
+
+    /// Where copies of backups go: `sftp://user@host:22/folder`, the host key's fingerprint, and a password or a key's file.
+    private static func remote(_ reader: ConfigReader) throws -> SFTPPlace? {
+        guard let address = reader.string(forKey: "backup.sftp"), !address.isEmpty else { return nil }
+        let fingerprint = reader.string(forKey: "backup.sftp.fingerprint", default: "")
+        let keyFile = reader.string(forKey: "backup.sftp.key", default: "")
+        let key = keyFile.isEmpty ? nil : try? String(contentsOfFile: keyFile, encoding: .utf8)
+        let secret = key ?? reader.string(forKey: "backup.sftp.password", isSecret: true, default: "")
+        guard let place = URLComponents(string: address), place.scheme == "sftp", let host = place.host, let user = place.user,
+            !place.path.isEmpty, fingerprint.hasPrefix("SHA256:"), !secret.isEmpty
+        else {
+            throw Problem(
+                "configuration.backup_sftp",
+                zh: "异地备份的设置不完整。",
+                en: "The settings of backups to another machine are not complete.",
+                hint: .init(
+                    "TONGQU_BACKUP_SFTP=sftp://账号@主机:端口/目录,并给出 _FINGERPRINT 与 _KEY(文件)或 _PASSWORD。",
+                    "TONGQU_BACKUP_SFTP=sftp://user@host:port/folder with _FINGERPRINT and _KEY (a file) or _PASSWORD."
+                )
+            )
+        }
+        return SFTPPlace(
+            host: host,
+            port: place.port ?? 22,
+            user: user,
+            secret: secret,
+            fingerprint: fingerprint,
+            folder: place.path
+        )
+    }
 
     /// Reads the settings; what a command was told goes before everything else.
     static func read(
@@ -64,7 +95,8 @@ struct Configuration {
                         ),
                     hours: reader.int(forKey: "backup.hours", default: 0),
                     keep: reader.int(forKey: "backup.keep", default: 7),
-                    passphrase: passphrase
+                    passphrase: passphrase,
+                    remote: try remote(reader)
                 ),
                 dropFolders: reader.string(forKey: "drop.folders").map { list in
                     list.split(separator: ":").map { URL(fileURLWithPath: String($0)).standardizedFileURL }

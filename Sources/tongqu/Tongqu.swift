@@ -29,7 +29,7 @@ struct Tongqu: AsyncParsableCommand {
         ),
         version: Version.text,
         subcommands: [
-            Serve.self, Describe.self, Check.self, Load.self, Export.self, CatalogueCommand.self, Evidence.self,
+            Serve.self, Describe.self, Check.self, Load.self, Export.self, CatalogueCommand.self, SourceCommand.self, StandardsCommand.self, Evidence.self,
             BackupCommand.self,
             Doctor.self, User.self, VersionCommand.self,
         ]

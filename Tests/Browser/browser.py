@@ -178,7 +178,7 @@ def run(browser, base, file):
     for entry_number in range(6):
         first = last + 1 + entry_number * 3
         for item in range(3):
-            values = ["3", "01", "004", None, f"浏览器批量{entry_number}号客运数据", None, "示范省公路事业发展中心", "信息处", None,
+            values = ["3", "01", "004", None, f"浏览器批量{entry_number}号客运数据", None, "天津市公路事业发展服务中心", "信息处", None,
                       "浏览器测试批量导入所用的虚构条目。", "电子表格", "xlsx"] if item == 0 else [None] * 12
             values += [f"信息项{item}", "字符型C", 20, "无条件共享", None, "共享平台", "文件", "否", None]
             values += ["每月", None, None, "非涉密", "省级"] if item == 0 else []
@@ -222,10 +222,113 @@ def run(browser, base, file):
     reviewer.click(".bulk button")
     reviewer.wait_for_selector("text=已处理 6 条")
     reviewer.goto(base + "/console/ledger")
-    assert "总账本" in reviewer.content() and "示范省公路事业发展中心" in reviewer.content()
+    assert "总账本" in reviewer.content() and "天津市公路事业发展服务中心" in reviewer.content()
     quiet("a_reviewer_answers_many_and_sees_the_ledger")
 
+    # Files that arrive in the drop folder are read without hands; the run shows its load.
+    drop = os.path.join(os.path.dirname(file), "node", "drop")
+    with open(os.path.join(drop, "traffic-0001.csv"), "w", encoding="utf-8") as out:
+        out.write("station,station_name,route,hour,small,coach,truck,total,speed\nJD999,浏览器站,G104,2026-11-20 08:00:00,10,2,3,15,60\n")
+    os.utime(out.name, (time.time() - 600,) * 2)
+    steward = sign_in("steward")
+    steward.goto(base + "/console/sources")
+    steward.click("text=交通量调查站小时报送")
+    steward.click("text=试连")
+    steward.wait_for_selector("text=traffic-0001.csv")
+    steward.click("text=立即归集")
+    for _ in range(60):
+        steward.goto(steward.url.split("?")[0])
+        if steward.locator("tbody tr:has-text('完成')").count():
+            break
+        time.sleep(0.3)
+    assert "traffic-0001.csv" in steward.locator("tbody tr").first.inner_text(), steward.locator("tbody").inner_text()
+    steward.goto(base + "/console/sources/new?kind=rest")
+    steward.fill("[name=name]", "坏来源")
+    steward.fill("[name=resource]", "301001/000002")
+    steward.fill("[name=set_address]", "ftp://nowhere")
+    steward.fill("[name=schedule]", "sometimes")
+    with steward.expect_response(lambda answer: answer.request.method == "POST"):
+        steward.click("main form button")
+    assert "调度写法无法识别" in steward.content()
+    faults.clear()  # the refused form's 400
+    quiet("a_source_is_tried_read_and_shows_its_runs")
+
+    # A remark of the public reaches the owner and is shown with its answer.
+    public.goto(base + "/resources/301001-000001")
+    public.click("summary:has-text('提交反馈')")
+    public.fill("[name=text]", "浏览器测试:<b>ZK10001</b> 的方向请核对")
+    public.click("#feedback form button")
+    public.wait_for_selector("text=已提交,提供方会答复")
+    assert "方向请核对" not in public.content()
+    clerk.goto(base + "/console")
+    clerk.click("dt:has-text('待答复反馈') + dd a")
+    card = clerk.locator("section.card:has-text('方向请核对')")
+    card.locator("textarea").fill("已核对,方向无误。")
+    card.locator("button").click()
+    public.goto(base + "/resources/301001-000001")
+    assert "已核对,方向无误" in public.content() and public.locator("#feedback b:has-text('ZK10001')").count() == 0
+    quiet("feedback_reaches_the_owner_and_is_answered")
+
+    # Standards: a steward adds a code list and an element; a clerk's schema is completed by it, and compared with it.
+    steward.goto(base + "/console/standards")
+    lists = steward.locator("form:has([name=values])")
+    for name, value in [("id", "browser-kind"), ("name", "浏览器类别"), ("version", "2026"), ("from", "2026-01-01"), ("values", "1,甲,first\n2,乙,second")]:
+        lists.locator(f"[name={name}]").fill(value)
+    lists.locator("button").click()
+    steward.wait_for_selector("h1:has-text('浏览器类别')")
+    steward.goto(base + "/console/standards")
+    elements = steward.locator("form:has([name=semantic])")
+    for name, value in [("id", "TB0001"), ("name", "浏览器类别代码"), ("max_length", "2")]:
+        elements.locator(f"[name={name}]").fill(value)
+    elements.locator("[name=codes]").select_option("browser-kind")
+    elements.locator("button").click()
+    steward.wait_for_selector("h1:has-text('浏览器类别代码')")
+    clerk.goto(base + "/console/entries?stage=draft")
+    clerk.locator("tbody a:has-text('占道施工')").click()
+    clerk.fill("[name=f0_element]", "TB0001")
+    clerk.click("text=保存草稿 >> nth=0")
+    clerk.wait_for_selector("text=取值应来自代码集")
+    clerk.click("text=按数据元补全并保存")
+    clerk.wait_for_selector("h1")
+    assert "取值应来自代码集" not in clerk.content()
+    public.goto(base + "/standards?kind=code_list")
+    assert "浏览器类别" in public.content()
+    quiet("a_schema_is_completed_by_its_data_elements")
+
+    # Tables of thousands: a view under a name, and rows by keyboard.
+    clerk.goto(base + "/console/entries?state=published&order=score")
+    clerk.fill("[aria-label='视图名称']", "最差在前")
+    clerk.click("text=保存为视图")
+    clerk.wait_for_selector("a[aria-current=true]:has-text('最差在前')")
+    clerk.keyboard.press("j")
+    clerk.keyboard.press("j")
+    assert clerk.evaluate("document.activeElement.closest('tr').rowIndex") == 2
+    clerk.keyboard.press("Enter")
+    clerk.wait_for_url("**/console/entries/*")
+    quiet("views_are_kept_and_rows_are_walked_by_keyboard")
+
+    clerk.goto(base + "/console/quality")
+    clerk.click("text=天津市公路事业发展服务中心")
+    clerk.wait_for_selector("h2:has-text('怎样提分')")
+    assert "生产方" in clerk.content() and clerk.locator("tbody tr").count() >= 1
+    public.goto(base + "/organisations")
+    public.click("text=天津港(集团)有限公司")
+    public.wait_for_selector("text=共 2 个资源")
+    public.goto(base + "/openlist")
+    assert public.locator("tbody tr").count() > 20
+    quiet("quality_organisations_and_the_open_list")
+
     administrator = sign_in("sysadmin")
+    administrator.goto(base + "/console/organisations")
+    administrator.fill("main form.stack >> nth=-1 >> [name=name]", "浏览器测试港务局")
+    administrator.fill("main form.stack >> nth=-1 >> [name=division]", "120116")
+    administrator.click("text=建立")
+    administrator.wait_for_selector("th:has-text('浏览器测试港务局')")
+    administrator.goto(base + "/console/settings")
+    administrator.fill("[name=day]", "2026-12-31")
+    administrator.click("form.row button")
+    administrator.wait_for_selector("td:has-text('2026-12-31')")
+    quiet("organisations_and_working_days_are_kept")
     administrator.goto(base + "/console/backups")
     administrator.click("text=立即备份")
     administrator.wait_for_selector("td:has-text('已验证')", timeout=20000)
@@ -233,7 +336,7 @@ def run(browser, base, file):
     administrator.wait_for_selector("td:has-text('RTO')", timeout=20000)
     quiet("the_administrator_backs_up_and_drills")
 
-    for path in ["/console", "/console/entries", "/console/import", "/console/ledger", "/password"]:
+    for path in ["/console", "/console/entries", "/console/import", "/console/ledger", "/console/quality", "/console/sources", "/console/standards", "/console/feedback", "/password"]:
         clerk.set_viewport_size({"width": 390, "height": 844})
         clerk.goto(base + path)
         assert clerk.evaluate("document.documentElement.scrollWidth") <= 390, path

@@ -15,6 +15,15 @@ public struct StandardsRegistry: Sendable {
 
     public init() {}
 
+    /// The whole registry, as it can be imported again.
+    public var json: JSONValue {
+        .object([
+            .init("elements", .array(elements.values.sorted { $0.id < $1.id }.map(\.json))),
+            .init("code_lists", .array(codeLists.values.sorted { $0.id < $1.id }.map(\.json))),
+            .init("trees", .array(trees.values.sorted { $0.id < $1.id }.map(\.json))),
+        ])
+    }
+
     /// The codes of an element as they hold today; empty where it has none.
     public func codes(of element: DataElement) -> [CodeValue] {
         codeLists[element.codes]?.version(on: day).values.map { CodeValue($0.value, $0.label.zh) } ?? []
@@ -107,6 +116,13 @@ public enum StandardKind: String, Sendable, CaseIterable {
     case element
     case codeList = "code_list"
     case tree
+
+    /// What a document of `elements`, `code_lists` and `trees` holds, code lists first.
+    public static func items(_ json: JSONValue) -> [(kind: StandardKind, json: JSONValue)] {
+        [("code_lists", StandardKind.codeList), ("elements", .element), ("trees", .tree)].flatMap { name, kind in
+            (json[name]?.array ?? []).map { (kind, $0) }
+        }
+    }
 
     public var title: LocalizedText {
         switch self {

@@ -1,5 +1,6 @@
-import Basics
+public import Basics
 import Connect
+import Lake
 public import Kernel
 
 extension Sources {
@@ -74,6 +75,41 @@ extension Sources {
             self.source = source
             self.responsible = responsible
             self.secret = secret
+        }
+
+        /// Reads a change as the API, the forms and the command line write it.
+        ///
+        /// - Throws: `source.invalid`, `source.schedule`.
+        public init(json: JSONValue, id: Int64 = 0, secret: String? = nil) throws(Problem) {
+            guard let kind = json["kind"]?.string.flatMap(SourceKind.init(rawValue:)) else {
+                let kinds = SourceKind.allCases.map(\.rawValue).joined(separator: ", ")
+                throw Problem(
+                    "source.invalid",
+                    status: 422,
+                    zh: "归集来源填写有误:kind 应为 \(kinds) 之一。",
+                    en: "The source is not right: kind should be one of \(kinds)."
+                )
+            }
+            let settings = (json["settings"]?.members ?? []).compactMap { member -> (String, String)? in
+                member.value.isNull ? nil : (member.name, member.value.string ?? member.value.text)
+            }
+            let source = Source(
+                id: id,
+                name: json["name"]?.string ?? "",
+                code: json["resource"]?.string ?? "",
+                kind: kind,
+                settings: Dictionary(settings, uniquingKeysWith: { $1 }),
+                mode: json["mode"]?.string.flatMap(LoadMode.init(rawValue:)) ?? .replace,
+                schedule: try Schedule(text: json["schedule"]?.string ?? "manual"),
+                responsible: PrincipalID(0),
+                silenceHours: json["silence_hours"]?.integer ?? 0,
+                isEnabled: json["enabled"]?.boolean ?? true
+            )
+            self.init(
+                source: source,
+                responsible: json["responsible"]?.string ?? "",
+                secret: secret ?? json["secret"]?.string
+            )
         }
     }
 

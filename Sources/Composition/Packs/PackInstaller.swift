@@ -83,10 +83,7 @@ struct PackInstaller {
     // MARK: Standards
 
     private func addStandards(of pack: Pack) async throws {
-        let items: [(kind: StandardKind, json: JSONValue)] =
-            [("code_lists", StandardKind.codeList), ("elements", .element), ("trees", .tree)].flatMap { name, kind in
-                (pack.body[name]?.array ?? []).map { (kind, $0) }
-            }
+        let items = StandardKind.items(pack.body)
         guard !items.isEmpty else { return }
         _ = try await gate.perform(node.services.catalogue.saveStandards, items, as: machine)
     }
@@ -183,26 +180,19 @@ struct PackInstaller {
     private func addSources(of pack: Pack) async throws {
         let drop = node.settings.dropFolders.first ?? node.settings.folder
         for item in pack.body["sources"]?.array ?? [] {
-            guard let code = item["resource"]?.string.flatMap({ codes[$0] }),
-                let kind = item["kind"]?.string.flatMap(SourceKind.init(rawValue:))
-            else {
+            guard let code = item["resource"]?.string.flatMap({ codes[$0] }) else {
                 throw Pack.invalid(pack.folder, "sources.\(item["name"]?.string ?? "?")", "来源不完整", "a source is not complete")
             }
             try FileManager.default.createDirectory(at: drop, withIntermediateDirectories: true)
-            let settings = (item["settings"]?.members ?? []).compactMap { member in
-                member.value.string.map { (member.name, $0.replacing("${drop}", with: drop.path)) }
+            var members = (item.members ?? []).filter { !["resource", "settings"].contains($0.name) }
+            let settings = (item["settings"]?.members ?? []).map { member in
+                JSONValue.Member(
+                    member.name,
+                    .string((member.value.string ?? member.value.text).replacing("${drop}", with: drop.path))
+                )
             }
-            let source = Source(
-                name: item["name"]?.string ?? "",
-                code: code,
-                kind: kind,
-                settings: Dictionary(settings, uniquingKeysWith: { $1 }),
-                mode: item["mode"]?.string.flatMap(LoadMode.init(rawValue:)) ?? .append,
-                schedule: try Schedule(text: item["schedule"]?.string ?? "manual"),
-                responsible: PrincipalID(0),
-                silenceHours: item["silence_hours"]?.integer ?? 0
-            )
-            let change = Sources.Change(source: source, responsible: item["responsible"]?.string ?? "", secret: nil)
+            members += [.init("resource", .string(code)), .init("settings", .object(settings))]
+            let change = try Sources.Change(json: .object(members))
             _ = try await gate.perform(node.sources.saved, change, as: machine)
         }
     }

@@ -13,7 +13,7 @@ enum SourcesAPI {
             return .json(.object([.init("sources", .array(list.map { json($0) }))]))
         },
         Route(.post, "/api/v1/sources", .actions(["source.save"]), .console, zh: "新建归集来源", en: "Add a source") { web in
-            let id = try await web.perform(web.services.sources.saved, try change(try await web.json(), id: 0))
+            let id = try await web.perform(web.services.sources.saved, try Sources.Change(json: try await web.json()))
             return .json(.object([.init("id", .integer(id))]), status: .created)
         },
         Route(.get, "/api/v1/sources/{id}", .actions(["source.show"]), .console, zh: "归集来源与运行记录", en: "A source and its runs") {
@@ -26,7 +26,7 @@ enum SourcesAPI {
         Route(.put, "/api/v1/sources/{id}", .actions(["source.save"]), .console, zh: "修改归集来源", en: "Change a source") {
             web in
             let id = try web.number("id")
-            _ = try await web.perform(web.services.sources.saved, try change(try await web.json(), id: id))
+            _ = try await web.perform(web.services.sources.saved, try Sources.Change(json: try await web.json(), id: id))
             return .json(.object([.init("id", .integer(id))]))
         },
         Route(
@@ -78,35 +78,6 @@ enum SourcesAPI {
             return .json(.object([]))
         },
     ]
-
-    /// A source as a body says it.
-    static func change(_ body: JSONValue, id: Int64) throws -> Sources.Change {
-        guard let kind = body["kind"]?.string.flatMap(SourceKind.init(rawValue:)) else {
-            let kinds = SourceKind.allCases.map(\.rawValue).joined(separator: ", ")
-            throw Problem(
-                "source.invalid",
-                status: 422,
-                zh: "归集来源填写有误:kind 应为 \(kinds) 之一。",
-                en: "The source is not right: kind should be one of \(kinds)."
-            )
-        }
-        let settings = (body["settings"]?.members ?? []).compactMap { member -> (String, String)? in
-            member.value.isNull ? nil : (member.name, member.value.string ?? member.value.text)
-        }
-        let source = Source(
-            id: id,
-            name: body["name"]?.string ?? "",
-            code: body["resource"]?.string ?? "",
-            kind: kind,
-            settings: Dictionary(settings, uniquingKeysWith: { $1 }),
-            mode: body["mode"]?.string.flatMap(LoadMode.init(rawValue:)) ?? .replace,
-            schedule: try Schedule(text: body["schedule"]?.string ?? "manual"),
-            responsible: PrincipalID(0),
-            silenceHours: body["silence_hours"]?.integer ?? 0,
-            isEnabled: body["enabled"]?.boolean ?? true
-        )
-        return .init(source: source, responsible: body["responsible"]?.string ?? "", secret: body["secret"]?.string)
-    }
 
     static func time(_ moment: Int64?) -> JSONValue { moment.map { .string(CivilTime.timestamp($0)) } ?? .null }
 

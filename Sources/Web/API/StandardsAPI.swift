@@ -9,14 +9,7 @@ import Tabular
 enum StandardsAPI {
     static let routes: [Route] = [
         Route(.get, "/api/v1/standards", .actions(["standards.list"]), zh: "数据标准", en: "Standards") { web in
-            let registry = try await web.perform(web.services.catalogue.standards, ())
-            return .json(
-                .object([
-                    .init("elements", .array(registry.elements.values.sorted { $0.id < $1.id }.map(\.json))),
-                    .init("code_lists", .array(registry.codeLists.values.sorted { $0.id < $1.id }.map(\.json))),
-                    .init("trees", .array(registry.trees.values.sorted { $0.id < $1.id }.map(\.json))),
-                ])
-            )
+            .json(try await web.perform(web.services.catalogue.standards, ()).json)
         },
         Route(
             .post,
@@ -26,7 +19,7 @@ enum StandardsAPI {
             zh: "维护数据标准:elements、code_lists、trees",
             en: "Save standards: elements, code_lists, trees"
         ) { web in
-            let changed = try await web.perform(web.services.catalogue.saveStandards, items(try await web.json()))
+            let changed = try await web.perform(web.services.catalogue.saveStandards, StandardKind.items(try await web.json()))
             return .json(.object([.init("changed", .integer(Int64(changed)))]))
         },
         Route(
@@ -81,11 +74,5 @@ enum StandardsAPI {
             zh: "字段“\(name)”所用的数据元不在标准库中。",
             en: "The element of the field “\(name)” is not in the registry."
         )
-    }
-
-    static func items(_ json: JSONValue) -> [(kind: StandardKind, json: JSONValue)] {
-        [("code_lists", StandardKind.codeList), ("elements", .element), ("trees", .tree)].flatMap { name, kind in
-            (json[name]?.array ?? []).map { (kind, $0) }
-        }
     }
 }

@@ -76,7 +76,7 @@ enum SourcePages {
         ]
         // An empty field keeps the secret there is.
         if !form["secret"].isEmpty { members.append(.init("secret", .string(form["secret"]))) }
-        return try SourcesAPI.change(.object(members), id: id)
+        return try Sources.Change(json: .object(members), id: id)
     }
 
     // MARK: The list
