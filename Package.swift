@@ -117,7 +117,8 @@ let floor5: [Target] = [
     .executableTarget(
         name: "tongqu",
         dependencies: [
-            "Basics", "Check", "Connect", "Tabular", "Seal", "Kernel", "Lake", "Catalogue", "Collect", "Web", "Composition",
+            "Basics", "Check", "Connect", "Tabular", "Seal", "Kernel", "Lake", "Catalogue", "Collect", "Web",
+            "Composition",
             hummingbird, logging,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "Configuration", package: "swift-configuration"),

@@ -127,12 +127,14 @@ public struct CatalogueActions: Sendable {
         en: "export a catalogue workbook"
     )
 
-    public static let descriptors = standardDescriptors + [
-        listDescriptor, returnedDescriptor, ledgerDescriptor, versionsDescriptor, similarDescriptor, importDescriptor, exportDescriptor,
-        searchDescriptor, showDescriptor, workDescriptor, createDescriptor, saveDescriptor, submitDescriptor,
-        departmentDescriptor,
-        authorityDescriptor, withdrawDescriptor,
-    ]
+    public static let descriptors =
+        standardDescriptors + [
+            listDescriptor, returnedDescriptor, ledgerDescriptor, versionsDescriptor, similarDescriptor,
+            importDescriptor, exportDescriptor,
+            searchDescriptor, showDescriptor, workDescriptor, createDescriptor, saveDescriptor, submitDescriptor,
+            departmentDescriptor,
+            authorityDescriptor, withdrawDescriptor,
+        ]
 
     /// Search; without an account only the open list.
     public var search: Action<CatalogueQuery, CatalogueHits> {

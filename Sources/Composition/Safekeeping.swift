@@ -68,7 +68,8 @@ struct Safekeeping: Sendable {
         return .object([
             .init("folder", .string(target.lastPathComponent)), .init("files", .integer(Int64(manifest.files.count))),
             .init("bytes", .integer(manifest.files.reduce(0) { $0 + $1.size })),
-            .init("remote", settings.remote.map { .string($0.host) } ?? .null), .init("signer", .string(manifest.signer)), .init("key_sealed", .boolean(!manifest.holdsPlainKey)),
+            .init("remote", settings.remote.map { .string($0.host) } ?? .null),
+            .init("signer", .string(manifest.signer)), .init("key_sealed", .boolean(!manifest.holdsPlainKey)),
             .init("seconds", .real(Safekeeping.seconds(since: started))),
         ])
     }

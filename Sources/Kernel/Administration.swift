@@ -8,16 +8,17 @@ import Store
 public struct Administration: Sendable {
     let kernel: Kernel
 
-    public static let descriptors: [ActionDescriptor] = viewDescriptors + nodeDescriptors + [
-        signInDescriptor, signOutDescriptor, backUpDescriptor, backupsDescriptor, changePasswordDescriptor,
-        accountsDescriptor, createAccountDescriptor,
-        setRolesDescriptor,
-        setActiveDescriptor,
-        setPasswordDescriptor, createKeyDescriptor, grantDescriptor, revokeDescriptor, grantsDescriptor,
-        organisationDescriptor,
-        evidenceDescriptor, verifyDescriptor, jobsDescriptor, ownJobDescriptor, ownJobsDescriptor,
-        organisationsDescriptor,
-    ]
+    public static let descriptors: [ActionDescriptor] =
+        viewDescriptors + nodeDescriptors + [
+            signInDescriptor, signOutDescriptor, backUpDescriptor, backupsDescriptor, changePasswordDescriptor,
+            accountsDescriptor, createAccountDescriptor,
+            setRolesDescriptor,
+            setActiveDescriptor,
+            setPasswordDescriptor, createKeyDescriptor, grantDescriptor, revokeDescriptor, grantsDescriptor,
+            organisationDescriptor,
+            evidenceDescriptor, verifyDescriptor, jobsDescriptor, ownJobDescriptor, ownJobsDescriptor,
+            organisationsDescriptor,
+        ]
 
     static let signInDescriptor = ActionDescriptor(
         "session.sign_in",

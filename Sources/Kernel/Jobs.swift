@@ -188,7 +188,9 @@ public final class Jobs: Sendable {
 
     private func take(_ lane: Lane?) async throws -> Job? {
         // Kinds are names in the program. A kind nobody registered is the inner lane's to fail.
-        let outside = handlers.withLock { $0.filter { $1.lane == .outside }.keys.map { "'\($0)'" } }.joined(separator: ",")
+        let outside = handlers.withLock { $0.filter { $1.lane == .outside }.keys.map { "'\($0)'" } }.joined(
+            separator: ","
+        )
         let condition =
             switch lane {
             case nil: ""

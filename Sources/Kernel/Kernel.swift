@@ -238,7 +238,10 @@ public final class Kernel: Sendable {
 
     /// Ends a service account inside a control transaction: its grants go, its name stays for the evidence.
     public static func removeService(_ service: PrincipalID, _ db: any SQLWriting) throws {
-        try db.execute("DELETE FROM grants WHERE grantee_kind = 'principal' AND grantee = ?", [.text(String(service.raw))])
+        try db.execute(
+            "DELETE FROM grants WHERE grantee_kind = 'principal' AND grantee = ?",
+            [.text(String(service.raw))]
+        )
         try db.execute("UPDATE principals SET active = 0 WHERE id = ? AND kind = 'service'", [.integer(service.raw)])
     }
 

@@ -29,7 +29,12 @@ extension Administration {
 
     static func checkOrganisation(name: String, creditCode: String, division: String) throws(Problem) {
         func invalid(_ zh: String, _ en: String) -> Problem {
-            Problem("organisation.invalid", status: 422, zh: "机构填写有误:\(zh)。", en: "The organisation is not right: \(en).")
+            Problem(
+                "organisation.invalid",
+                status: 422,
+                zh: "机构填写有误:\(zh)。",
+                en: "The organisation is not right: \(en)."
+            )
         }
         guard (2...100).contains(TextForms.trimmed(name).count) else {
             throw invalid("名称应为 2–100 字", "a name has 2–100 characters")

@@ -50,9 +50,15 @@ extension Administration {
     public var saveView: Action<(page: String, view: SavedView), Void> {
         Action(Self.saveViewDescriptor) { [kernel] input, decision in
             let name = TextForms.trimmed(input.view.name)
-            guard let principal = decision.caller.principal, (1...30).contains(name.count), input.view.query.count <= 2000
+            guard let principal = decision.caller.principal, (1...30).contains(name.count),
+                input.view.query.count <= 2000
             else {
-                throw Problem("view.invalid", status: 422, zh: "视图名称应为 1–30 字。", en: "A view's name has 1–30 characters.")
+                throw Problem(
+                    "view.invalid",
+                    status: 422,
+                    zh: "视图名称应为 1–30 字。",
+                    en: "A view's name has 1–30 characters."
+                )
             }
             try await kernel.databases.control.write { db in
                 let count = try db.row(
@@ -60,7 +66,12 @@ extension Administration {
                     [.integer(principal.id.raw)]
                 )
                 guard (count?.integer(0) ?? 0) < Self.viewLimit else {
-                    throw Problem("view.limit", status: 409, zh: "视图过多,请先删除不用的。", en: "There are too many views; remove some.")
+                    throw Problem(
+                        "view.limit",
+                        status: 409,
+                        zh: "视图过多,请先删除不用的。",
+                        en: "There are too many views; remove some."
+                    )
                 }
                 try db.execute(
                     "INSERT INTO saved_views (principal, page, name, query) VALUES (?,?,?,?) ON CONFLICT (principal, page, name) DO UPDATE SET query = excluded.query",

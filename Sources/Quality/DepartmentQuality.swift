@@ -26,7 +26,8 @@ public enum QualityFault: String, Sendable, CaseIterable {
     static func of(_ loss: Scorecard.Loss, rows: Int64) -> QualityFault {
         let isShape = loss.rule.hasPrefix("row.") && loss.rule != "row.footer"
         let share = Double(loss.count) / Double(max(1, rows))
-        return isShape || ["type", "required", "codes"].contains(loss.rule) && share >= mappingShare ? .mapping : .producer
+        return isShape || ["type", "required", "codes"].contains(loss.rule) && share >= mappingShare
+            ? .mapping : .producer
     }
 }
 

@@ -19,7 +19,12 @@ public final class TestNode: Sendable {
     private let keepsFolder: Bool
 
     /// Opens a new node, or the one in a folder.
-    public init(folder: URL? = nil, demonstration: Bool = false, packs: URL? = nil, faults: Lake.FaultPlan = .init()) async throws {
+    public init(
+        folder: URL? = nil,
+        demonstration: Bool = false,
+        packs: URL? = nil,
+        faults: Lake.FaultPlan = .init()
+    ) async throws {
         let place = folder ?? FileManager.default.temporaryDirectory.appending(path: "tongqu-test-\(UUID().uuidString)")
         self.folder = place
         keepsFolder = folder != nil
@@ -30,7 +35,9 @@ public final class TestNode: Sendable {
             clock: Clock { now.now },
             faults: faults
         )
-        if demonstration { _ = try await Demonstration.install(node, packs: packs ?? TestNode.smallPacks, password: TestNode.password) }
+        if demonstration {
+            _ = try await Demonstration.install(node, packs: packs ?? TestNode.smallPacks, password: TestNode.password)
+        }
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let responder = WebApplication(services: node.services, logger: logger).responder()

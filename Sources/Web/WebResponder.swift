@@ -41,7 +41,9 @@ public struct WebApplication: Sendable {
         let all =
             PublicPages.routes + ResourcePages.routes + SessionPages.routes + ConsolePages.routes + UploadPages.routes
             + EntryListPages.routes + EntryPages.routes + LedgerPage.routes
-            + OpeningPages.routes + AdministrationPages.routes + CatalogueAPI.routes + EntriesAPI.routes + NodePages.routes + QualityPages.routes + FeedbackPages.routes + PortalPages.routes + StandardsAPI.routes + StandardsPages.routes + SourcesAPI.routes + SourcePages.routes
+            + OpeningPages.routes + AdministrationPages.routes + CatalogueAPI.routes + EntriesAPI.routes
+            + NodePages.routes + QualityPages.routes + FeedbackPages.routes + PortalPages.routes + StandardsAPI.routes
+            + StandardsPages.routes + SourcesAPI.routes + SourcePages.routes
             + DataAPI.routes
             + OpeningAPI.routes
             + AdministrationAPI.routes + SystemRoutes.routes(self)

@@ -24,7 +24,8 @@ struct Configuration {
         let keyFile = reader.string(forKey: "backup.sftp.key", default: "")
         let key = keyFile.isEmpty ? nil : try? String(contentsOfFile: keyFile, encoding: .utf8)
         let secret = key ?? reader.string(forKey: "backup.sftp.password", isSecret: true, default: "")
-        guard let place = URLComponents(string: address), place.scheme == "sftp", let host = place.host, let user = place.user,
+        guard let place = URLComponents(string: address), place.scheme == "sftp", let host = place.host,
+            let user = place.user,
             !place.path.isEmpty, fingerprint.hasPrefix("SHA256:"), !secret.isEmpty
         else {
             throw Problem(

@@ -38,7 +38,9 @@ struct Serve: AsyncParsableCommand {
             LoggingSystem.bootstrap { JSONLogHandler(label: $0, logLevel: level) }
             let logger = Logger(label: "tongqu")
             let node = try await Node.open(settings.settings)
-            let accounts = demo ? try await Demonstration.install(
+            let accounts =
+                demo
+                ? try await Demonstration.install(
                     node,
                     packs: settings.packs,
                     password: settings.demonstrationPassword

@@ -29,7 +29,8 @@ struct Tongqu: AsyncParsableCommand {
         ),
         version: Version.text,
         subcommands: [
-            Serve.self, Describe.self, Check.self, Load.self, Export.self, CatalogueCommand.self, SourceCommand.self, StandardsCommand.self, Evidence.self,
+            Serve.self, Describe.self, Check.self, Load.self, Export.self, CatalogueCommand.self, SourceCommand.self,
+            StandardsCommand.self, Evidence.self,
             BackupCommand.self,
             Doctor.self, User.self, VersionCommand.self,
         ]
@@ -38,7 +39,7 @@ struct Tongqu: AsyncParsableCommand {
 
 /// The program's version.
 enum Version {
-    static let text = "0.2.0"
+    static let text = "0.3.0"
 }
 
 /// The language of this process: `TONGQU_LANG`, else `LC_ALL`, else `LANG`.

@@ -14,13 +14,19 @@ import Testing
             "Basics": [], "Seal": ["Basics", "CLibcrypto"], "Codes": ["Basics"],
             "Tabular": ["Basics", "Codes", "CExpat", "CZip", "CZlib"], "CQL": ["Basics", "Tabular"],
             "Check": ["Basics", "Codes", "Tabular", "CQL", "Mask", "CPCRE2"], "Mask": ["Basics", "Codes", "Tabular"],
-            "Connect": ["Basics", "Seal", "CODBC", "CPostgres", "CSSH2"], "Store": ["Basics", "Tabular"], "StoreSQLite": ["Basics", "Tabular", "Store"],
+            "Connect": ["Basics", "Seal", "CODBC", "CPostgres", "CSSH2"], "Store": ["Basics", "Tabular"],
+            "StoreSQLite": ["Basics", "Tabular", "Store"],
             "Kernel": floor1.union(["Store"]).subtracting(["Check"]),
             "Lake": floor1.union(["Store", "Kernel", "CLZ4", "CMalloc"]),
-            "Catalogue": capability, "Collect": capability.union(["Connect"]), "Open": capability, "Quality": capability,
+            "Catalogue": capability, "Collect": capability.union(["Connect"]), "Open": capability,
+            "Quality": capability,
             "Web": capability.union(["Catalogue", "Collect", "Open", "Quality"]).subtracting(["Store"]),
-            "Composition": capability.union(["Connect", "Catalogue", "Collect", "Open", "Quality", "Seal", "Web", "StoreSQLite"]),
-            "tongqu": capability.union(["Connect", "Catalogue", "Collect", "Open", "Quality", "Seal", "Web", "Composition"]),
+            "Composition": capability.union([
+                "Connect", "Catalogue", "Collect", "Open", "Quality", "Seal", "Web", "StoreSQLite",
+            ]),
+            "tongqu": capability.union([
+                "Connect", "Catalogue", "Collect", "Open", "Quality", "Seal", "Web", "Composition",
+            ]),
             "TestKit": capability.union(["Catalogue", "Collect", "Open", "Quality", "Web", "Composition"]),
         ]
     }()

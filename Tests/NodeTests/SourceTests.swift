@@ -48,7 +48,12 @@ import Testing
 
     /// Adds a source as the steward; its number.
     static func add(_ node: TestNode, _ body: [UInt8]) async throws -> Int64 {
-        let answer = try await node.ask("POST", "/api/v1/sources", headers: try await node.session("steward"), body: body)
+        let answer = try await node.ask(
+            "POST",
+            "/api/v1/sources",
+            headers: try await node.session("steward"),
+            body: body
+        )
         return try #require(answer.json["id"]?.integer, "\(answer.text)")
     }
 
@@ -70,7 +75,9 @@ import Testing
 
     @Test func schedulesAreOfChinasClock() throws {
         // 2026-11-21 14:00 in China, a Saturday.
-        let now = CivilTime.chinaMidnight(day: try #require(CivilTime.checkedDays(year: 2026, month: 11, day: 21))) + 14 * 3_600_000_000
+        let now =
+            CivilTime.chinaMidnight(day: try #require(CivilTime.checkedDays(year: 2026, month: 11, day: 21))) + 14
+            * 3_600_000_000
         func next(_ text: String) throws -> String? {
             try Schedule(text: text).next(after: now).map { CivilTime.minute($0) }
         }
@@ -102,14 +109,20 @@ import Testing
             let at = Date(timeIntervalSince1970: Double(node.clock.now) / 1e6 - age)
             try FileManager.default.setAttributes([.modificationDate: at], ofItemAtPath: file.path)
         }
-        let source = try await Self.add(node, Self.body(code, "folder", ["folder": drop.path, "pattern": "*.csv"], mode: "append"))
+        let source = try await Self.add(
+            node,
+            Self.body(code, "folder", ["folder": drop.path, "pattern": "*.csv"], mode: "append")
+        )
         #expect(try await Self.run(node, source)["rows"]?.integer == 0, "an empty folder is no fault")
         try put("a.csv", "id,name,updated_at\n1,甲,2026-01-02 00:00:00\n2,乙,x\n", age: 600)
         try put("b.csv", "id,name,updated_at\n3,丙,2026-01-03 00:00:00\n", age: 600)
         try put("still-growing.csv", "id,name,updated_at\n4,丁,2026-01-03 00:00:00\n", age: 5)
         try put("note.txt", "not data", age: 600)
         let first = try await Self.run(node, source)
-        #expect(first["what"]?.string == "a.csv" && first["good"]?.integer == 1 && first["bad"]?.integer == 1, "\(first)")
+        #expect(
+            first["what"]?.string == "a.csv" && first["good"]?.integer == 1 && first["bad"]?.integer == 1,
+            "\(first)"
+        )
         // The next file is due at once, without anybody asking.
         try await node.node.sources.keepUp()
         try await node.node.kernel.jobs.runPending()
@@ -120,10 +133,20 @@ import Testing
         // Only folders that were allowed are read, whatever way they are written.
         let steward = try await node.session("steward")
         for folder in ["/etc", "\(drop.path)/../..", "\(drop.path)-other"] {
-            let refused = try await node.ask("POST", "/api/v1/sources", headers: steward, body: Self.body(code, "folder", ["folder": folder], mode: "append"))
+            let refused = try await node.ask(
+                "POST",
+                "/api/v1/sources",
+                headers: steward,
+                body: Self.body(code, "folder", ["folder": folder], mode: "append")
+            )
             #expect(refused.json["code"]?.string == "source.folder", "\(folder) \(refused.text)")
         }
-        let foreign = try await node.ask("POST", "/api/v1/sources", headers: clerk, body: Self.body(code, "folder", ["folder": drop.path]))
+        let foreign = try await node.ask(
+            "POST",
+            "/api/v1/sources",
+            headers: clerk,
+            body: Self.body(code, "folder", ["folder": drop.path])
+        )
         #expect(foreign.status == 403, "clerks see sources, stewards make them")
         try await node.close()
     }
@@ -146,11 +169,18 @@ import Testing
         let clerkAgain = try await node.session("clerk")
         let page = try await node.ask("GET", "/console", headers: clerkAgain).text
         #expect(page.contains("断更") && page.contains("夜间归集"))
-        let evidence = try await node.ask("GET", "/api/v1/evidence?limit=50", headers: try await node.session("auditor")).text
+        let evidence = try await node.ask(
+            "GET",
+            "/api/v1/evidence?limit=50",
+            headers: try await node.session("auditor")
+        ).text
         #expect(evidence.contains("source.alarm"))
         let file = drop.appending(path: "new.csv")
         try Data("id,name,updated_at\n9,玖,2026-01-02 00:00:00\n".utf8).write(to: file)
-        try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSince1970: Double(node.clock.now) / 1e6 - 600)], ofItemAtPath: file.path)
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSince1970: Double(node.clock.now) / 1e6 - 600)],
+            ofItemAtPath: file.path
+        )
         #expect(try await Self.run(node, source)["good"]?.integer == 1)
         #expect(try await node.node.sources.find(source).silentSince == nil)
         try await node.close()
@@ -162,7 +192,10 @@ import Testing
     static func sql(_ text: String, port: String) throws -> String {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/psql")
-        process.arguments = ["-h", "127.0.0.1", "-p", port, "-U", "tongqu", "-d", "postgres", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", text]
+        process.arguments = [
+            "-h", "127.0.0.1", "-p", port, "-U", "tongqu", "-d", "postgres", "-qAt", "-v", "ON_ERROR_STOP=1", "-c",
+            text,
+        ]
         process.environment = ["PGPASSWORD": "tongqu-test", "PATH": "/usr/bin:/bin"]
         let pipe = Pipe()
         process.standardOutput = pipe
@@ -173,7 +206,10 @@ import Testing
     }
 
     /// A table by its watermark: what is new, what changed, what came late with the same moment; once each, through interruptions.
-    @Test(.enabled(if: environment["TONGQU_TEST_POSTGRES"] != nil, "./test starts a PostgreSQL"), arguments: ["postgresql", "odbc"])
+    @Test(
+        .enabled(if: environment["TONGQU_TEST_POSTGRES"] != nil, "./test starts a PostgreSQL"),
+        arguments: ["postgresql", "odbc"]
+    )
     func aTableIsReadByItsWatermark(_ kind: String) async throws {
         let port = try #require(Self.environment["TONGQU_TEST_POSTGRES"])
         let table = "\(kind)_车辆"
@@ -191,7 +227,8 @@ import Testing
         if kind == "postgresql" {
             settings.merge(["host": "127.0.0.1", "port": port, "database": "postgres", "user": "tongqu"]) { $1 }
         } else {
-            settings["connection"] = "Driver={PostgreSQL Unicode};Server=127.0.0.1;Port=\(port);Database=postgres;UID=tongqu"
+            settings["connection"] =
+                "Driver={PostgreSQL Unicode};Server=127.0.0.1;Port=\(port);Database=postgres;UID=tongqu"
         }
         let source = try await Self.add(node, Self.body(code, kind, settings, secret: "tongqu-test"))
         let steward = try await node.session("steward")
@@ -221,7 +258,10 @@ import Testing
         // A wrong table: a problem that says so, the next try soon, nothing lost.
         try Self.sql("ALTER TABLE \"\(table)\" RENAME TO \"\(table)_gone\"", port: port)
         let failed = try await Self.run(node, source)
-        #expect(failed["state"]?.string == "failed" && failed["problem"]?["code"]?.string == "source.refused", "\(failed)")
+        #expect(
+            failed["state"]?.string == "failed" && failed["problem"]?["code"]?.string == "source.refused",
+            "\(failed)"
+        )
         let state = try await node.node.sources.find(source)
         #expect(state.failures == 1 && (state.nextAt ?? .max) < node.clock.now + 70_000_000, "tried again in a minute")
         try Self.sql("ALTER TABLE \"\(table)_gone\" RENAME TO \"\(table)\"", port: port)
@@ -246,7 +286,10 @@ import Testing
         try FileManager.default.createDirectory(at: drop, withIntermediateDirectories: true)
         let file = drop.appending(path: "a.csv")
         try Data("id,name,updated_at\n1,甲,2026-01-02 00:00:00\n".utf8).write(to: file)
-        try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSince1970: 1_700_000_000)], ofItemAtPath: file.path)
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSince1970: 1_700_000_000)],
+            ofItemAtPath: file.path
+        )
         let source = try await Self.add(node, Self.body(code, "folder", ["folder": drop.path], mode: "append"))
         let run = try await Self.run(node, source)
         let job = try #require(run["job"]?.integer)
@@ -256,7 +299,10 @@ import Testing
         let json = "{\"name\":\"a.csv\",\"size\":1,\"modified\":1700000000}"
         try await node.node.kernel.databases.control.write { db in
             try db.execute("DELETE FROM source_files")
-            try db.execute("UPDATE source_runs SET state = 'running', spool = ?, file = ?", [.text("collect-\(job).csv"), .text(json)])
+            try db.execute(
+                "UPDATE source_runs SET state = 'running', spool = ?, file = ?",
+                [.text("collect-\(job).csv"), .text(json)]
+            )
             try db.execute("UPDATE jobs SET state = 'queued' WHERE id = ?", [.integer(job)])
         }
         try await node.node.kernel.jobs.runPending()
@@ -276,8 +322,14 @@ import Testing
             .array(
                 range.map { index in
                     .object([
-                        .init("id", .integer(Int64(index))), .init("info", .object([.init("name", .string("车\(index)"))])),
-                        .init("updated_at", .string("2026-01-01T00:\(index / 60 < 10 ? "0" : "")\(index / 60):\(index % 60 < 10 ? "0" : "")\(index % 60)+08:00")),
+                        .init("id", .integer(Int64(index))),
+                        .init("info", .object([.init("name", .string("车\(index)"))])),
+                        .init(
+                            "updated_at",
+                            .string(
+                                "2026-01-01T00:\(index / 60 < 10 ? "0" : "")\(index / 60):\(index % 60 < 10 ? "0" : "")\(index % 60)+08:00"
+                            )
+                        ),
                     ])
                 }
             )
@@ -297,9 +349,13 @@ import Testing
             let begin = min(250, max(start, after < 0 ? 0 : after + 1 + 240))
             let end = min(250, begin + size)
             let next: JSONValue = end < 250 ? .string(String(end)) : .null
-            let body = JSONValue.object([.init("data", .object([.init("items", rows(begin..<end))])), .init("next", next)])
+            let body = JSONValue.object([
+                .init("data", .object([.init("items", rows(begin..<end))])), .init("next", next),
+            ])
             var response = Response(status: .ok, body: .init(byteBuffer: .init(string: body.text)))
-            if end < 250 { response.headers[HTTPField.Name("Link")!] = "</data?cursor=\(end)&page_size=\(size)>; rel=\"next\"" }
+            if end < 250 {
+                response.headers[HTTPField.Name("Link")!] = "</data?cursor=\(end)&page_size=\(size)>; rel=\"next\""
+            }
             return response
         }
         router.get("endless") { _, _ in Response(status: .ok, body: .init(byteBuffer: .init(string: "[{\"id\":1}]"))) }
@@ -313,7 +369,8 @@ import Testing
             let node = try await TestNode(demonstration: true)
             let clerk = try await node.session("clerk")
             for (paging, extra) in [
-                ("page", [:]), ("offset", ["page_parameter": "offset"]), ("cursor", ["page_parameter": "cursor", "cursor": "next"]), ("link", [:]),
+                ("page", [:]), ("offset", ["page_parameter": "offset"]),
+                ("cursor", ["page_parameter": "cursor", "cursor": "next"]), ("link", [:]),
             ] {
                 let code = try await Self.resource(node, clerk)
                 var settings = [
@@ -325,16 +382,37 @@ import Testing
                 let run = try await Self.run(node, source)
                 #expect(run["rows"]?.integer == 250 && run["good"]?.integer == 250, "\(paging) \(run)")
                 let names = try await Self.names(node, code, clerk)
-                #expect(names.count == 250 && names[1] == "车1" && names[249] == "车249", "\(paging): 0 was replaced by key")
+                #expect(
+                    names.count == 250 && names[1] == "车1" && names[249] == "车249",
+                    "\(paging): 0 was replaced by key"
+                )
             }
             // Faults are told apart, and a source that never ends does not fill the disk.
             let code = try await Self.resource(node, clerk)
-            for (path, key, problem) in [("data", "Bearer wrong", "source.refused"), ("words", "", "source.malformed"), ("nowhere", "", "source.refused")] {
-                let source = try await Self.add(node, Self.body(code, "rest", ["address": "http://127.0.0.1:\(port)/\(path)", "rows": "data.items"], secret: key))
+            for (path, key, problem) in [
+                ("data", "Bearer wrong", "source.refused"), ("words", "", "source.malformed"),
+                ("nowhere", "", "source.refused"),
+            ] {
+                let source = try await Self.add(
+                    node,
+                    Self.body(
+                        code,
+                        "rest",
+                        ["address": "http://127.0.0.1:\(port)/\(path)", "rows": "data.items"],
+                        secret: key
+                    )
+                )
                 let run = try await Self.run(node, source)
                 #expect(run["problem"]?["code"]?.string == problem, "\(path) \(run)")
             }
-            let endless = try await Self.add(node, Self.body(code, "rest", ["address": "http://127.0.0.1:\(port)/endless", "paging": "page", "page_size": "1"]))
+            let endless = try await Self.add(
+                node,
+                Self.body(
+                    code,
+                    "rest",
+                    ["address": "http://127.0.0.1:\(port)/endless", "paging": "page", "page_size": "1"]
+                )
+            )
             #expect(try await Self.run(node, endless)["problem"]?["code"]?.string == "source.malformed")
             let closed = try await Self.add(node, Self.body(code, "rest", ["address": "http://127.0.0.1:1/"]))
             node.node.kernel.forget(resource: code)
@@ -353,15 +431,26 @@ import Testing
         let code = try await Self.resource(node, clerk)
         let file = URL(filePath: words[3]).appending(path: "车辆 名单.csv")
         try Data("id,name,updated_at\n7,柒,2026-01-02 00:00:00\n".utf8).write(to: file)
-        try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSince1970: 1_700_000_000)], ofItemAtPath: file.path)
-        var settings = ["host": "127.0.0.1", "port": words[0], "user": words[4], "fingerprint": "SHA256:AAAA", "folder": words[3], "pattern": "*.csv"]
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSince1970: 1_700_000_000)],
+            ofItemAtPath: file.path
+        )
+        var settings = [
+            "host": "127.0.0.1", "port": words[0], "user": words[4], "fingerprint": "SHA256:AAAA", "folder": words[3],
+            "pattern": "*.csv",
+        ]
         let source = try await Self.add(node, Self.body(code, "sftp", settings, mode: "append", secret: key))
         // Nothing, not even the key, is shown to a machine with another host key.
         let strange = try await Self.run(node, source)
         #expect(strange["problem"]?["code"]?.string == "source.host_key", "\(strange)")
         settings["fingerprint"] = words[1]
         let steward = try await node.session("steward")
-        let changed = try await node.ask("PUT", "/api/v1/sources/\(source)", headers: steward, body: Self.body(code, "sftp", settings, mode: "append"))
+        let changed = try await node.ask(
+            "PUT",
+            "/api/v1/sources/\(source)",
+            headers: steward,
+            body: Self.body(code, "sftp", settings, mode: "append")
+        )
         #expect(changed.status == 200, "\(changed.text)")
         let run = try await Self.run(node, source)
         #expect(run["what"]?.string == "车辆 名单.csv" && run["good"]?.integer == 1, "\(run)")

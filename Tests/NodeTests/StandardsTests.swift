@@ -33,13 +33,18 @@ import Testing
         let again = try await node.ask("POST", "/api/v1/standards", headers: steward, body: Self.json(Self.document))
         #expect(again.json["changed"]?.integer == 0, "what is unchanged makes no revision")
         let clerk = try await node.session("clerk")
-        #expect(try await node.ask("POST", "/api/v1/standards", headers: clerk, body: Self.json(Self.document)).status == 403)
+        #expect(
+            try await node.ask("POST", "/api/v1/standards", headers: clerk, body: Self.json(Self.document)).status
+                == 403
+        )
         // A schema composed from elements takes the codes in force today, and deviates from nothing.
         let composed = try await node.ask(
             "POST",
             "/api/v1/standards/compose",
             headers: clerk,
-            body: Self.json(#"{"fields":[{"name":"c","element":"E1"},{"name":"m","element":"E2"},{"name":"p","element":"E3"}]}"#)
+            body: Self.json(
+                #"{"fields":[{"name":"c","element":"E1"},{"name":"m","element":"E2"},{"name":"p","element":"E3"}]}"#
+            )
         )
         var schema = try TableSchema.read(composed.json)
         #expect(schema.fields[0].codes.map(\.value) == ["1", "2"])
@@ -68,8 +73,10 @@ import Testing
         let steward = try await node.session("steward")
         for bad in [
             #"{"elements":[{"id":"A1","name":"好"},{"id":"有空 格","name":"坏"}]}"#,
-            #"{"elements":[{"id":"A1","name":"坏","type":"blob"}]}"#, #"{"elements":[{"id":"A1","name":"坏","codes":"nowhere"}]}"#,
-            #"{"elements":[{"id":"A1","name":"坏","kind":"nothing"}]}"#, #"{"elements":[{"id":"A1","name":"坏","scale":12,"type":"number"}]}"#,
+            #"{"elements":[{"id":"A1","name":"坏","type":"blob"}]}"#,
+            #"{"elements":[{"id":"A1","name":"坏","codes":"nowhere"}]}"#,
+            #"{"elements":[{"id":"A1","name":"坏","kind":"nothing"}]}"#,
+            #"{"elements":[{"id":"A1","name":"坏","scale":12,"type":"number"}]}"#,
             #"{"code_lists":[{"id":"l","name":"坏","versions":[]}]}"#,
             #"{"code_lists":[{"id":"l","name":"坏","versions":[{"version":"1","from":"2020-02-30","values":[{"value":"1"}]}]}]}"#,
             #"{"code_lists":[{"id":"l","name":"坏","versions":[{"version":"1","from":"2020-02-01","values":[{"value":"1"},{"value":"1"}]}]}]}"#,
@@ -87,18 +94,29 @@ import Testing
         let node = try await TestNode(demonstration: true, packs: TestNode.packs)
         let open = try await node.ask("GET", "/api/v1/openlist").json["resources"]?.array ?? []
         #expect(open.count >= 20)
-        let ledger = try await node.ask("GET", "/api/v1/ledger", headers: try await node.session("authority")).json["all"]
+        let ledger = try await node.ask("GET", "/api/v1/ledger", headers: try await node.session("authority")).json[
+            "all"
+        ]
         #expect((ledger?["published"]?.integer ?? 0) >= 30, "\(ledger?.text ?? "")")
         for (login, stage) in [("clerk", "draft"), ("reviewer", "department"), ("authority", "authority")] {
             let session = try await node.session(login)
             let work = try await node.ask("GET", "/api/v1/entries?stage=\(stage)", headers: session).json
             #expect((work["total"]?.integer ?? 0) > 0, "\(login) has work")
         }
-        let checkpoints = try await node.ask("GET", "/api/v1/resources/301001-000001/loads", headers: try await node.session("clerk"))
-        #expect(checkpoints.json["loads"]?.array?.contains { ($0["bad"]?.integer ?? 0) > 0 } == true, "\(checkpoints.text)")
-        let facts = try await node.ask("GET", "/api/v1/resources?limit=100").json["resources"]?.array ?? []
+        let checkpoints = try await node.ask(
+            "GET",
+            "/api/v1/resources/301001-000001/loads",
+            headers: try await node.session("clerk")
+        )
+        #expect(
+            checkpoints.json["loads"]?.array?.contains { ($0["bad"]?.integer ?? 0) > 0 } == true,
+            "\(checkpoints.text)"
+        )
+        let facts = try await node.ask("GET", "/api/v1/resources?limit=100").json["entries"]?.array ?? []
         #expect(facts.contains { $0["name"]?.string?.contains("联合国编号") == true })
-        for name in facts.compactMap({ $0["name"]?.string }) where name.contains("演示") { #expect(name.hasSuffix("(演示数据)")) }
+        for name in facts.compactMap({ $0["name"]?.string }) where name.contains("演示") {
+            #expect(name.hasSuffix("(演示数据)"))
+        }
         try await node.close()
     }
 
@@ -119,9 +137,19 @@ import Testing
         #expect(try place("title: x\n") == "pack")
         #expect(try place("pack: a\nresuorces: []\n") == "resuorces")
         #expect(try place("pack: a\nresources:\n  - {key: k, naem: x, schema: {fields: []}}\n") == "resources.k.naem")
-        #expect(try place("pack: a\nresources:\n  - {key: k, schema: {fields: [{name: a, type: blob}]}}\n").hasPrefix("resources.k.schema"))
-        #expect(try place("pack: a\nresources:\n  - {key: k, stage: someday, schema: {fields: [{name: a}]}}\n") == "resources.k.stage")
-        #expect(try place("pack: a\nresources:\n  - {key: k, schema: {fields: [{name: a}]}, data: [{file: no.csv}]}\n").hasPrefix("resources.k.data"))
+        #expect(
+            try place("pack: a\nresources:\n  - {key: k, schema: {fields: [{name: a, type: blob}]}}\n").hasPrefix(
+                "resources.k.schema"
+            )
+        )
+        #expect(
+            try place("pack: a\nresources:\n  - {key: k, stage: someday, schema: {fields: [{name: a}]}}\n")
+                == "resources.k.stage"
+        )
+        #expect(
+            try place("pack: a\nresources:\n  - {key: k, schema: {fields: [{name: a}]}, data: [{file: no.csv}]}\n")
+                .hasPrefix("resources.k.data")
+        )
         #expect(try place("pack: [\n").contains("line"), "a parser's place")
     }
 
@@ -138,12 +166,27 @@ import Testing
         let page = try await node.ask("GET", "/resources/301001-000001").text
         #expect(!page.contains("方向不对"), "nothing is shown before it is answered")
         let clerk = try await node.session("clerk")
-        let list = try await node.ask("GET", "/api/v1/feedback?waiting=true", headers: clerk).json["feedback"]?.array ?? []
+        let list =
+            try await node.ask("GET", "/api/v1/feedback?waiting=true", headers: clerk).json["feedback"]?.array ?? []
         let id = try #require(list.first?["id"]?.integer)
         #expect(list.first?["contact"]?.string == "someone@example.org")
         let auditor = try await node.session("auditor")
-        #expect(try await node.ask("POST", "/api/v1/feedback/\(id)/answer", headers: auditor, body: Self.json(#"{"text":"好的"}"#)).status == 403)
-        #expect(try await node.ask("POST", "/api/v1/feedback/\(id)/answer", headers: clerk, body: Self.json(#"{"text":"已改正"}"#)).status == 200)
+        #expect(
+            try await node.ask(
+                "POST",
+                "/api/v1/feedback/\(id)/answer",
+                headers: auditor,
+                body: Self.json(#"{"text":"好的"}"#)
+            ).status == 403
+        )
+        #expect(
+            try await node.ask(
+                "POST",
+                "/api/v1/feedback/\(id)/answer",
+                headers: clerk,
+                body: Self.json(#"{"text":"已改正"}"#)
+            ).status == 200
+        )
         let answered = try await node.ask("GET", "/resources/301001-000001").text
         #expect(answered.contains("已改正") && !answered.contains("someone@example.org"))
         // The public cannot fill the node.
@@ -159,7 +202,9 @@ import Testing
         let node = try await TestNode(demonstration: true)
         let clerk = try await node.session("clerk")
         // One column is missing in nearly every row: that is the mapping's; two values are wrong: the producer's.
-        let text = "id,name,kind\n" + (1...100).map { "\($0),\($0 < 96 ? "" : "甲"),\($0 == 7 ? "x" : "1")" }.joined(separator: "\n") + "\n"
+        let text =
+            "id,name,kind\n"
+            + (1...100).map { "\($0),\($0 < 96 ? "" : "甲"),\($0 == 7 ? "x" : "1")" }.joined(separator: "\n") + "\n"
         let (code, _) = try await node.resource(
             try PathTests.file("id,name,kind\n1,甲,1\n2,乙,2\n", "faults.csv"),
             name: "责任区分测试",
@@ -168,8 +213,13 @@ import Testing
                 let fields = (schema["fields"]?.array ?? []).map { field -> JSONValue in
                     guard case .object(let members) = field, field["name"]?.string != "id" else { return field }
                     let isKind = field["name"]?.string == "kind"
-                    let constraints: [JSONValue.Member] = isKind ? [.init("enum", .array(["1", "2"]))] : [.init("required", true)]
-                    return .object(members.filter { !["constraints", "type"].contains($0.name) } + [.init("type", "string"), .init("constraints", .object(constraints))])
+                    let constraints: [JSONValue.Member] =
+                        isKind ? [.init("enum", .array(["1", "2"]))] : [.init("required", true)]
+                    return .object(
+                        members.filter { !["constraints", "type"].contains($0.name) } + [
+                            .init("type", "string"), .init("constraints", .object(constraints)),
+                        ]
+                    )
                 }
                 return .object([.init("fields", .array(fields))])
             }
@@ -183,7 +233,10 @@ import Testing
         #expect(gains.contains { $0["field"]?.string == "name" && $0["fault"]?.string == "mapping" }, "\(quality.text)")
         #expect(gains.contains { $0["field"]?.string == "kind" && $0["fault"]?.string == "producer" })
         #expect((quality["history"]?.array ?? []).count == 1)
-        #expect(try await node.ask("GET", "/api/v1/quality/1", headers: clerk).status == 403, "others' quality is their own")
+        #expect(
+            try await node.ask("GET", "/api/v1/quality/1", headers: clerk).status == 403,
+            "others' quality is their own"
+        )
         try await node.close()
     }
 
@@ -195,7 +248,11 @@ import Testing
         #expect(try await node.ask("POST", "/console/views", headers: clerk, body: form).status == 303)
         #expect(try await node.ask("GET", "/console/entries", headers: clerk).text.contains("草稿"))
         let reviewer = try await node.session("reviewer")
-        #expect(try await !node.ask("GET", "/console/entries", headers: reviewer).text.contains("/console/entries?stage=draft\">草稿"))
+        #expect(
+            try await !node.ask("GET", "/console/entries", headers: reviewer).text.contains(
+                "/console/entries?stage=draft\">草稿"
+            )
+        )
         try await node.close()
     }
 
@@ -226,7 +283,11 @@ import Testing
         _ = try await Demonstration.install(node, packs: TestNode.smallPacks, password: TestNode.password)
         let administrator = Caller(principal: try await node.kernel.accounts.find(login: "sysadmin"), trace: "test")
         for _ in 0..<3 {
-            _ = try await node.kernel.gate.perform(node.kernel.administration.backUp, Administration.backupJob, as: administrator)
+            _ = try await node.kernel.gate.perform(
+                node.kernel.administration.backUp,
+                Administration.backupJob,
+                as: administrator
+            )
             try await node.kernel.jobs.runPending()
         }
         let kept = try FileManager.default.contentsOfDirectory(atPath: remote.path)
@@ -234,14 +295,22 @@ import Testing
         // The local ones are gone, as after a disaster: the drill restores the copy of the other machine.
         try FileManager.default.removeItem(at: local)
         try FileManager.default.createDirectory(at: local, withIntermediateDirectories: true)
-        let drill = try await node.kernel.gate.perform(node.kernel.administration.backUp, Administration.drillJob, as: administrator)
+        let drill = try await node.kernel.gate.perform(
+            node.kernel.administration.backUp,
+            Administration.drillJob,
+            as: administrator
+        )
         try await node.kernel.jobs.runPending()
         let job = try #require(try await node.kernel.jobs.find(drill))
         #expect(job.state == .done && job.result["rto_seconds"]?.real != nil, "\(job.result.text)")
         // A copy that was altered there is found when it is read.
         let newest = try #require(kept.max())
         try Data("x".utf8).write(to: remote.appending(path: "\(newest)/control.sqlite"))
-        let again = try await node.kernel.gate.perform(node.kernel.administration.backUp, Administration.drillJob, as: administrator)
+        let again = try await node.kernel.gate.perform(
+            node.kernel.administration.backUp,
+            Administration.drillJob,
+            as: administrator
+        )
         try await node.kernel.jobs.runPending()
         #expect(try await node.kernel.jobs.find(again)?.result["code"]?.string == "backup.damaged")
         try await node.close()

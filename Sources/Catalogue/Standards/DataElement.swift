@@ -24,8 +24,12 @@ public struct DataElement: Sendable, Hashable {
     ///
     /// - Throws: `standard.invalid`.
     public init(_ json: JSONValue) throws(Problem) {
-        guard let id = json["id"]?.string, Standards.isIdentifier(id), let name = json["name"]?.string, !name.isEmpty else {
-            throw Standards.invalid("数据元需要标识(字母、数字、- _ .)和名称", "an element needs an id (letters, digits, - _ .) and a name")
+        guard let id = json["id"]?.string, Standards.isIdentifier(id), let name = json["name"]?.string, !name.isEmpty
+        else {
+            throw Standards.invalid(
+                "数据元需要标识(字母、数字、- _ .)和名称",
+                "an element needs an id (letters, digits, - _ .) and a name"
+            )
         }
         let typeName = json["type"]?.string ?? "string"
         guard var type = DataElement.types[typeName] else {
@@ -34,7 +38,10 @@ public struct DataElement: Sendable, Hashable {
         var field = Field(id, title: name)
         if let scale = json["scale"]?.integer {
             guard (0...9).contains(scale), typeName == "number" else {
-                throw Standards.invalid("数据元 \(id) 的小数位应为 0–9,且类型为 number", "the scale of \(id) should be 0–9 of a number")
+                throw Standards.invalid(
+                    "数据元 \(id) 的小数位应为 0–9,且类型为 number",
+                    "the scale of \(id) should be 0–9 of a number"
+                )
             }
             type = .decimal
             field.scale = Int(scale)
@@ -62,7 +69,8 @@ public struct DataElement: Sendable, Hashable {
     }
 
     public var json: JSONValue {
-        let typeName = field.type == .decimal ? "number" : DataElement.types.first { $0.value == field.type }?.key ?? "string"
+        let typeName =
+            field.type == .decimal ? "number" : DataElement.types.first { $0.value == field.type }?.key ?? "string"
         var members: [JSONValue.Member] = [
             .init("id", .string(id)), .init("name", .string(name.zh)), .init("en", .string(name.en)),
             .init("type", .string(typeName)),
@@ -75,7 +83,8 @@ public struct DataElement: Sendable, Hashable {
             if let number { members.append(.init(key, .real(number))) }
         }
         for (key, text) in [
-            ("unit", field.unit), ("pattern", field.pattern ?? ""), ("kind", field.kind?.rawValue ?? ""), ("codes", codes),
+            ("unit", field.unit), ("pattern", field.pattern ?? ""), ("kind", field.kind?.rawValue ?? ""),
+            ("codes", codes),
             ("definition", definition), ("source", source),
         ] where !text.isEmpty { members.append(.init(key, .string(text))) }
         if field.grade != .general1 { members.append(.init("grade", .integer(Int64(field.grade.rawValue)))) }
@@ -106,7 +115,8 @@ public struct CodeList: Sendable, Hashable {
 
     /// - Throws: `standard.invalid`.
     public init(_ json: JSONValue) throws(Problem) {
-        guard let id = json["id"]?.string, Standards.isIdentifier(id), let name = json["name"]?.string, !name.isEmpty else {
+        guard let id = json["id"]?.string, Standards.isIdentifier(id), let name = json["name"]?.string, !name.isEmpty
+        else {
             throw Standards.invalid("代码集需要标识和名称", "a code list needs an id and a name")
         }
         self.id = id
@@ -138,7 +148,9 @@ public struct CodeList: Sendable, Hashable {
     func json(with other: CodeList) -> JSONValue {
         var merged = other
         let names = Set(other.versions.map(\.version))
-        merged.versions = (versions.filter { !names.contains($0.version) } + other.versions).sorted { $0.from < $1.from }
+        merged.versions = (versions.filter { !names.contains($0.version) } + other.versions).sorted {
+            $0.from < $1.from
+        }
         return merged.json
     }
 
@@ -154,7 +166,8 @@ public struct CodeList: Sendable, Hashable {
                 .array(
                     versions.map { version in
                         .object([
-                            .init("version", .string(version.version)), .init("from", .string(CivilTime.date(version.from))),
+                            .init("version", .string(version.version)),
+                            .init("from", .string(CivilTime.date(version.from))),
                             .init("note", .string(version.note)),
                             .init(
                                 "values",
@@ -191,7 +204,8 @@ public struct ClassificationTree: Sendable, Hashable {
 
     /// - Throws: `standard.invalid`.
     public init(_ json: JSONValue) throws(Problem) {
-        guard let id = json["id"]?.string, Standards.isIdentifier(id), let name = json["name"]?.string, !name.isEmpty else {
+        guard let id = json["id"]?.string, Standards.isIdentifier(id), let name = json["name"]?.string, !name.isEmpty
+        else {
             throw Standards.invalid("分类树需要标识和名称", "a tree needs an id and a name")
         }
         self.id = id
@@ -204,7 +218,10 @@ public struct ClassificationTree: Sendable, Hashable {
             let parent = item["parent"]?.string ?? item["parent"]?.integer.map(String.init) ?? ""
             let title = item["name"]?.string ?? ""
             guard !code.isEmpty, known.contains(parent), known.insert(code).inserted else {
-                throw Standards.invalid("分类树 \(id) 的代码重复,或上级不在其前", "a code of \(id) is repeated, or its parent does not stand before it")
+                throw Standards.invalid(
+                    "分类树 \(id) 的代码重复,或上级不在其前",
+                    "a code of \(id) is repeated, or its parent does not stand before it"
+                )
             }
             nodes.append(Node(code: code, name: LocalizedText(title, item["en"]?.string ?? title), parent: parent))
         }

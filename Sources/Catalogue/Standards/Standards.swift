@@ -97,7 +97,9 @@ extension StandardsRegistry {
             let foreign = field.codes.map(\.value).filter { !allowed.contains($0) }
             if !allowed.isEmpty, field.codes.isEmpty || !foreign.isEmpty {
                 let list = element.codes
-                found.append(deviation("取值应来自代码集 \(list) 的现行版本", "values should come from the version of \(list) in force"))
+                found.append(
+                    deviation("取值应来自代码集 \(list) 的现行版本", "values should come from the version of \(list) in force")
+                )
             }
             return found
         }
@@ -201,8 +203,12 @@ public final class Standards: Sendable {
             let text = try registry.put(item.kind, json)
             changed.append((item.kind.rawValue, item.json["id"]?.string ?? "", text))
         }
-        for element in registry.elements.values where !element.codes.isEmpty && registry.codeLists[element.codes] == nil {
-            throw Standards.invalid("数据元 \(element.id) 所用的代码集 \(element.codes) 不存在", "\(element.id) names the code list \(element.codes), which is not there")
+        for element in registry.elements.values where !element.codes.isEmpty && registry.codeLists[element.codes] == nil
+        {
+            throw Standards.invalid(
+                "数据元 \(element.id) 所用的代码集 \(element.codes) 不存在",
+                "\(element.id) names the code list \(element.codes), which is not there"
+            )
         }
         let now = clock.now()
         let list = changed

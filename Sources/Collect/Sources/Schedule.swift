@@ -74,7 +74,8 @@ public enum Schedule: Sendable, Hashable {
         case .manual: return .init("手动", "by hand")
         case .every(let minutes):
             return minutes % 60 == 0
-                ? .init("每 \(minutes / 60) 小时", "every \(minutes / 60) h") : .init("每 \(minutes) 分钟", "every \(minutes) min")
+                ? .init("每 \(minutes / 60) 小时", "every \(minutes / 60) h")
+                : .init("每 \(minutes) 分钟", "every \(minutes) min")
         case .daily: return .init("每日 \(time)", "daily \(time)")
         case .weekly(let day, _):
             let names = ["一", "二", "三", "四", "五", "六", "日"]

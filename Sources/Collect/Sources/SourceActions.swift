@@ -13,7 +13,13 @@ extension Sources {
         en: "list one's own sources in trouble"
     )
     static let showDescriptor = ActionDescriptor("source.show", .dataLoad, .view, zh: "查看归集来源", en: "show a source")
-    public static let saveDescriptor = ActionDescriptor("source.save", .sourceManage, .write, zh: "保存归集来源", en: "save a source")
+    public static let saveDescriptor = ActionDescriptor(
+        "source.save",
+        .sourceManage,
+        .write,
+        zh: "保存归集来源",
+        en: "save a source"
+    )
     static let removeDescriptor = ActionDescriptor(
         "source.remove",
         .sourceManage,

@@ -174,7 +174,8 @@ extension Sources {
         let place = try source.files(try await secret(of: source), self)
         let waiting = try await waiting(source, place)
         guard let file = waiting.first else { return Arrival(spool: "", rows: 0, watermark: nil) }
-        let ending = file.name.split(separator: ".").last.map { $0.filter { $0.isASCII && $0.isLetter }.prefix(8) } ?? ""
+        let ending =
+            file.name.split(separator: ".").last.map { $0.filter { $0.isASCII && $0.isLetter }.prefix(8) } ?? ""
         let spool = "collect-\(job).\(ending.isEmpty ? "csv" : ending.lowercased())"
         try await place.fetch(file.name, folder.appendingPathComponent(spool).path)
         return Arrival(spool: spool, rows: 0, watermark: nil, file: file, hasMore: waiting.count > 1)

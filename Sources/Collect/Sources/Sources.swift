@@ -242,10 +242,16 @@ public final class Sources: Sendable {
         for source in due { _ = try await queue(source, by: source.principal) }
         for source in silent {
             try await kernel.databases.control.write { db in
-                try db.execute("UPDATE sources SET silent_since = ? WHERE id = ?", [.integer(now), .integer(source.id)])
+                try db.execute(
+                    "UPDATE sources SET silent_since = ? WHERE id = ?",
+                    [.integer(now), .integer(source.id)]
+                )
             }
             // The alarm leaves evidence; a grant taken back must not stop the others.
-            let caller = Caller(principal: try await kernel.accounts.find(source.principal), trace: "source-\(source.id)")
+            let caller = Caller(
+                principal: try await kernel.accounts.find(source.principal),
+                trace: "source-\(source.id)"
+            )
             try? await kernel.gate.perform(alarm, source.id, as: caller)
         }
     }

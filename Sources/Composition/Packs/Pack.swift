@@ -46,14 +46,23 @@ public struct Pack: Sendable {
             )
         }
         do {
-            guard let node = try Yams.compose(yaml: text) else { throw Pack.invalid(file, "", "文件是空的", "the file is empty") }
+            guard let node = try Yams.compose(yaml: text) else {
+                throw Pack.invalid(file, "", "文件是空的", "the file is empty")
+            }
             body = Pack.value(node)
         } catch let problem as Problem {
             throw problem
         } catch {
-            throw Pack.invalid(file, String(describing: error).prefix(300).description, "不是有效的 YAML", "it is not valid YAML")
+            throw Pack.invalid(
+                file,
+                String(describing: error).prefix(300).description,
+                "不是有效的 YAML",
+                "it is not valid YAML"
+            )
         }
-        guard let id = body["pack"]?.string, !id.isEmpty else { throw Pack.invalid(file, "pack", "缺少 pack", "`pack` is missing") }
+        guard let id = body["pack"]?.string, !id.isEmpty else {
+            throw Pack.invalid(file, "pack", "缺少 pack", "`pack` is missing")
+        }
         self.id = id
         let title = body["title"]
         self.title = LocalizedText(title?["zh"]?.string ?? id, title?["en"]?.string ?? id)

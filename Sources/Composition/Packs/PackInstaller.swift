@@ -61,7 +61,12 @@ struct PackInstaller {
             guard let login = item["login"]?.string, let organisation = organisations[home],
                 let role = item["role"]?.string.flatMap(Role.init(rawValue:))
             else {
-                throw Pack.invalid(pack.folder, "accounts.\(item["login"]?.string ?? "?")", "账号不完整", "an account is not complete")
+                throw Pack.invalid(
+                    pack.folder,
+                    "accounts.\(item["login"]?.string ?? "?")",
+                    "账号不完整",
+                    "an account is not complete"
+                )
             }
             let account = Administration.NewAccount(
                 login: login,
@@ -181,7 +186,12 @@ struct PackInstaller {
         let drop = node.settings.dropFolders.first ?? node.settings.folder
         for item in pack.body["sources"]?.array ?? [] {
             guard let code = item["resource"]?.string.flatMap({ codes[$0] }) else {
-                throw Pack.invalid(pack.folder, "sources.\(item["name"]?.string ?? "?")", "来源不完整", "a source is not complete")
+                throw Pack.invalid(
+                    pack.folder,
+                    "sources.\(item["name"]?.string ?? "?")",
+                    "来源不完整",
+                    "a source is not complete"
+                )
             }
             try FileManager.default.createDirectory(at: drop, withIntermediateDirectories: true)
             var members = (item.members ?? []).filter { !["resource", "settings"].contains($0.name) }

@@ -16,7 +16,14 @@ enum SourcesAPI {
             let id = try await web.perform(web.services.sources.saved, try Sources.Change(json: try await web.json()))
             return .json(.object([.init("id", .integer(id))]), status: .created)
         },
-        Route(.get, "/api/v1/sources/{id}", .actions(["source.show"]), .console, zh: "归集来源与运行记录", en: "A source and its runs") {
+        Route(
+            .get,
+            "/api/v1/sources/{id}",
+            .actions(["source.show"]),
+            .console,
+            zh: "归集来源与运行记录",
+            en: "A source and its runs"
+        ) {
             web in
             let (source, runs) = try await web.perform(web.services.sources.show, try web.number("id"))
             return .json(
@@ -26,7 +33,10 @@ enum SourcesAPI {
         Route(.put, "/api/v1/sources/{id}", .actions(["source.save"]), .console, zh: "修改归集来源", en: "Change a source") {
             web in
             let id = try web.number("id")
-            _ = try await web.perform(web.services.sources.saved, try Sources.Change(json: try await web.json(), id: id))
+            _ = try await web.perform(
+                web.services.sources.saved,
+                try Sources.Change(json: try await web.json(), id: id)
+            )
             return .json(.object([.init("id", .integer(id))]))
         },
         Route(

@@ -19,7 +19,10 @@ enum StandardsAPI {
             zh: "维护数据标准:elements、code_lists、trees",
             en: "Save standards: elements, code_lists, trees"
         ) { web in
-            let changed = try await web.perform(web.services.catalogue.saveStandards, StandardKind.items(try await web.json()))
+            let changed = try await web.perform(
+                web.services.catalogue.saveStandards,
+                StandardKind.items(try await web.json())
+            )
             return .json(.object([.init("changed", .integer(Int64(changed)))]))
         },
         Route(

@@ -12,7 +12,10 @@ enum ConsolePages {
         Route(
             .get,
             "/console",
-            .actions(["catalogue.work", "catalogue.returned", "catalogue.list", "open.list", "job.list_own", "source.troubled", "feedback.list"]),
+            .actions([
+                "catalogue.work", "catalogue.returned", "catalogue.list", "open.list", "job.list_own",
+                "source.troubled", "feedback.list",
+            ]),
             .console,
             zh: "我的工作",
             en: "My work",
@@ -144,7 +147,10 @@ enum ConsolePages {
         let poor = try await web.perform(list, EntryListQuery(isPoor: true, order: .score, limit: 10))
         figure(web.text("质量待改正", "To correct"), poor.total, "/console/entries?poor=true&order=score", "poor")
         if poor.total > 0 {
-            let hint = web.text("最近一批有失分。打开条目可下载问题数据,改正后重新上传。", "The last load lost marks. An entry lets you download its bad rows and load them again.")
+            let hint = web.text(
+                "最近一批有失分。打开条目可下载问题数据,改正后重新上传。",
+                "The last load lost marks. An entry lets you download its bad rows and load them again."
+            )
             section(web.text("质量待改正", "To correct"), poor.total, hint, "fair", table(poor.entries, web))
         }
         let remarks = try await web.perform(web.services.feedback.listed, (true, 20))

@@ -39,7 +39,13 @@ enum EntryForm {
             """
     }
 
-    static func items(_ web: WebRequest, _ schema: Schema, _ items: [ItemPolicy], proposals: [FieldProposal]?, standards: StandardsRegistry) -> HTML {
+    static func items(
+        _ web: WebRequest,
+        _ schema: Schema,
+        _ items: [ItemPolicy],
+        proposals: [FieldProposal]?,
+        standards: StandardsRegistry
+    ) -> HTML {
         let types = FieldType.allCases.map { ($0.rawValue, $0.title[web.language]) }
         let kinds = [("", "—")] + SemanticKind.allCases.map { ($0.rawValue, $0.title[web.language]) }
         let sharings = Sharing.allCases.map { (String($0.rawValue), $0.title[web.language]) }
@@ -76,7 +82,8 @@ enum EntryForm {
                 """
         }
         let heads = [
-            web.text("列", "Column"), web.text("数据元", "Element"), web.text("中文名称", "Title"), web.text("类型", "Type"), web.text("含义", "Meaning"),
+            web.text("列", "Column"), web.text("数据元", "Element"), web.text("中文名称", "Title"), web.text("类型", "Type"),
+            web.text("含义", "Meaning"),
             web.text("约束", "Constraints"),
             web.text("分级", "Grade"), web.text("共享类型", "Sharing"), web.text("条件或依据", "Condition or basis"),
         ]

@@ -10,7 +10,8 @@ import Tabular
 /// The entries in the console: filters, order, many at once, and the workbook in and out.
 enum EntryListPages {
     static let routes: [Route] = [
-        Route(.get, "/console/entries", .actions(["catalogue.list", "view.list"]), .console, zh: "目录条目", en: "Entries") { web in
+        Route(.get, "/console/entries", .actions(["catalogue.list", "view.list"]), .console, zh: "目录条目", en: "Entries")
+        { web in
             _ = try ConsolePages.signedIn(web)
             return .page(try await list(web, results: nil))
         },
@@ -118,9 +119,12 @@ enum EntryListPages {
 
     /// The filters of the address, without the place, for links that keep them.
     static func parameters(_ web: WebRequest, without dropped: Set<String> = ["offset"]) -> String {
-        ["q", "provider", "category", "stage", "state", "late", "unattached", "deviating", "poor", "order", "limit"].filter {
-            !dropped.contains($0)
-        }.compactMap { name in web.query(name).map { "\(name)=\($0.addingPercentEncoding())" } }.joined(separator: "&")
+        ["q", "provider", "category", "stage", "state", "late", "unattached", "deviating", "poor", "order", "limit"]
+            .filter {
+                !dropped.contains($0)
+            }.compactMap { name in web.query(name).map { "\(name)=\($0.addingPercentEncoding())" } }.joined(
+                separator: "&"
+            )
     }
 
     static func filters(_ query: EntryListQuery, _ web: WebRequest) -> HTML {
@@ -198,7 +202,8 @@ enum EntryListPages {
             ? "<label class=\"check\" data-all hidden><input type=\"checkbox\"><span>\(web.text("选择本页全部", "Choose all on this page"))</span></label>"
             : .empty
         if selectable { heads.insert(web.text("选", "✓"), at: 0) }
-        return "\(all)<div data-keys>\(Layout.table(heads, rows, label: web.text("目录条目", "Entries")))</div><p class=\"hint keys\">\(web.text("键盘:↑ ↓ 或 j k 移动,Enter 打开,x 选择,/ 检索。", "Keys: ↑ ↓ or j k move, Enter opens, x chooses, / searches."))</p>"
+        return
+            "\(all)<div data-keys>\(Layout.table(heads, rows, label: web.text("目录条目", "Entries")))</div><p class=\"hint keys\">\(web.text("键盘:↑ ↓ 或 j k 移动,Enter 打开,x 选择,/ 检索。", "Keys: ↑ ↓ or j k move, Enter opens, x chooses, / searches."))</p>"
     }
 
     static func pager(_ query: EntryListQuery, _ total: Int, _ web: WebRequest) -> HTML {

@@ -14,7 +14,9 @@ enum EntryPages {
         Route(
             .get,
             "/console/entries/{code}",
-            .actions(["catalogue.show", "catalogue.versions", "catalogue.similar", "load.list", "open.list", "standards.list"]),
+            .actions([
+                "catalogue.show", "catalogue.versions", "catalogue.similar", "load.list", "open.list", "standards.list",
+            ]),
             .console,
             zh: "条目",
             en: "Entry",

@@ -8,7 +8,8 @@ import Open
 /// What the public says of a resource, and what its owner answers.
 enum FeedbackPages {
     static let routes: [Route] = [
-        Route(.post, "/resources/{code}/feedback", .actions(["feedback.send"]), zh: "提交反馈", en: "Send a remark") { web in
+        Route(.post, "/resources/{code}/feedback", .actions(["feedback.send"]), zh: "提交反馈", en: "Send a remark") {
+            web in
             let form = try await web.form()
             let code = try web.code()
             // A field that people do not see: what is written there was written by a machine.
@@ -53,7 +54,15 @@ enum FeedbackPages {
             )
             return .json(.object([]))
         },
-        Route(.get, "/console/feedback", .actions(["feedback.list"]), .console, zh: "公众反馈", en: "Feedback", handle: list),
+        Route(
+            .get,
+            "/console/feedback",
+            .actions(["feedback.list"]),
+            .console,
+            zh: "公众反馈",
+            en: "Feedback",
+            handle: list
+        ),
         Route(
             .post,
             "/console/feedback/{id}",
@@ -82,7 +91,8 @@ enum FeedbackPages {
             .init("id", .integer(item.id)), .init("resource", .string(item.code)), .init("name", .string(item.name)),
             .init("kind", .string(item.kind.rawValue)), .init("text", .string(item.text)),
             .init("contact", .string(item.contact)), .init("at", .string(CivilTime.timestamp(item.at))),
-            .init("answer", item.answer.map { .string($0) } ?? .null), .init("answered_at", SourcesAPI.time(item.answeredAt)),
+            .init("answer", item.answer.map { .string($0) } ?? .null),
+            .init("answered_at", SourcesAPI.time(item.answeredAt)),
         ])
     }
 
@@ -118,9 +128,9 @@ enum FeedbackPages {
                 item.answer.map {
                     "<p class=\"answer\">\($0) <span class=\"muted\">\(Layout.day(item.answeredAt))</span></p>"
                 }
-                ?? """
-                <form method="post" action="/console/feedback/\(item.id)" class="stack">\(Layout.csrf(web))\(Layout.field(web.text("答复(将公开显示)", "Answer, shown to the public"), "<textarea name=\"text\" rows=\"2\" required minlength=\"2\" maxlength=\"2000\"></textarea>"))<div><button>\(web.text("答复", "Answer"))</button></div></form>
-                """
+                    ?? """
+                    <form method="post" action="/console/feedback/\(item.id)" class="stack">\(Layout.csrf(web))\(Layout.field(web.text("答复(将公开显示)", "Answer, shown to the public"), "<textarea name=\"text\" rows=\"2\" required minlength=\"2\" maxlength=\"2000\"></textarea>"))<div><button>\(web.text("答复", "Answer"))</button></div></form>
+                    """
             let contact: HTML = item.contact.isEmpty ? .empty : "<span class=\"muted\">\(item.contact)</span>"
             let state = item.answer == nil ? Layout.badge(web.text("待答复", "waiting"), "fair") : .empty
             return

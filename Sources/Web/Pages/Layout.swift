@@ -74,8 +74,11 @@ enum Layout {
             return isHere
                 ? "<a href=\"\(href)\" aria-current=\"page\">\(label)</a>" : "<a href=\"\(href)\">\(label)</a>"
         }
-        var links: [HTML] = [item("/", web.text("首页", "Home")), item("/search", web.text("数据目录", "Catalogue")), item("/organisations", web.text("机构", "Organisations")),
-            item("/openlist", web.text("开放清单", "Open list")), item("/standards", web.text("数据标准", "Standards"))]
+        var links: [HTML] = [
+            item("/", web.text("首页", "Home")), item("/search", web.text("数据目录", "Catalogue")),
+            item("/organisations", web.text("机构", "Organisations")),
+            item("/openlist", web.text("开放清单", "Open list")), item("/standards", web.text("数据标准", "Standards")),
+        ]
         let account: HTML
         if let principal = web.principal {
             links.append(item("/console", web.text("工作台", "Console")))
@@ -165,8 +168,8 @@ enum Layout {
 
     /// A table that scrolls in its own region; heads that end in `#` are of numbers.
     static func table(_ heads: [String], _ rows: [HTML], label: String) -> HTML {
-        return
-            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(label)\"><table><thead><tr>\(heads.map(head))</tr></thead><tbody>\(rows)</tbody></table></div>"
+
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(label)\"><table><thead><tr>\(heads.map(head))</tr></thead><tbody>\(rows)</tbody></table></div>"
     }
 
     /// A select with one choice made.

@@ -42,8 +42,23 @@ enum NodePages {
             }
             return .redirect("/console/organisations")
         },
-        Route(.get, "/console/settings", .actions(["system.calendar"]), .console, zh: "设置", en: "Settings", handle: settings),
-        Route(.post, "/console/settings", .actions(["system.set_day"]), .console, zh: "修改工作日历", en: "Change the calendar") {
+        Route(
+            .get,
+            "/console/settings",
+            .actions(["system.calendar"]),
+            .console,
+            zh: "设置",
+            en: "Settings",
+            handle: settings
+        ),
+        Route(
+            .post,
+            "/console/settings",
+            .actions(["system.set_day"]),
+            .console,
+            zh: "修改工作日历",
+            en: "Change the calendar"
+        ) {
             web in
             let form = try await web.form()
             let day = Array(form["day"].utf8).withUnsafeBufferPointer { CivilTime.parseISODate($0) }
@@ -138,7 +153,12 @@ enum NodePages {
         let heads = [web.text("日期", "Day"), web.text("安排", "What"), web.text("操作", "Change")]
         let table: HTML =
             rows.isEmpty
-            ? Layout.empty(web.text("\(year) 年的节假日尚未录入,暂按周一至周五计算。", "The holidays of \(year) are not entered; weekdays count as worked."))
+            ? Layout.empty(
+                web.text(
+                    "\(year) 年的节假日尚未录入,暂按周一至周五计算。",
+                    "The holidays of \(year) are not entered; weekdays count as worked."
+                )
+            )
             : Layout.table(heads, rows, label: web.text("工作日历", "Calendar"))
         let kinds = [("free", web.text("放假", "free")), ("worked", web.text("上班", "worked"))]
         return .page(

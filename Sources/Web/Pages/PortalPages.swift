@@ -8,7 +8,14 @@ import Open
 /// The organisations and the open list, for everybody.
 enum PortalPages {
     static let routes: [Route] = [
-        Route(.get, "/organisations", .actions(["catalogue.search"]), zh: "机构", en: "Organisations", handle: organisations),
+        Route(
+            .get,
+            "/organisations",
+            .actions(["catalogue.search"]),
+            zh: "机构",
+            en: "Organisations",
+            handle: organisations
+        ),
         Route(.get, "/openlist", .actions(["open.open_list"]), zh: "开放清单", en: "Open list", handle: openList),
         Route(.get, "/api/v1/openlist", .actions(["open.open_list"]), zh: "开放清单", en: "Open list") { web in
             let list = try await listings(web)
@@ -100,7 +107,8 @@ enum PortalPages {
                     count > 0
                     ? "<a href=\"/search?provider=\(organisation.id.raw)\">\(organisation.name)</a> \(Layout.badge(String(count)))"
                     : "\(organisation.name)"
-                return "<li>\(name) <span class=\"muted\">\(organisation.level.title[web.language])</span>\(branch(organisation.id))</li>"
+                return
+                    "<li>\(name) <span class=\"muted\">\(organisation.level.title[web.language])</span>\(branch(organisation.id))</li>"
             }
             return "<ul class=\"tree\">\(items)</ul>"
         }

@@ -122,8 +122,14 @@ enum QualityPages {
         let faults = QualityFault.allCases.map { fault -> HTML in
             let value =
                 fault == .platform
-                ? web.text("\(found.failures.reduce(0) { $0 + $1.count }) 次失败", "\(found.failures.reduce(0) { $0 + $1.count }) failures")
-                : web.text("\(Numbers.short(found.lost[fault] ?? 0)) 分", "\(Numbers.short(found.lost[fault] ?? 0)) points")
+                ? web.text(
+                    "\(found.failures.reduce(0) { $0 + $1.count }) 次失败",
+                    "\(found.failures.reduce(0) { $0 + $1.count }) failures"
+                )
+                : web.text(
+                    "\(Numbers.short(found.lost[fault] ?? 0)) 分",
+                    "\(Numbers.short(found.lost[fault] ?? 0)) points"
+                )
             return "<div><dt>\(web.text("\(fault.title.zh)的问题", "The \(fault.title.en)'s"))</dt><dd>\(value)</dd></div>"
         }
         return Layout.console(

@@ -34,7 +34,13 @@ enum ResourcePages {
         return .page(view(entry, cards, page, answers, web))
     }
 
-    static func view(_ entry: Entry, _ cards: [Scorecard], _ page: RecordPage?, _ answers: [Feedback], _ web: WebRequest) -> HTML {
+    static func view(
+        _ entry: Entry,
+        _ cards: [Scorecard],
+        _ page: RecordPage?,
+        _ answers: [Feedback],
+        _ web: WebRequest
+    ) -> HTML {
         let content = entry.published ?? entry.draft
         let resource = entry.resource
         let base = "/api/v1/resources/\(entry.slug)"

@@ -10,7 +10,8 @@ import Lake
 enum SourcePages {
     static let routes: [Route] = [
         Route(.get, "/console/sources", .actions(["source.list"]), .console, zh: "归集来源", en: "Sources", handle: list),
-        Route(.get, "/console/sources/new", .nothing, .console, zh: "新建归集来源页", en: "New source page") { web in
+        Route(.get, "/console/sources/new", .actions(["source.save"]), .console, zh: "新建归集来源页", en: "New source page") {
+            web in
             _ = try ConsolePages.signedIn(web)
             try web.services.kernel.gate.require(Sources.saveDescriptor, web.caller)
             guard let kind = web.query("kind").flatMap(SourceKind.init(rawValue:)) else { return .page(choose(web)) }
@@ -195,14 +196,16 @@ enum SourcePages {
 
     private static func problem(_ problem: JSONValue, _ web: WebRequest) -> HTML {
         guard let text = problem[web.language == .zh ? "zh" : "en"]?.string else { return .empty }
-        return "<div class=\"alert\" role=\"alert\"><p>\(web.text("上次归集失败:", "The last reading failed: "))\(text)</p></div>"
+        return
+            "<div class=\"alert\" role=\"alert\"><p>\(web.text("上次归集失败:", "The last reading failed: "))\(text)</p></div>"
     }
 
     private static func probe(_ found: [String]?, _ web: WebRequest) -> HTML {
         guard let found else { return .empty }
         let names = found.prefix(60).map { "<code>\($0)</code> " as HTML }
         let text = web.text("连接成功,找到 \(found.count) 项:", "It answers; \(found.count) found: ")
-        return "<section class=\"card\" role=\"status\"><p class=\"good-text\">\(text)</p><p class=\"wrapped\">\(names)</p></section>"
+        return
+            "<section class=\"card\" role=\"status\"><p class=\"good-text\">\(text)</p><p class=\"wrapped\">\(names)</p></section>"
     }
 
     private static func table(_ runs: [SourceRun], _ source: Source, _ web: WebRequest) -> HTML {

@@ -10,9 +10,23 @@ import Tabular
 enum StandardsPages {
     static let routes: [Route] = [
         Route(.get, "/standards", .actions(["standards.list"]), zh: "数据标准", en: "Standards", handle: list),
-        Route(.get, "/standards/elements/{id}", .actions(["standards.list"]), zh: "数据元", en: "Data element", handle: element),
+        Route(
+            .get,
+            "/standards/elements/{id}",
+            .actions(["standards.list"]),
+            zh: "数据元",
+            en: "Data element",
+            handle: element
+        ),
         Route(.get, "/standards/codes/{id}", .actions(["standards.list"]), zh: "代码集", en: "Code list", handle: codes),
-        Route(.get, "/standards/trees/{id}", .actions(["standards.list"]), zh: "分类树", en: "Classification tree", handle: tree),
+        Route(
+            .get,
+            "/standards/trees/{id}",
+            .actions(["standards.list"]),
+            zh: "分类树",
+            en: "Classification tree",
+            handle: tree
+        ),
         Route(
             .get,
             "/console/standards",
@@ -22,7 +36,8 @@ enum StandardsPages {
             en: "Standards at work",
             handle: work
         ),
-        Route(.post, "/console/standards", .actions(["standards.save"]), .console, zh: "维护数据标准", en: "Save a standard") {
+        Route(.post, "/console/standards", .actions(["standards.save"]), .console, zh: "维护数据标准", en: "Save a standard")
+        {
             web in
             let form = try await web.form()
             let item = form["kind"] == "code_list" ? codeList(form) : dataElement(form)
@@ -58,7 +73,8 @@ enum StandardsPages {
         ]
         let tabs = StandardKind.allCases.map { item -> HTML in
             let here: HTML = item == kind ? " aria-current=\"page\"" : .empty
-            return "<a href=\"/standards?kind=\(item.rawValue)\"\(here)>\(item.title[web.language]) \(counts[item] ?? 0)</a>"
+            return
+                "<a href=\"/standards?kind=\(item.rawValue)\"\(here)>\(item.title[web.language]) \(counts[item] ?? 0)</a>"
         }
         let heads: [String]
         let rows: [HTML]
@@ -71,13 +87,15 @@ enum StandardsPages {
             rows = registry.elements.values.sorted { $0.id < $1.id }.map { element in
                 let codes: HTML =
                     element.codes.isEmpty
-                    ? "—" : "<a href=\"/standards/codes/\(element.codes)\">\(registry.codeLists[element.codes]?.name[web.language] ?? element.codes)</a>"
+                    ? "—"
+                    : "<a href=\"/standards/codes/\(element.codes)\">\(registry.codeLists[element.codes]?.name[web.language] ?? element.codes)</a>"
                 return
                     "<tr><td><code>\(element.id)</code></td><td><a href=\"/standards/elements/\(element.id)\">\(element.name[web.language])</a></td><td>\(element.field.type.title[web.language])</td><td>\(limits(element.field, web))</td><td>\(element.field.unit)</td><td>\(codes)</td><td>\(element.source)</td></tr>"
             }
         case .codeList:
             heads = [
-                web.text("标识", "Id"), web.text("名称", "Name"), web.text("现行版本", "In force"), web.text("代码数", "Codes") + "#",
+                web.text("标识", "Id"), web.text("名称", "Name"), web.text("现行版本", "In force"),
+                web.text("代码数", "Codes") + "#",
                 web.text("版本数", "Versions") + "#", web.text("依据", "Source"),
             ]
             let today = CivilTime.chinaDay(microseconds: web.services.kernel.clock.now())
@@ -180,7 +198,9 @@ enum StandardsPages {
         let children = Dictionary(grouping: tree.nodes, by: \.parent)
         func branch(_ parent: String) -> HTML {
             guard let nodes = children[parent] else { return .empty }
-            let items = nodes.map { "<li><code>\($0.code)</code> \($0.name[web.language])\(branch($0.code))</li>" as HTML }
+            let items = nodes.map {
+                "<li><code>\($0.code)</code> \($0.name[web.language])\(branch($0.code))</li>" as HTML
+            }
             return "<ul class=\"tree\">\(items)</ul>"
         }
         let name = tree.name[web.language]
@@ -230,9 +250,13 @@ enum StandardsPages {
         let types = ["string", "integer", "number", "boolean", "date", "time", "datetime", "geopoint"].map { ($0, $0) }
         let kinds = [("", "—")] + SemanticKind.allCases.map { ($0.rawValue, $0.title[web.language]) }
         let grades = Grade.allCases.map { (String($0.rawValue), $0.title[web.language]) }
-        let lists = [("", "—")] + registry.codeLists.values.sorted { $0.id < $1.id }.map { ($0.id, "\($0.id) \($0.name[web.language])") }
+        let lists =
+            [("", "—")]
+            + registry.codeLists.values.sorted { $0.id < $1.id }.map { ($0.id, "\($0.id) \($0.name[web.language])") }
         let id = "<input name=\"id\" required maxlength=\"60\" pattern=\"[A-Za-z0-9._\\-]+\">" as HTML
-        func input(_ name: String, _ more: HTML = .empty) -> HTML { "<input name=\"\(name)\" maxlength=\"500\"\(more)>" }
+        func input(_ name: String, _ more: HTML = .empty) -> HTML {
+            "<input name=\"\(name)\" maxlength=\"500\"\(more)>"
+        }
         let number: HTML = " type=\"number\" step=\"any\""
         return """
             <section class="card"><h2>\(web.text("新增或修订数据元", "New or revised data element"))</h2><form method="post" action="/console/standards" class="stack">\(Layout.csrf(web))<input type="hidden" name="kind" value="element"><div class="grid">
@@ -251,7 +275,8 @@ enum StandardsPages {
     }
 
     private static func dataElement(_ form: Form) -> (kind: StandardKind, json: JSONValue) {
-        var members: [JSONValue.Member] = ["id", "name", "type", "unit", "pattern", "codes", "definition", "source"].map {
+        var members: [JSONValue.Member] = ["id", "name", "type", "unit", "pattern", "codes", "definition", "source"].map
+        {
             .init($0, .string(TextForms.trimmed(form[$0])))
         }
         if !form["en"].isEmpty { members.append(.init("en", .string(form["en"]))) }
