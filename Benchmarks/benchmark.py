@@ -255,6 +255,7 @@ def searches_and_start():
     template = control.execute("SELECT owner, schema, sharing FROM resources LIMIT 1").fetchone()
     entry = control.execute("SELECT published, author FROM entries WHERE published IS NOT NULL LIMIT 1").fetchone()
     content = json.loads(entry[0])
+    card = json.dumps({"marks": {"accuracy": 90}, "total": 90, "losses": [{"rule": "maximum", "field": "lanes", "severity": "error", "count": 3, "points": 1.2}]})
     for index in range(100_000):
         title = "".join(chance.sample(words, 3)) + (chance.choice(rare) if index % 400 == 0 else "") + f"数据{index}"
         body = "".join(chance.sample(words, 6))
@@ -265,6 +266,8 @@ def searches_and_start():
                         (identifier, f"{content['category']}/9{index:06d}", title, template[0], template[1], template[2]))
         control.execute("INSERT INTO entries (resource, category, published, stage, version, author, published_at, changed_at, rows, data_at, score, frequency, format, level, comparable, items) VALUES (?,?,?,'none',1,?,1,1,10,1,90,?,'csv','province',?,6)",
                         (identifier, content["category"], text, entry[1], chance.choice(["daily", "monthly", "yearly"]), title))
+        control.execute("INSERT INTO scorecards (resource, load, at, rows, total, card) VALUES (?,1,1,10,?,?)", (identifier, 90 + index % 10, card))
+        control.execute("INSERT INTO quality_current (resource, owner, load, total) VALUES (?,?,1,?)", (identifier, template[0], 90 + index % 10))
         control.execute("INSERT INTO entries_text (rowid, title, body) VALUES (?,?,?)", (identifier, spaced(title), spaced(body)))
     control.commit()
     control.close()
@@ -297,8 +300,8 @@ def searches_and_start():
     # The console at the same size: every page of its own, read by one client, CPU of the server.
     for login in ["steward", "sysadmin"]:
         session = node.sign_in(login)
-        pages_of = ["/console", "/console/entries", "/console/entries?order=score&limit=200", "/console/entries?q=" + urllib.parse.quote("港口"), "/console/ledger", "/console/openings", f"/console/entries/{content['category']}-9099999"] \
-            if login == "steward" else ["/console/accounts", "/console/jobs", "/console/backups"]
+        pages_of = ["/console", "/console/entries", "/console/entries?order=score&limit=200", "/console/entries?q=" + urllib.parse.quote("港口"), "/console/ledger", "/console/openings", "/console/quality", f"/console/quality?provider={template[0]}", "/console/standards", "/console/sources", "/console/feedback", "/organisations", "/openlist", f"/console/entries/{content['category']}-9099999"] \
+            if login == "steward" else ["/console/accounts", "/console/organisations", "/console/settings", "/console/jobs", "/console/backups"]
         for path in pages_of:
             for _ in range(3):
                 node.ask("GET", path, headers=session)
@@ -316,7 +319,7 @@ def catalogue_workbook():
     node = Node(os.path.join(folder, "n"), 18434)
     session = node.sign_in("clerk")
     path = os.path.join(folder, "catalogue.xlsx")
-    workbook.write(path, 5000, 12, "示范省公路事业发展中心")
+    workbook.write(path, 5000, 12, "天津市公路事业发展服务中心")
     with open(path, "rb") as file:
         sent = json.loads(node.ask("POST", "/api/v1/uploads?name=catalogue.xlsx&no_secrets=true", file, session)[1])["upload"]
     runs = []

@@ -35,6 +35,26 @@ public struct LedgerLine: Sendable, Hashable {
     /// The mean score of entries with one.
     public var score: Double? { scored == 0 ? nil : scoreSum / Double(scored) }
 
+    /// Counts one entry.
+    mutating func count(_ row: SearchIndex.Row, _ state: SearchIndex.State, _ now: Int64) {
+        entries += 1
+        items += Int(row.items)
+        bound += Int(row.bound)
+        conforming += Int(row.conforming)
+        guard row.isPublished else { return }
+        published += 1
+        attached += row.dataAt > 0 ? 1 : 0
+        open += row.isOpen ? 1 : 0
+        if let days = row.promisedDays(state) {
+            promised += 1
+            timely += row.dataAt < now - Int64(days) * CivilTime.microsecondsPerDay ? 0 : 1
+        }
+        if !row.score.isNaN {
+            scored += 1
+            scoreSum += Double(row.score)
+        }
+    }
+
     mutating func add(_ other: LedgerLine) {
         entries += other.entries
         items += other.items
@@ -65,40 +85,28 @@ extension SearchIndex {
     func ledger(owners: Set<OrganisationID>?, now: Int64) async throws -> Ledger {
         try await load()
         return state.withLock { state in
+            // Rows of one department, level and category are counted together, and those groups joined: a lookup a row, not three.
+            struct Group: Hashable {
+                var owner: Int64
+                var level: UInt8
+                var category: Int32
+            }
+            var groups: [Group: LedgerLine] = [:]
+            for row in state.rows where row.state != .offline {
+                if let owners, !owners.contains(OrganisationID(row.owner)) { continue }
+                let group = Group(owner: row.owner, level: row.level, category: row.category)
+                groups[group, default: LedgerLine(key: "")].count(row, state, now)
+            }
             var all = LedgerLine(key: "")
             var departments: [Int64: LedgerLine] = [:]
             var levels: [UInt8: LedgerLine] = [:]
-            var categories: [Int32: LedgerLine] = [:]
-            for row in state.rows where row.state != .offline {
-                if let owners, !owners.contains(OrganisationID(row.owner)) { continue }
-                var line = LedgerLine(key: "")
-                line.entries = 1
-                line.items = Int(row.items)
-                line.bound = Int(row.bound)
-                line.conforming = Int(row.conforming)
-                if row.isPublished {
-                    line.published = 1
-                    line.attached = row.dataAt > 0 ? 1 : 0
-                    line.open = row.isOpen ? 1 : 0
-                    if row.promisedDays(state) != nil {
-                        line.promised = 1
-                        line.timely = row.isLate(state, now) ? 0 : 1
-                    }
-                    if !row.score.isNaN {
-                        line.scored = 1
-                        line.scoreSum = Double(row.score)
-                    }
-                }
-                all.add(line)
-                departments[row.owner, default: LedgerLine(key: String(row.owner))].add(line)
-                levels[row.level, default: LedgerLine(key: Organisation.Level.allCases[Int(row.level)].rawValue)].add(
-                    line
-                )
-                categories[row.category, default: LedgerLine(key: "")].add(line)
-            }
             var byPrefix: [String: LedgerLine] = [:]
-            for (number, line) in categories {
-                let prefix = String(state.categories.list[Int(number)].prefix(6))
+            for (group, line) in groups {
+                let level = Organisation.Level.allCases[Int(group.level)].rawValue
+                let prefix = String(state.categories.list[Int(group.category)].prefix(6))
+                all.add(line)
+                departments[group.owner, default: LedgerLine(key: String(group.owner))].add(line)
+                levels[group.level, default: LedgerLine(key: level)].add(line)
                 byPrefix[prefix, default: LedgerLine(key: prefix)].add(line)
             }
             return Ledger(

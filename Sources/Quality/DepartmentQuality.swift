@@ -55,7 +55,7 @@ public struct DepartmentQuality: Sendable {
     public var history: [Month]
     /// What correcting would gain most, the greatest first.
     public var gains: [Gain]
-    /// Marks lost by each kind of fault, summed over the resources.
+    /// Marks lost by each kind of fault, summed over the fifty resources with the lowest marks.
     public var lost: [QualityFault: Double]
     /// Failed jobs of the last 90 days.
     public var failures: [(code: String, problem: String, count: Int64)]
@@ -85,18 +85,14 @@ extension QualityStore {
             let value: SQLValue = .integer(id.raw)
             return try await kernel.databases.control.read { db in
                 let history = try db.rows(
-                    """
-                    SELECT strftime('%Y-%m', (s.at + 28800000000) / 1000000, 'unixepoch') AS month, avg(s.total), count(*)
-                    FROM resources r JOIN scorecards s ON s.resource = r.id WHERE r.owner = ? GROUP BY month ORDER BY month DESC LIMIT 24
-                    """,
+                    "SELECT month, total / loads, loads FROM quality_months WHERE owner = ? ORDER BY month DESC LIMIT 24",
                     [value]
                 ).map { DepartmentQuality.Month(month: $0.text(0), mean: $0.real(1), loads: $0.integer(2)) }
-                // The worst two hundred tell where marks lie; the rest are fine.
+                // The worst fifty tell where marks lie; the rest are better.
                 let cards = try db.rows(
                     """
-                    SELECT r.code, r.name, s.load, s.at, s.rows, s.card FROM resources r JOIN scorecards s ON s.resource = r.id
-                    WHERE r.owner = ? AND s.load = (SELECT max(load) FROM scorecards l WHERE l.resource = r.id)
-                    ORDER BY s.total LIMIT 200
+                    SELECT r.code, r.name, s.load, s.at, s.rows, s.card FROM quality_current c JOIN resources r ON r.id = c.resource
+                    JOIN scorecards s ON s.resource = c.resource AND s.load = c.load WHERE c.owner = ? ORDER BY c.total LIMIT 50
                     """,
                     [value]
                 )
@@ -127,11 +123,11 @@ extension QualityStore {
                 }
                 let failures = try db.rows(
                     """
-                    SELECT j.resource, coalesce(json_extract(j.result, '$.code'), ''), count(*) FROM resources r
-                    JOIN jobs j ON j.resource = r.code WHERE r.owner = ? AND j.state = 'failed' AND j.created_at > ?
+                    SELECT j.resource, coalesce(json_extract(j.result, '$.code'), ''), count(*) FROM jobs j
+                    CROSS JOIN resources r ON r.code = j.resource WHERE j.state = 'failed' AND j.created_at > ? AND r.owner = ?
                     GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 50
                     """,
-                    [value, .integer(since)]
+                    [.integer(since), value]
                 ).map { (code: $0.text(0), problem: $0.text(1), count: $0.integer(2)) }
                 return DepartmentQuality(
                     history: history.reversed(),

@@ -148,7 +148,24 @@ public final class QualityStore: Sendable {
             [
                 "CREATE TABLE scorecards (resource BIGINT NOT NULL, load BIGINT NOT NULL, at BIGINT NOT NULL, rows BIGINT NOT NULL, total REAL NOT NULL, card TEXT NOT NULL, PRIMARY KEY (resource, load))"
             ]
-        )
+        ),
+        // What department pages ask for, kept as loads come: the latest card of each resource, the mean of each month.
+        Migration(
+            "quality/002-departments",
+            [
+                "CREATE TABLE quality_current (resource BIGINT PRIMARY KEY, owner BIGINT NOT NULL, load BIGINT NOT NULL, total REAL NOT NULL)",
+                "CREATE INDEX quality_current_owner ON quality_current (owner, total)",
+                "CREATE TABLE quality_months (owner BIGINT NOT NULL, month TEXT NOT NULL, total REAL NOT NULL, loads BIGINT NOT NULL, PRIMARY KEY (owner, month))",
+                """
+                INSERT INTO quality_current SELECT s.resource, r.owner, s.load, s.total FROM scorecards s JOIN resources r ON r.id = s.resource
+                WHERE s.load = (SELECT max(load) FROM scorecards l WHERE l.resource = s.resource)
+                """,
+                """
+                INSERT INTO quality_months SELECT r.owner, strftime('%Y-%m', (s.at + 28800000000) / 1000000, 'unixepoch') AS month,
+                sum(s.total), count(*) FROM scorecards s JOIN resources r ON r.id = s.resource GROUP BY 1, 2
+                """,
+            ]
+        ),
     ]
 
     public init(kernel: Kernel) { self.kernel = kernel }
@@ -160,10 +177,22 @@ public final class QualityStore: Sendable {
             .integer(event.resource.raw), .integer(event.load), .integer(event.at), .integer(event.rows),
             .real(card.total), .text(card.json.text),
         ]
+        let month = String(CivilTime.timestamp(event.at).prefix(7))
         try await kernel.databases.control.write { db in
-            try db.execute(
+            let added = try db.execute(
                 "INSERT INTO scorecards (resource, load, at, rows, total, card) VALUES (?,?,?,?,?,?) ON CONFLICT (resource, load) DO NOTHING",
                 values
+            )
+            guard added == 1,
+                let owner = try db.row("SELECT owner FROM resources WHERE id = ?", [.integer(event.resource.raw)])
+            else { return }
+            try db.execute(
+                "INSERT INTO quality_current (resource, owner, load, total) VALUES (?,?,?,?) ON CONFLICT (resource) DO UPDATE SET load = excluded.load, total = excluded.total WHERE excluded.load >= quality_current.load",
+                [values[0], owner.values[0], values[1], values[4]]
+            )
+            try db.execute(
+                "INSERT INTO quality_months (owner, month, total, loads) VALUES (?,?,?,1) ON CONFLICT (owner, month) DO UPDATE SET total = quality_months.total + excluded.total, loads = quality_months.loads + 1",
+                [owner.values[0], .text(month), values[4]]
             )
         }
         return card
