@@ -240,7 +240,7 @@ public final class Catalogue: Sendable {
             throw Problem(
                 "entry.in_review",
                 status: 409,
-                zh: "条目正在审核,不能修改。",
+                zh: "条目正在审核，不能修改。",
                 en: "The entry is under review and cannot be changed."
             )
         }
@@ -248,7 +248,7 @@ public final class Catalogue: Sendable {
             throw Problem(
                 "entry.provider",
                 status: 409,
-                zh: "提供方不能更换,请新建条目。",
+                zh: "提供方不能更换，请新建条目。",
                 en: "The provider cannot change; make a new entry."
             )
         }
@@ -285,7 +285,7 @@ public final class Catalogue: Sendable {
             throw Problem(
                 "entry.not_compliant",
                 status: 422,
-                zh: "条目不合编制要求:\(blocking.map(\.message.zh).joined(separator: ";"))。",
+                zh: "条目不合编制要求：\(blocking.map(\.message.zh).joined(separator: ";"))。",
                 en: "The entry does not meet the rules: \(blocking.map(\.message.en).joined(separator: "; ")).",
                 details: Dictionary(blocking.map { ($0.id, "blocks") }, uniquingKeysWith: { first, _ in first })
             )
@@ -295,10 +295,10 @@ public final class Catalogue: Sendable {
             throw Problem(
                 "entry.duplicate_name",
                 status: 409,
-                zh: "已有同名资源:\(twins.joined(separator: "、"))。",
+                zh: "已有同名资源：\(twins.joined(separator: "、"))。",
                 en: "Resources of the same name exist: \(twins.joined(separator: ", ")).",
                 hint: .init(
-                    "一数一源:请引用已有资源,或改用能区分的名称。",
+                    "一数一源：请引用已有资源，或改用能区分的名称。",
                     "One datum, one source: refer to the existing one, or choose a name that tells them apart."
                 )
             )
@@ -310,7 +310,7 @@ public final class Catalogue: Sendable {
         Problem(
             "entry.stage",
             status: 409,
-            zh: "条目处于“\(entry.stage.title.zh)”,应为“\(expected.title.zh)”。",
+            zh: "条目处于“\(entry.stage.title.zh)”，应为“\(expected.title.zh)”。",
             en: "The entry is “\(entry.stage.title.en)”, it should be “\(expected.title.en)”."
         )
     }

@@ -64,14 +64,14 @@ public enum Compliance {
             add(
                 "item.condition",
                 item.sharing == .conditional && item.condition.isEmpty,
-                "信息项“\(field.display)”有条件共享,缺少共享条件",
+                "信息项“\(field.display)”有条件共享，缺少共享条件",
                 "item “\(field.name)” is shared on conditions that are not given"
             )
             add(
                 "item.basis",
                 item.sharing == .none && item.condition.isEmpty,
                 blocks: false,
-                "信息项“\(field.display)”不予共享,应写明依据",
+                "信息项“\(field.display)”不予共享，应写明依据",
                 "item “\(field.name)” is not shared; the legal basis should be given"
             )
             let isFile = [.spreadsheet, .document].contains(content.formatClass)

@@ -88,7 +88,7 @@ public final class Checker {
             .error,
             .consistency,
             .init("主键重复", "the key occurs again"),
-            .init("保留一行,或改正主键", "keep one of the rows, or correct the key")
+            .init("保留一行，或改正主键", "keep one of the rows, or correct the key")
         )
         var rowRules: [(rule: Int, expression: BoundExpression)] = []
         var used: Set<Int> = []
@@ -114,7 +114,7 @@ public final class Checker {
                     .error,
                     .consistency,
                     .init("在资源 \(key.resource) 中不存在", "is not a key of \(key.resource)"),
-                    .init("先补齐被引用的数据,或改正此值", "add the row it refers to, or correct the value")
+                    .init("先补齐被引用的数据，或改正此值", "add the row it refers to, or correct the value")
                 ),
                 key, key.fields.compactMap { schema.index($0) }
             )
@@ -151,12 +151,12 @@ public final class Checker {
         if missing.count == schema.fields.count || !required.isEmpty {
             throw Problem(
                 "check.missing_columns",
-                zh: "文件缺少必需的列:\((required.isEmpty ? schema.fields : required).map(\.display).joined(separator: "、"))。",
+                zh: "文件缺少必需的列：\((required.isEmpty ? schema.fields : required).map(\.display).joined(separator: "、"))。",
                 en:
                     "The file lacks required columns: \((required.isEmpty ? schema.fields : required).map(\.name).joined(separator: ", ")).",
                 details: ["columns": header.prefix(50).joined(separator: ", ")],
                 hint: .init(
-                    "请检查表头是否与目录中的信息项一致,或是否选对了工作表。",
+                    "请检查表头是否与目录中的信息项一致，或是否选对了工作表。",
                     "Check that the header agrees with the schema and that the right sheet was chosen."
                 )
             )
@@ -164,7 +164,7 @@ public final class Checker {
         if !missing.isEmpty {
             notes.append(
                 .init(
-                    "文件中没有这些列,按空值处理:\(missing.joined(separator: "、"))",
+                    "文件中没有这些列，按空值处理：\(missing.joined(separator: "、"))",
                     "columns absent from the file, taken as empty: \(missing.joined(separator: ", "))"
                 )
             )
@@ -173,7 +173,7 @@ public final class Checker {
         if !extra.isEmpty {
             notes.append(
                 .init(
-                    "这些列不在数据结构中,未采用:\(extra.prefix(20).joined(separator: "、"))",
+                    "这些列不在数据结构中，未采用：\(extra.prefix(20).joined(separator: "、"))",
                     "columns not in the schema, left out: \(extra.prefix(20).joined(separator: ", "))"
                 )
             )

@@ -60,7 +60,7 @@ final class FieldCheck {
             .consistency,
             "重复",
             "occurs again",
-            hint: .init("保留一行,或改正此值", "keep one of the rows, or correct the value")
+            hint: .init("保留一行，或改正此值", "keep one of the rows, or correct the value")
         )
         minimumRule = rule("minimum", .accuracy, "小于下限 \(lowest)", "is below \(lowest)")
         maximumRule = rule("maximum", .accuracy, "大于上限 \(highest)", "is above \(highest)")
@@ -75,7 +75,7 @@ final class FieldCheck {
             hint: allowed.isEmpty
                 ? nil
                 : .init(
-                    "可用:\(allowed.joined(separator: "、"))",
+                    "可用：\(allowed.joined(separator: "、"))",
                     "allowed: \(allowed.joined(separator: ", "))"
                 )
         )

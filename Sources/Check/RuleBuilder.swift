@@ -45,7 +45,7 @@ struct RuleBuilder {
                 "",
                 .error,
                 .normativity,
-                .init("本行的列数多于表头,可能错位", "the row has more cells than the header and may be shifted"),
+                .init("本行的列数多于表头，可能错位", "the row has more cells than the header and may be shifted"),
                 .init("检查单元格中的逗号是否加了引号", "check whether cells that hold commas are quoted")
             )
         case .encoding:
@@ -65,8 +65,8 @@ struct RuleBuilder {
                 "",
                 .error,
                 .normativity,
-                .init("引号没有闭合,其后各行都被并入本单元格", "a quote never closes: all lines after it were taken into the cell"),
-                .init("补上引号后重新检查:其后的行尚未读取", "add the quote and check again: the lines after it were not read")
+                .init("引号没有闭合，其后各行都被并入本单元格", "a quote never closes: all lines after it were taken into the cell"),
+                .init("补上引号后重新检查：其后的行尚未读取", "add the quote and check again: the lines after it were not read")
             )
         case .footer:
             add(
@@ -74,7 +74,7 @@ struct RuleBuilder {
                 "",
                 .information,
                 .normativity,
-                .init("合计或说明行,未采用", "a total or a note, left out"),
+                .init("合计或说明行，未采用", "a total or a note, left out"),
                 nil
             )
         case .oversized:
@@ -85,7 +85,7 @@ struct RuleBuilder {
                 "",
                 .warning,
                 .accuracy,
-                .init("公式出错或未计算的单元格,按空值处理", "a formula failed or was never computed; its cell is taken as empty"),
+                .init("公式出错或未计算的单元格，按空值处理", "a formula failed or was never computed; its cell is taken as empty"),
                 .init("请在表格软件中重新计算并改正公式", "open the workbook, compute it again and mend the formula")
             )
         case .shape:

@@ -146,7 +146,7 @@ public enum Backup {
         Problem(
             "backup.damaged",
             status: 500,
-            zh: "备份不完整或被改动:\(name)。",
+            zh: "备份不完整或被改动：\(name)。",
             en: "The backup is incomplete or was altered: \(name).",
             details: ["file": name]
         )
@@ -161,17 +161,17 @@ public enum Backup {
         guard sealed != nil || passphrase == nil else {
             throw Problem(
                 "backup.unsealed",
-                zh: "给出了口令,但备份中的节点密钥没有加密:它可能不是本节点的备份。",
+                zh: "给出了口令，但备份中的节点密钥没有加密：它可能不是本节点的备份。",
                 en:
                     "A passphrase was given, but the node's key in the backup is not sealed: it may be another node's backup.",
-                hint: .init("确认签名密钥后,不设口令再恢复。", "Compare the signing key, then restore without a passphrase.")
+                hint: .init("确认签名密钥后，不设口令再恢复。", "Compare the signing key, then restore without a passphrase.")
             )
         }
         let key = try sealed.map { sealed in
             guard let passphrase, let key = try Secrets.open(Array(sealed), passphrase: passphrase) else {
                 throw Problem(
                     "backup.passphrase",
-                    zh: "备份中的节点密钥已用口令加密,未给出口令或口令不对。",
+                    zh: "备份中的节点密钥已用口令加密，未给出口令或口令不对。",
                     en: "The node's key in the backup is sealed; the passphrase is missing or wrong.",
                     hint: .init("请设置 TONGQU_BACKUP_PASSPHRASE。", "Set TONGQU_BACKUP_PASSPHRASE.")
                 )

@@ -266,7 +266,7 @@ final class DirectoryLock: Sendable {
                 status: 409,
                 zh: "数据目录正被另一个通衢进程使用。",
                 en: "Another Tongqu process uses the data directory.",
-                hint: .init("节点运行时请用网页或接口操作,或先停止节点。", "Use the pages or the API while the node runs, or stop it first.")
+                hint: .init("节点运行时请用网页或接口操作，或先停止节点。", "Use the pages or the API while the node runs, or stop it first.")
             )
         }
     }

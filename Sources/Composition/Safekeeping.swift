@@ -113,7 +113,7 @@ struct Safekeeping: Sendable {
         let place = temporary()
         let fetched = temporary()
         defer { for folder in [place, fetched] { try? FileManager.default.removeItem(at: folder) } }
-        let none = Problem("backup.none", status: 409, zh: "还没有备份,无法演练。", en: "There is no backup to restore.")
+        let none = Problem("backup.none", status: 409, zh: "还没有备份，无法演练。", en: "There is no backup to restore.")
         var found = backups().first
         if let remote = settings.remote {
             // The copy that would be left after a disaster is the one to try.
@@ -138,7 +138,7 @@ struct Safekeeping: Sendable {
             throw Problem(
                 "backup.evidence",
                 status: 500,
-                zh: "恢复出的存证不完整:\(fault.zh)",
+                zh: "恢复出的存证不完整：\(fault.zh)",
                 en: "The restored evidence is not sound: \(fault.en)"
             )
         }

@@ -69,7 +69,7 @@ public struct RESTSource: Sendable {
                 throw Outside.malformed("“\(rowsPath)”处不是数组", "there is no array at “\(rowsPath)”")
             }
             guard number == 0 || rows.isEmpty || rows != previous else {
-                throw Outside.malformed("两页内容相同,分页参数未起作用", "two pages are the same: paging has no effect")
+                throw Outside.malformed("两页内容相同，分页参数未起作用", "two pages are the same: paging has no effect")
             }
             for row in rows {
                 guard row.members != nil else { throw Outside.malformed("行不是对象", "a row is not an object") }

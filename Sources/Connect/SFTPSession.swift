@@ -117,7 +117,7 @@ final class SFTPSession {
                 en: "The server's host key is not the one on record.",
                 details: ["shown": shown],
                 hint: .init(
-                    "请向对方管理员核对指纹;确认后再登记。",
+                    "请向对方管理员核对指纹；确认后再登记。",
                     "Compare the fingerprint with the server's administrator before entering it."
                 )
             )

@@ -50,7 +50,7 @@ enum Outside {
             zh: "连接不上\(what.zh)。",
             en: "\(what.en) cannot be reached.",
             details: ["said": String(said.prefix(400))],
-            hint: .init("请核对地址、端口、账号与口令,以及网络是否放行。", "Check address, port, account, secret and the firewall.")
+            hint: .init("请核对地址、端口、账号与口令，以及网络是否放行。", "Check address, port, account, secret and the firewall.")
         )
     }
 
@@ -77,7 +77,7 @@ enum Outside {
     }
 
     static func malformed(_ zh: String, _ en: String) -> Problem {
-        Problem("source.malformed", status: 502, zh: "来源返回的内容有误:\(zh)。", en: "The source's answer is not right: \(en).")
+        Problem("source.malformed", status: 502, zh: "来源返回的内容有误：\(zh)。", en: "The source's answer is not right: \(en).")
     }
 
     /// Runs calls that wait for a network away from the threads that serve requests.

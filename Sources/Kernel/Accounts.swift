@@ -66,7 +66,7 @@ public final class Accounts: Sendable {
                 zh: "密码太弱。",
                 en: "The password is too weak.",
                 hint: .init(
-                    "至少 10 位,含大写、小写、数字、符号中的三类,且不含账号。",
+                    "至少 10 位，含大写、小写、数字、符号中的三类，且不含账号。",
                     "Ten characters at least, of three classes among capital and small letters, digits and signs, without the login."
                 )
             )
@@ -223,7 +223,7 @@ public final class Accounts: Sendable {
     static let refusal = Problem(
         "account.refused",
         status: 401,
-        zh: "账号或密码不对,或账号已停用、锁定。",
+        zh: "账号或密码不对，或账号已停用、锁定。",
         en: "The login or password is wrong, or the account is disabled or locked.",
         hint: .init("连续 5 次失败将锁定 15 分钟。", "Five failures in a row lock an account for 15 minutes.")
     )

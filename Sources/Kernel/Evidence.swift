@@ -208,7 +208,7 @@ public final class EvidenceChain: Sendable {
             throw Problem(
                 "evidence.unsound",
                 status: 500,
-                zh: "存证链不完整,不予封存:\(fault.zh)。",
+                zh: "存证链不完整，不予封存：\(fault.zh)。",
                 en: "The chain is not sound and is not sealed: \(fault.en)."
             )
         }

@@ -258,7 +258,7 @@ public final class Gate: Sendable {
     public static let passwordChange = Problem(
         "account.change_password",
         status: 403,
-        zh: "当前密码由管理员设置,请先改为自己的密码。",
+        zh: "当前密码由管理员设置，请先改为自己的密码。",
         en: "Your password was set by an administrator; choose one of your own first."
     )
 

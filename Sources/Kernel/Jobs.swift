@@ -129,7 +129,7 @@ public final class Jobs: Sendable {
                             Problem(
                                 "job.interrupted",
                                 status: 500,
-                                zh: "任务多次中断,已停止。",
+                                zh: "任务多次中断，已停止。",
                                 en: "The job was interrupted too often and was given up."
                             )
                         ).text

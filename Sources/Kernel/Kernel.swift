@@ -153,7 +153,7 @@ public final class Kernel: Sendable {
     /// What is said of a resource that is not there, and to the public of one that is not open: the same words.
     static let unknownResource: Problem = {
         var problem = Problem.notFound(.init("资源", "the resource"))
-        problem.hint = .init("如需登录才能查看,请登录后重试。", "If it is not public, sign in and try again.")
+        problem.hint = .init("如需登录才能查看，请登录后重试。", "If it is not public, sign in and try again.")
         return problem
     }()
 

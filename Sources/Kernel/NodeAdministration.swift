@@ -32,7 +32,7 @@ extension Administration {
             Problem(
                 "organisation.invalid",
                 status: 422,
-                zh: "机构填写有误:\(zh)。",
+                zh: "机构填写有误：\(zh)。",
                 en: "The organisation is not right: \(en)."
             )
         }

@@ -69,7 +69,7 @@ extension Administration {
                     throw Problem(
                         "view.limit",
                         status: 409,
-                        zh: "视图过多,请先删除不用的。",
+                        zh: "视图过多，请先删除不用的。",
                         en: "There are too many views; remove some."
                     )
                 }

@@ -37,7 +37,7 @@ extension Lake {
             throw Problem(
                 "load.storage",
                 status: 409,
-                zh: "该资源由逐条填报维护,不能加载文件。",
+                zh: "该资源由逐条填报维护，不能加载文件。",
                 en: "This resource is kept by forms; files cannot be loaded into it."
             )
         }
@@ -49,7 +49,7 @@ extension Lake {
         if request.mode == .upsert, resource.schema.key.isEmpty {
             throw Problem(
                 "load.no_key",
-                zh: "资源没有主键,不能按主键更新。",
+                zh: "资源没有主键，不能按主键更新。",
                 en: "The resource has no key, so rows cannot be replaced by key."
             )
         }

@@ -35,7 +35,7 @@ extension Lake {
             throw Problem(
                 "record.storage",
                 status: 409,
-                zh: "该资源由文件加载维护,不能逐条填报。",
+                zh: "该资源由文件加载维护，不能逐条填报。",
                 en: "This resource is maintained by loads; single records cannot be written.",
                 hint: .init("请用加载文件的方式更新。", "Load a file instead.")
             )
@@ -206,7 +206,7 @@ extension Lake {
         for name in values.keys where schema.index(name) == nil {
             throw Problem(
                 "query.field",
-                zh: "没有字段“\(name)”,或无权查看。",
+                zh: "没有字段“\(name)”，或无权查看。",
                 en: "There is no field “\(name)”, or you may not see it."
             )
         }
@@ -225,7 +225,7 @@ extension Lake {
             throw Problem(
                 "record.invalid",
                 status: 422,
-                zh: "填报内容有误:\(errors.map(\.message.zh).joined(separator: ";"))",
+                zh: "填报内容有误：\(errors.map(\.message.zh).joined(separator: ";"))",
                 en: "The form is not right: \(errors.map(\.message.en).joined(separator: "; "))",
                 details: Dictionary(errors.map { ($0.field, $0.rule) }, uniquingKeysWith: { first, _ in first })
             )

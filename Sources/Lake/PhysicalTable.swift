@@ -41,10 +41,10 @@ struct PhysicalTable: Sendable, Hashable {
                 throw Problem(
                     "record.schema",
                     status: 409,
-                    zh: "信息项“\(field.name)”的类型已变更,原有数据不能直接沿用。",
+                    zh: "信息项“\(field.name)”的类型已变更，原有数据不能直接沿用。",
                     en: "The type of “\(field.name)” has changed; the rows that are there cannot be taken over.",
                     hint: .init(
-                        "请恢复原类型,或另设一个新的信息项;加载的资源也可整体替换。",
+                        "请恢复原类型，或另设一个新的信息项；加载的资源也可整体替换。",
                         "Give it its old type back, or add a new item; a resource kept by loads can also be replaced as a whole."
                     )
                 )
@@ -82,7 +82,7 @@ struct PhysicalTable: Sendable, Hashable {
                     throw Problem(
                         "record.key",
                         status: 409,
-                        zh: "原有记录在新主键(\(names))上有重复,不能采用。",
+                        zh: "原有记录在新主键(\(names))上有重复，不能采用。",
                         en: "Rows that are there agree in the new key (\(names)); it cannot be adopted."
                     )
                 }

@@ -106,7 +106,7 @@ struct DecidedQuery: Sendable {
         guard isIndexed || state.rows <= 200_000 else {
             throw Problem(
                 "query.sort_unindexed",
-                zh: "“\(name)”没有索引,数据量大时不能按它排序。",
+                zh: "“\(name)”没有索引，数据量大时不能按它排序。",
                 en: "“\(name)” has no index; a table this large cannot be sorted by it.",
                 hint: .init("请在信息项中标记为常用查询字段。", "Mark the field as often asked for.")
             )
@@ -115,14 +115,14 @@ struct DecidedQuery: Sendable {
     }
 
     static func unknown(_ name: String) -> Problem {
-        Problem("query.field", zh: "没有字段“\(name)”,或无权查看。", en: "There is no field “\(name)”, or you may not see it.")
+        Problem("query.field", zh: "没有字段“\(name)”，或无权查看。", en: "There is no field “\(name)”， or you may not see it.")
     }
 
     static func masked(_ name: String) -> Problem {
         Problem(
             "query.masked",
             status: 403,
-            zh: "字段“\(name)”已脱敏,不能作为条件或排序。",
+            zh: "字段“\(name)”已脱敏，不能作为条件或排序。",
             en: "The field “\(name)” is masked and cannot be filtered or sorted by."
         )
     }

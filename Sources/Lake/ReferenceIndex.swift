@@ -32,7 +32,7 @@ final class ReferenceIndex: Sendable {
             guard fields.count == reference.fields.count else {
                 throw Problem(
                     "schema.reference",
-                    zh: "引用的字段不存在:\(reference.resource)。",
+                    zh: "引用的字段不存在：\(reference.resource)。",
                     en: "A reference names fields that \(reference.resource) does not have."
                 )
             }

@@ -102,7 +102,7 @@ public final class FeedbackBox: Sendable {
     }
 
     static func invalid(_ zh: String, _ en: String) -> Problem {
-        Problem("feedback.invalid", status: 422, zh: "反馈填写有误:\(zh)。", en: "The remark is not right: \(en).")
+        Problem("feedback.invalid", status: 422, zh: "反馈填写有误：\(zh)。", en: "The remark is not right: \(en).")
     }
 
     /// A remark as it is sent.
@@ -138,7 +138,7 @@ public final class FeedbackBox: Sendable {
                 throw Problem(
                     "feedback.busy",
                     status: 429,
-                    zh: "反馈过多,请稍后再提交。",
+                    zh: "反馈过多，请稍后再提交。",
                     en: "There are too many remarks just now; try again later."
                 )
             }

@@ -142,7 +142,7 @@ public final class Opening: Sendable {
             throw Problem(
                 "open.not_published",
                 status: 409,
-                zh: "先发布目录,再申请开放。",
+                zh: "先发布目录，再申请开放。",
                 en: "Publish the entry before you apply for opening."
             )
         }
@@ -194,7 +194,7 @@ public final class Opening: Sendable {
                 throw Problem(
                     "open.grade",
                     status: 403,
-                    zh: "“\(field.display)”属于\(field.grade.title.zh),不得开放。",
+                    zh: "“\(field.display)”属于\(field.grade.title.zh)，不得开放。",
                     en: "“\(field.name)” is \(field.grade.title.en) and must not be opened."
                 )
             }
@@ -356,7 +356,7 @@ public final class Opening: Sendable {
         try await kernel.databases.control.write { db in
             let changed = try db.execute(
                 "UPDATE openings SET stage = 'closed', authority_note = authority_note || ? WHERE id = ? AND stage = 'open'",
-                [.text("；停止开放:\(note)"), .integer(id)]
+                [.text("；停止开放：\(note)"), .integer(id)]
             )
             guard changed == 1 else { throw Opening.taken() }
             _ = try Kernel.save(closed, db)

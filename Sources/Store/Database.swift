@@ -121,7 +121,7 @@ public struct Migration: Sendable {
             throw Problem(
                 "store.newer",
                 status: 500,
-                zh: "数据目录由更新版本的程序写成,本程序不能打开。",
+                zh: "数据目录由更新版本的程序写成，本程序不能打开。",
                 en: "The data directory was written by a later release; this program cannot open it.",
                 details: ["steps": unknown.sorted().joined(separator: ", ")],
                 hint: .init("请使用更新的版本。", "Use the later release.")

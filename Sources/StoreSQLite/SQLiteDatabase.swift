@@ -98,16 +98,16 @@ public final class SQLiteDatabase: Store.Database {
             return Problem(
                 "store.disk",
                 status: 507,
-                zh: "磁盘已满或写入出错,本次更改未保存。",
+                zh: "磁盘已满或写入出错，本次更改未保存。",
                 en: "The disk is full or failed; this change was not saved.",
                 details: details,
-                hint: .init("清理磁盘后重试;此前已确认的数据没有丢失。", "Free space and try again; nothing acknowledged before was lost.")
+                hint: .init("清理磁盘后重试；此前已确认的数据没有丢失。", "Free space and try again; nothing acknowledged before was lost.")
             )
         case .SQLITE_BUSY, .SQLITE_LOCKED:
             return Problem(
                 "store.busy",
                 status: 503,
-                zh: "数据库正忙,请稍后重试。",
+                zh: "数据库正忙，请稍后重试。",
                 en: "The database is busy; try again shortly.",
                 details: details
             )
@@ -126,7 +126,7 @@ public final class SQLiteDatabase: Store.Database {
                 zh: "数据库文件已损坏。",
                 en: "The database file is damaged.",
                 details: details,
-                hint: .init("请从备份恢复:tongqu backup restore。", "Restore from a backup: tongqu backup restore.")
+                hint: .init("请从备份恢复：tongqu backup restore。", "Restore from a backup: tongqu backup restore.")
             )
         default:
             return Problem(

@@ -44,9 +44,9 @@ public struct SourceLimits: Sendable {
             throw Problem(
                 "file.bomb",
                 status: 413,
-                zh: "压缩比超过 \(maximumRatio) 倍,疑似压缩炸弹,已拒绝。",
+                zh: "压缩比超过 \(maximumRatio) 倍，疑似压缩炸弹，已拒绝。",
                 en: "The file expands more than \(maximumRatio) times, as a zip bomb does; it was refused.",
-                hint: .init("如确为正常数据,请解压后上传。", "If it is real data, decompress it before you send it.")
+                hint: .init("如确为正常数据，请解压后上传。", "If it is real data, decompress it before you send it.")
             )
         }
     }
@@ -72,7 +72,7 @@ public final class FileSource: ByteSource {
         let reason = String(cString: strerror(errno))
         return Problem(
             "file.unreadable",
-            zh: "无法读取文件:\(reason)。",
+            zh: "无法读取文件：\(reason)。",
             en: "The file cannot be read: \(reason).",
             details: ["file": path]
         )
@@ -83,7 +83,7 @@ public final class FileSource: ByteSource {
         Problem(
             "store.disk",
             status: 507,
-            zh: "磁盘已满或写入出错,本次更改未保存。",
+            zh: "磁盘已满或写入出错，本次更改未保存。",
             en: "The disk is full or failed; this change was not saved.",
             hint: .init("清理磁盘后重试。", "Free space and try again.")
         )

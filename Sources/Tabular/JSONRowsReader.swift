@@ -80,7 +80,7 @@ final class JSONElements {
     static func cut() -> Problem {
         Problem(
             "json.cut",
-            zh: "JSON 文件不完整:数组没有结束。",
+            zh: "JSON 文件不完整：数组没有结束。",
             en: "The JSON file is cut short: its array does not end.",
             hint: .init("请重新导出或重新传输。", "Export or transfer it again.")
         )

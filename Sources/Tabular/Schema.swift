@@ -122,7 +122,7 @@ public struct Schema: Sendable, Hashable {
             }
         }
         for name in key + foreignKeys.flatMap(\.fields) where index(name) == nil {
-            throw Schema.invalid("键引用了不存在的字段“\(name)”", "a key names the field “\(name)”, which does not exist")
+            throw Schema.invalid("键引用了不存在的字段“\(name)”", "a key names the field “\(name)”， which does not exist")
         }
         var ids: Set<String> = []
         for rule in rules {
@@ -133,6 +133,6 @@ public struct Schema: Sendable, Hashable {
     }
 
     static func invalid(_ zh: String, _ en: String) -> Problem {
-        Problem("schema.invalid", zh: "数据结构有误:\(zh)。", en: "The schema is not right: \(en).")
+        Problem("schema.invalid", zh: "数据结构有误：\(zh)。", en: "The schema is not right: \(en).")
     }
 }

@@ -71,7 +71,7 @@ public final class TabularFile {
         Problem(
             "file.unsupported",
             status: 415,
-            zh: "不支持的文件:\(zh)。",
+            zh: "不支持的文件：\(zh)。",
             en: "The file is not supported: \(en).",
             hint: hint
         )
@@ -138,7 +138,7 @@ public final class TabularFile {
                 "内容是网页",
                 "its content is a web page",
                 hint: .init(
-                    "请下载真正的数据文件:网页可能是登录页或错误页。",
+                    "请下载真正的数据文件：网页可能是登录页或错误页。",
                     "Download the data itself: this may be a sign-in or error page."
                 )
             )
@@ -215,7 +215,7 @@ public final class TabularFile {
                 "这是旧版 Excel(.xls)或 WPS(.et)工作簿",
                 "this is an old Excel (.xls) or WPS (.et) workbook",
                 hint: .init(
-                    "请另存为 .xlsx 后再上传,或在本机安装 LibreOffice。",
+                    "请另存为 .xlsx 后再上传，或在本机安装 LibreOffice。",
                     "Save it as .xlsx, or install LibreOffice on this machine."
                 )
             )

@@ -202,7 +202,7 @@ struct MultipartReceiver {
         Problem(
             "store.disk",
             status: 507,
-            zh: "磁盘已满或写入出错,文件未保存。",
+            zh: "磁盘已满或写入出错，文件未保存。",
             en: "The disk is full or failed; the file was not saved."
         )
     }

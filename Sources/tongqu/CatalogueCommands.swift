@@ -17,11 +17,11 @@ struct CatalogueCommand: AsyncParsableCommand {
     struct Import: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: say(
-                "检查目录工作簿;加 --apply 且没有错误时,全部导入为草稿。",
+                "检查目录工作簿；加 --apply 且没有错误时，全部导入为草稿。",
                 "Check a catalogue workbook; with --apply and without errors all its entries become drafts."
             ),
             discussion: say(
-                "示例:tongqu catalogue import 目录.xlsx --apply\n有错误时退出码为 1,不导入任何条目。",
+                "示例：tongqu catalogue import 目录.xlsx --apply\n有错误时退出码为 1,不导入任何条目。",
                 "Example: tongqu catalogue import catalogue.xlsx --apply\nWith errors the exit code is 1 and nothing is imported."
             )
         )
@@ -45,7 +45,7 @@ struct CatalogueCommand: AsyncParsableCommand {
                 }
                 emit(
                     say(
-                        "\(report.rows) 行:新建 \(report.created),变更 \(report.changed),无变化 \(report.unchanged),错误 \(report.errors);\(report.isApplied ? "已导入" : "未导入")",
+                        "\(report.rows) 行：新建 \(report.created)，变更 \(report.changed)，无变化 \(report.unchanged)，错误 \(report.errors);\(report.isApplied ? "已导入" : "未导入")",
                         "\(report.rows) rows: \(report.created) new, \(report.changed) changed, \(report.unchanged) unchanged, \(report.errors) errors; \(report.isApplied ? "imported" : "not imported")"
                     )
                 )

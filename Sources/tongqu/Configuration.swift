@@ -33,7 +33,7 @@ struct Configuration {
                 zh: "异地备份的设置不完整。",
                 en: "The settings of backups to another machine are not complete.",
                 hint: .init(
-                    "TONGQU_BACKUP_SFTP=sftp://账号@主机:端口/目录,并给出 _FINGERPRINT 与 _KEY(文件)或 _PASSWORD。",
+                    "TONGQU_BACKUP_SFTP=sftp://账号@主机：端口/目录，并给出 _FINGERPRINT 与 _KEY(文件)或 _PASSWORD。",
                     "TONGQU_BACKUP_SFTP=sftp://user@host:port/folder with _FINGERPRINT and _KEY (a file) or _PASSWORD."
                 )
             )

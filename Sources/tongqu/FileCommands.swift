@@ -13,7 +13,7 @@ struct ReadingOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             say(
-                "编码:UTF-8 UTF-16LE UTF-16BE GB18030 BIG5 ISO-8859-1",
+                "编码：UTF-8 UTF-16LE UTF-16BE GB18030 BIG5 ISO-8859-1",
                 "encoding: UTF-8 UTF-16LE UTF-16BE GB18030 BIG5 ISO-8859-1"
             )
         )
@@ -23,7 +23,7 @@ struct ReadingOptions: ParsableArguments {
     @Option(help: ArgumentHelp(say("分隔符", "the delimiter")))
     var delimiter: String?
 
-    @Option(help: ArgumentHelp(say("表头所在行号,或 none", "the line of the header, or none")))
+    @Option(help: ArgumentHelp(say("表头所在行号，或 none", "the line of the header, or none")))
     var header: String?
 
     func options() throws -> ReadOptions {
@@ -54,9 +54,9 @@ struct ReadingOptions: ParsableArguments {
 
 struct Describe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: say("推断文件的数据结构:类型、主键、代码表、含义。", "Infer a file's schema: types, key, code lists, meanings."),
+        abstract: say("推断文件的数据结构：类型、主键、代码表、含义。", "Infer a file's schema: types, key, code lists, meanings."),
         discussion: say(
-            "示例:tongqu describe 卡口.csv --format schema > schema.json",
+            "示例：tongqu describe 卡口.csv --format schema > schema.json",
             "Example: tongqu describe checkpoints.csv --format schema > schema.json"
         )
     )
@@ -67,7 +67,7 @@ struct Describe: AsyncParsableCommand {
     @OptionGroup var reading: ReadingOptions
 
     @Option(
-        help: ArgumentHelp(say("输出:text、json 或 schema(Table Schema)", "output: text, json or schema (Table Schema)"))
+        help: ArgumentHelp(say("输出：text、json 或 schema(Table Schema)", "output: text, json or schema (Table Schema)"))
     )
     var format = "text"
 
@@ -117,7 +117,7 @@ struct Describe: AsyncParsableCommand {
             "\(table.name) · \(table.encoding?.rawValue ?? "XLSX") · \(say("查看了 \(proposal.rows) 行", "\(proposal.rows) rows looked at"))"
         )
         if file.tables.count > 1 {
-            emit(say("其他表:", "other tables: ") + file.tables.map(\.name).joined(separator: ", "))
+            emit(say("其他表：", "other tables: ") + file.tables.map(\.name).joined(separator: ", "))
         }
         for note in proposal.notes + file.notes { emit("· \(note[language])") }
         for proposal in proposal.fields {
@@ -137,9 +137,9 @@ struct Describe: AsyncParsableCommand {
 
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: say("按数据结构检查文件,逐行逐格报告。", "Check a file against a schema, row by row and cell by cell."),
+        abstract: say("按数据结构检查文件，逐行逐格报告。", "Check a file against a schema, row by row and cell by cell."),
         discussion: say(
-            "示例:tongqu check 车辆.csv --schema schema.json --out 结果\n发现错误时退出码为 1。",
+            "示例：tongqu check 车辆.csv --schema schema.json --out 结果\n发现错误时退出码为 1。",
             "Example: tongqu check vehicles.csv --schema schema.json --out result\nExits with 1 where there are errors."
         )
     )
@@ -152,7 +152,7 @@ struct Check: AsyncParsableCommand {
 
     @OptionGroup var reading: ReadingOptions
 
-    @Option(help: ArgumentHelp(say("输出:text 或 json", "output: text or json")))
+    @Option(help: ArgumentHelp(say("输出：text 或 json", "output: text or json")))
     var format = "text"
 
     @Option(
@@ -211,7 +211,7 @@ struct Check: AsyncParsableCommand {
     func text(_ report: CheckReport) {
         emit(
             say(
-                "\(report.rows) 行,合格 \(report.valid) 行;错误 \(report.total(.error)),警告 \(report.total(.warning)),提示 \(report.total(.information))",
+                "\(report.rows) 行，合格 \(report.valid) 行；错误 \(report.total(.error))，警告 \(report.total(.warning))，提示 \(report.total(.information))",
                 "\(report.rows) rows, \(report.valid) valid; \(report.total(.error)) errors, \(report.total(.warning)) warnings, \(report.total(.information)) remarks"
             )
         )

@@ -25,7 +25,7 @@ struct NodeOptions: ParsableArguments {
                 zh: "这里没有节点的数据目录。",
                 en: "There is no node's data directory here.",
                 details: ["folder": folder.path],
-                hint: .init("用 --data 指定,或先 tongqu serve。", "Name it with --data, or run tongqu serve first.")
+                hint: .init("用 --data 指定，或先 tongqu serve。", "Name it with --data, or run tongqu serve first.")
             )
         }
         return try await Node.open(configuration.settings)
@@ -55,7 +55,7 @@ struct Load: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: say("检查文件并把合格行加载到资源。", "Check a file and load its valid rows into a resource."),
         discussion: say(
-            "示例:tongqu load 车辆.csv --into 301003/000001 --mode replace",
+            "示例：tongqu load 车辆.csv --into 301003/000001 --mode replace",
             "Example: tongqu load vehicles.csv --into 301003/000001 --mode replace"
         )
     )
@@ -66,7 +66,7 @@ struct Load: AsyncParsableCommand {
     @Option(help: ArgumentHelp(say("资源代码", "the resource's code")))
     var into: String
 
-    @Option(help: ArgumentHelp(say("方式:replace、append、upsert", "mode: replace, append, upsert")))
+    @Option(help: ArgumentHelp(say("方式：replace、append、upsert", "mode: replace, append, upsert")))
     var mode: String = "replace"
 
     @OptionGroup var reading: ReadingOptions
@@ -97,7 +97,7 @@ struct Load: AsyncParsableCommand {
             Progress().end()
             emit(
                 say(
-                    "批次 \(load.id):入库 \(load.good) 行,问题 \(load.bad) 行;\(load.digest)",
+                    "批次 \(load.id):入库 \(load.good) 行，问题 \(load.bad) 行；\(load.digest)",
                     "load \(load.id): \(load.good) rows in, \(load.bad) quarantined; \(load.digest)"
                 )
             )
@@ -109,7 +109,7 @@ struct Export: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: say("导出资源的数据。", "Export the rows of a resource."),
         discussion: say(
-            "示例:tongqu export 301003/000001 --format csv --filter \"plate_color = '2'\" --out 车辆.csv",
+            "示例：tongqu export 301003/000001 --format csv --filter \"plate_color = '2'\" --out 车辆.csv",
             "Example: tongqu export 301003/000001 --format csv --filter \"plate_color = '2'\" --out vehicles.csv"
         )
     )
@@ -117,13 +117,13 @@ struct Export: AsyncParsableCommand {
     @Argument(help: ArgumentHelp(say("资源代码", "the resource's code")))
     var code: String
 
-    @Option(help: ArgumentHelp(say("格式:csv json jsonl geojson xlsx", "format: csv json jsonl geojson xlsx")))
+    @Option(help: ArgumentHelp(say("格式：csv json jsonl geojson xlsx", "format: csv json jsonl geojson xlsx")))
     var format = "csv"
 
     @Option(help: ArgumentHelp(say("CQL2 条件", "a CQL2 filter")))
     var filter: String?
 
-    @Option(help: ArgumentHelp(say("字段,逗号分隔", "fields, separated by commas")))
+    @Option(help: ArgumentHelp(say("字段，逗号分隔", "fields, separated by commas")))
     var fields: String?
 
     @Option(help: ArgumentHelp(say("输出文件(默认标准输出)", "the output file (standard output otherwise)")))
@@ -171,7 +171,7 @@ struct Evidence: AsyncParsableCommand {
 
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: say("验证整条存证链:每条摘要、每个区间的根与签名。", "Verify the whole chain: every hash, root and signature."),
+            abstract: say("验证整条存证链：每条摘要、每个区间的根与签名。", "Verify the whole chain: every hash, root and signature."),
             discussion: say("退出码 1 表示存证链不完整。", "Exits with 1 where the chain is not sound.")
         )
 
@@ -187,13 +187,13 @@ struct Evidence: AsyncParsableCommand {
                 )
                 emit(
                     say(
-                        "记录 \(verdict.records),封存区间 \(verdict.intervals),待封存 \(verdict.unsealed)",
+                        "记录 \(verdict.records)，封存区间 \(verdict.intervals)，待封存 \(verdict.unsealed)",
                         "\(verdict.records) records, \(verdict.intervals) sealed intervals, \(verdict.unsealed) not sealed yet"
                     )
                 )
                 if let fault = verdict.fault {
                     isSound = false
-                    emit(say("不完整:", "not sound: ") + fault[language])
+                    emit(say("不完整：", "not sound: ") + fault[language])
                 } else {
                     emit(say("完整", "sound"))
                 }
@@ -232,7 +232,7 @@ struct BackupCommand: AsyncParsableCommand {
                 if manifest.holdsPlainKey {
                     tell(
                         say(
-                            "注意:未设置 TONGQU_BACKUP_PASSPHRASE,备份中的节点密钥未加密,请妥善保管。",
+                            "注意：未设置 TONGQU_BACKUP_PASSPHRASE,备份中的节点密钥未加密，请妥善保管。",
                             "Mind: TONGQU_BACKUP_PASSPHRASE is not set; the node's key lies in the backup unsealed. Guard it."
                         )
                     )
@@ -255,7 +255,7 @@ struct BackupCommand: AsyncParsableCommand {
                     let manifest = try await Backup.verify(URL(fileURLWithPath: folder))
                     emit(
                         say(
-                            "完整,\(manifest.files.count) 个文件,\(manifest.at)",
+                            "完整，\(manifest.files.count) 个文件，\(manifest.at)",
                             "sound, \(manifest.files.count) files, \(manifest.at)"
                         )
                     )
@@ -289,7 +289,7 @@ struct BackupCommand: AsyncParsableCommand {
                 )
                 emit(
                     say(
-                        "已恢复 \(manifest.files.count) 个文件,数据库完整",
+                        "已恢复 \(manifest.files.count) 个文件，数据库完整",
                         "\(manifest.files.count) files restored, databases sound"
                     )
                 )
@@ -301,7 +301,7 @@ struct BackupCommand: AsyncParsableCommand {
 
 struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: say("检查节点:数据库、存证、密钥权限、可选程序。", "Examine a node: databases, evidence, key, optional programs.")
+        abstract: say("检查节点：数据库、存证、密钥权限、可选程序。", "Examine a node: databases, evidence, key, optional programs.")
     )
 
     @OptionGroup var node: NodeOptions
@@ -316,7 +316,7 @@ struct Doctor: AsyncParsableCommand {
             }
             let verdict = try await node.kernel.gate.perform(node.kernel.administration.verifyEvidence, (), as: caller)
             emit(
-                "\(verdict.fault == nil ? "✓" : "✗") \(say("存证", "evidence")) \(verdict.fault?[language] ?? say("\(verdict.records) 条,完整", "\(verdict.records) records, sound"))"
+                "\(verdict.fault == nil ? "✓" : "✗") \(say("存证", "evidence")) \(verdict.fault?[language] ?? say("\(verdict.records) 条，完整", "\(verdict.records) records, sound"))"
             )
             if verdict.fault != nil { isHealthy = false }
             let folder = try await Configuration.read(data: self.node.data).settings.folder
@@ -340,7 +340,7 @@ struct Doctor: AsyncParsableCommand {
 
 struct User: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: say("账号:建立、列表、密码、角色、接口密钥。", "Accounts: create, list, password, roles, API keys."),
+        abstract: say("账号：建立、列表、密码、角色、接口密钥。", "Accounts: create, list, password, roles, API keys."),
         subcommands: [Create.self, List.self, Password.self, Roles.self, Key.self]
     )
 
@@ -352,7 +352,7 @@ struct User: AsyncParsableCommand {
     }
 
     static let lasting = ArgumentHelp(
-        say("密码长期有效,首次登录不必修改", "the password stays: it need not be changed at the first sign-in")
+        say("密码长期有效，首次登录不必修改", "the password stays: it need not be changed at the first sign-in")
     )
 
     static func find(_ login: String, _ node: Node) async throws -> Principal {
@@ -366,14 +366,14 @@ struct User: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: say("建立账号。", "Create an account."),
             discussion: say(
-                "示例:TONGQU_PASSWORD=… tongqu user create zhangsan --name 张三 --role clerk",
+                "示例：TONGQU_PASSWORD=… tongqu user create zhangsan --name 张三 --role clerk",
                 "Example: TONGQU_PASSWORD=… tongqu user create zhangsan --name 张三 --role clerk"
             )
         )
         @Argument var login: String
         @Option(help: ArgumentHelp(say("姓名", "the name"))) var name: String
         @Option(help: ArgumentHelp(say("机构编号(默认 1)", "the organisation's id (1)"))) var organisation: Int64 = 1
-        @Option(help: ArgumentHelp(say("角色,可多次", "a role; may be repeated"))) var role: [String] = []
+        @Option(help: ArgumentHelp(say("角色，可多次", "a role; may be repeated"))) var role: [String] = []
         @Flag(help: User.lasting) var lasting = false
         @OptionGroup var node: NodeOptions
 
@@ -417,7 +417,7 @@ struct User: AsyncParsableCommand {
 
     struct Password: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: say("重置密码,并结束该账号的会话。", "Set a password and end the account's sessions.")
+            abstract: say("重置密码，并结束该账号的会话。", "Set a password and end the account's sessions.")
         )
         @Argument var login: String
         @Flag(help: User.lasting) var lasting = false
@@ -439,7 +439,7 @@ struct User: AsyncParsableCommand {
     struct Roles: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: say(
-                "分配角色:\(Role.allCases.map(\.rawValue).joined(separator: "、"))",
+                "分配角色：\(Role.allCases.map(\.rawValue).joined(separator: "、"))",
                 "Assign roles: \(Role.allCases.map(\.rawValue).joined(separator: ", "))"
             )
         )
@@ -478,7 +478,7 @@ struct User: AsyncParsableCommand {
 
     struct Key: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: say("为账号建立接口密钥;只显示一次。", "Make an API key for an account; shown once.")
+            abstract: say("为账号建立接口密钥；只显示一次。", "Make an API key for an account; shown once.")
         )
         @Argument var login: String
         @Option(help: ArgumentHelp(say("用途", "what for"))) var note: String = ""

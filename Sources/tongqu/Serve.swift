@@ -13,7 +13,7 @@ struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: say("启动节点。", "Start a node."),
         discussion: say(
-            "示例:tongqu serve --data ./data --port 8080 --demo\nCtrl-C 或 SIGTERM 停止:正在处理的请求完成,存证封存,数据库关闭。",
+            "示例：tongqu serve --data ./data --port 8080 --demo\nCtrl-C 或 SIGTERM 停止：正在处理的请求完成，存证封存，数据库关闭。",
             "Example: tongqu serve --data ./data --port 8080 --demo\nCtrl-C or SIGTERM stops it: requests under way end, evidence is sealed, databases close."
         )
     )
@@ -69,19 +69,19 @@ func announce(_ host: String, _ port: Int, _ elapsed: Duration, _ accounts: Demo
     let milliseconds = elapsed.components.seconds * 1000 + elapsed.components.attoseconds / 1_000_000_000_000_000
     tell(
         say(
-            "通衢已启动:http://\(host):\(port)(\(milliseconds) 毫秒)",
+            "通衢已启动：http://\(host):\(port)(\(milliseconds) 毫秒)",
             "Tongqu is running: http://\(host):\(port) (\(milliseconds) ms)"
         )
     )
     guard let accounts else { return }
-    tell(say("演示账号:", "Demonstration accounts:"))
+    tell(say("演示账号：", "Demonstration accounts:"))
     for (login, title) in accounts.logins { tell("  \(login)  \(title[language])") }
     if let password = accounts.password {
-        tell(say("  密码:\(password)", "  password: \(password)"))
+        tell(say("  密码：\(password)", "  password: \(password)"))
     } else {
         tell(
             say(
-                "  密码在首次启动时显示;可用 TONGQU_DEMO_PASSWORD 或 tongqu user password 重设。",
+                "  密码在首次启动时显示；可用 TONGQU_DEMO_PASSWORD 或 tongqu user password 重设。",
                 "  the password was shown at the first start; set another with TONGQU_DEMO_PASSWORD or tongqu user password."
             )
         )

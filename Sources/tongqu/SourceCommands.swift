@@ -11,7 +11,7 @@ import Web
 struct SourceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "source",
-        abstract: say("归集来源:查看、登记、试连与立即归集。", "Sources: list, add, try, read now."),
+        abstract: say("归集来源：查看、登记、试连与立即归集。", "Sources: list, add, try, read now."),
         subcommands: [List.self, Add.self, Probe.self, Run.self]
     )
 
@@ -37,7 +37,7 @@ struct SourceCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: say("按 JSON 文件登记来源。", "Add a source from a JSON file."),
             discussion: say(
-                "内容与 POST /api/v1/sources 相同;口令取自环境变量 TONGQU_PASSWORD。",
+                "内容与 POST /api/v1/sources 相同；口令取自环境变量 TONGQU_PASSWORD。",
                 "The content is that of POST /api/v1/sources; the secret comes from TONGQU_PASSWORD."
             )
         )
@@ -69,7 +69,7 @@ struct SourceCommand: AsyncParsableCommand {
 
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: say("立即归集,完成后退出。", "Read a source now and wait for it.")
+            abstract: say("立即归集，完成后退出。", "Read a source now and wait for it.")
         )
         @Argument(help: ArgumentHelp(say("来源编号", "the source's number"))) var id: Int64
         @OptionGroup var node: NodeOptions
@@ -86,7 +86,7 @@ struct SourceCommand: AsyncParsableCommand {
                 emit(
                     isDone
                         ? say(
-                            "\(run.rows) 行:入库 \(run.good),问题 \(run.bad)",
+                            "\(run.rows) 行：入库 \(run.good)，问题 \(run.bad)",
                             "\(run.rows) rows: \(run.good) good, \(run.bad) bad"
                         ) : problem
                 )
@@ -119,7 +119,7 @@ struct StandardsCommand: AsyncParsableCommand {
                     items,
                     as: caller
                 )
-                emit(say("共 \(items.count) 项,变更 \(changed) 项", "\(items.count) items, \(changed) changed"))
+                emit(say("共 \(items.count) 项，变更 \(changed) 项", "\(items.count) items, \(changed) changed"))
             }
         }
     }

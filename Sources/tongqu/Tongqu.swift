@@ -10,14 +10,14 @@ import Tabular
 struct Tongqu: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tongqu",
-        abstract: say("通衢:交通运输主管部门的数据中心,一个程序。", "Tongqu: the data centre of a transport authority in one program."),
+        abstract: say("通衢：交通运输主管部门的数据中心，一个程序。", "Tongqu: the data centre of a transport authority in one program."),
         discussion: say(
             """
-            示例:
+            示例：
               tongqu describe 卡口.csv                              推断数据结构
               tongqu check 车辆.csv --schema schema.json            按规则检查
               tongqu serve --data ./data --port 8080                启动节点
-            退出码:0 成功;1 检查或验证发现问题;2 输入有误或被拒绝;64 用法错误。
+            退出码：0 成功；1 检查或验证发现问题；2 输入有误或被拒绝；64 用法错误。
             """,
             """
             Examples:
@@ -85,7 +85,7 @@ func carry(_ body: () async throws -> Void) async throws {
         for (name, value) in problem.details.sorted(by: { $0.key < $1.key }) { tell("  \(name): \(value)") }
         throw ExitCode(2)
     } catch let error as CocoaError {
-        tell(say("文件操作失败:\(error.localizedDescription)", "A file operation failed: \(error.localizedDescription)"))
+        tell(say("文件操作失败：\(error.localizedDescription)", "A file operation failed: \(error.localizedDescription)"))
         throw ExitCode(2)
     }
 }

@@ -219,7 +219,7 @@ public struct ClassificationTree: Sendable, Hashable {
             let title = item["name"]?.string ?? ""
             guard !code.isEmpty, known.contains(parent), known.insert(code).inserted else {
                 throw Standards.invalid(
-                    "分类树 \(id) 的代码重复,或上级不在其前",
+                    "分类树 \(id) 的代码重复，或上级不在其前",
                     "a code of \(id) is repeated, or its parent does not stand before it"
                 )
             }

@@ -167,7 +167,7 @@ public final class Standards: Sendable {
     }
 
     static func invalid(_ zh: String, _ en: String) -> Problem {
-        Problem("standard.invalid", status: 422, zh: "数据标准有误:\(zh)。", en: "The standard is not right: \(en).")
+        Problem("standard.invalid", status: 422, zh: "数据标准有误：\(zh)。", en: "The standard is not right: \(en).")
     }
 
     /// The registry as it stands.

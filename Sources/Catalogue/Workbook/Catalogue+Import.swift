@@ -52,7 +52,7 @@ extension Catalogue {
                 reader.add(
                     .error,
                     entry,
-                    "只能为本部门编目,不能为“\(name)”",
+                    "只能为本部门编目，不能为“\(name)”",
                     "entries are made for one's own department, not “\(name)”"
                 )
             }
@@ -106,7 +106,7 @@ extension Catalogue {
                 reader.add(
                     .information,
                     entry,
-                    "向社会开放须另行申请和审查,导入不改变开放属性",
+                    "向社会开放须另行申请和审查，导入不改变开放属性",
                     "opening is applied for and reviewed separately; importing opens nothing"
                 )
             }
@@ -123,10 +123,10 @@ extension Catalogue {
 
     private func check(_ entry: WorkbookEntry, against existing: Entry, _ reader: inout WorkbookReader) {
         if existing.stage != .none, existing.stage != .draft {
-            reader.add(.error, entry, "条目正在审核,不能修改", "the entry is under review and cannot be changed")
+            reader.add(.error, entry, "条目正在审核，不能修改", "the entry is under review and cannot be changed")
         }
         if existing.resource.owner != entry.content.provider {
-            reader.add(.error, entry, "提供方不能更换,请新建条目", "the provider cannot change; make a new entry")
+            reader.add(.error, entry, "提供方不能更换，请新建条目", "the provider cannot change; make a new entry")
         }
     }
 

@@ -33,7 +33,7 @@ public enum Schedule: Sendable, Hashable {
         zh: "调度写法无法识别。",
         en: "The schedule cannot be read.",
         hint: .init(
-            "如:manual、every 15m、every 6h、daily 02:30、weekly 1 02:30、monthly 5 02:30。",
+            "如：manual、every 15m、every 6h、daily 02:30、weekly 1 02:30、monthly 5 02:30。",
             "Such as: manual, every 15m, every 6h, daily 02:30, weekly 1 02:30, monthly 5 02:30."
         )
     )

@@ -87,7 +87,7 @@ public struct Source: Sendable {
     /// - Throws: `source.invalid`.
     func validate() throws(Problem) {
         func invalid(_ zh: String, _ en: String) -> Problem {
-            Problem("source.invalid", status: 422, zh: "归集来源填写有误:\(zh)。", en: "The source is not right: \(en).")
+            Problem("source.invalid", status: 422, zh: "归集来源填写有误：\(zh)。", en: "The source is not right: \(en).")
         }
         guard !name.isEmpty, name.count <= 100 else { throw invalid("名称应为 1–100 字", "a name has 1–100 characters") }
         for setting in kind.settings {

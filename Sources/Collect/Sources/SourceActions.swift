@@ -92,7 +92,7 @@ extension Sources {
                 throw Problem(
                     "source.invalid",
                     status: 422,
-                    zh: "归集来源填写有误:kind 应为 \(kinds) 之一。",
+                    zh: "归集来源填写有误：kind 应为 \(kinds) 之一。",
                     en: "The source is not right: kind should be one of \(kinds)."
                 )
             }
@@ -197,7 +197,7 @@ extension Sources {
             throw Problem(
                 "source.responsible",
                 status: 422,
-                zh: "没有这个责任人账号,或已停用。",
+                zh: "没有这个责任人账号，或已停用。",
                 en: "There is no such account to answer for it, or it is disabled."
             )
         }

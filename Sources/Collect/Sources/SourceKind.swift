@@ -49,7 +49,7 @@ public enum SourceKind: String, Sendable, CaseIterable, Hashable {
             "列对应",
             "Columns",
             hint: .init(
-                "每行一个:来源列=信息项;不填则取全部列,按名称对应。",
+                "每行一个：来源列=信息项；不填则取全部列，按名称对应。",
                 "One a line: source=field; without any all columns are taken by their names."
             )
         )
@@ -62,7 +62,7 @@ public enum SourceKind: String, Sendable, CaseIterable, Hashable {
         "水位列",
         "Watermark",
         hint: .init(
-            "随每次变更增大的列(更新时间、流水号);不填则每次取全部。",
+            "随每次变更增大的列(更新时间、流水号)；不填则每次取全部。",
             "A column that grows with every change (a time, a number); without it everything is taken each time."
         )
     )
@@ -119,7 +119,7 @@ public enum SourceKind: String, Sendable, CaseIterable, Hashable {
                     "Paging",
                     "none",
                     choices: ["none", "page", "offset", "cursor", "link"],
-                    hint: .init("none 不分页,page 页码,offset 偏移,cursor 游标,link 链接头", "")
+                    hint: .init("none 不分页，page 页码，offset 偏移，cursor 游标，link 链接头", "")
                 ),
                 Setting("page_parameter", "页参数", "Page parameter", "page"),
                 Setting("size_parameter", "每页参数", "Size parameter", "page_size"),

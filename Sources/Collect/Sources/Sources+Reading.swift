@@ -162,9 +162,9 @@ extension Sources {
             throw Problem(
                 "source.empty",
                 status: 409,
-                zh: "来源一行也没有,未替换已有数据。",
+                zh: "来源一行也没有，未替换已有数据。",
                 en: "The source gave no row at all; the data there is was not replaced.",
-                hint: .init("请核对来源;确需清空时请人工加载。", "Check the source; to empty the resource, load by hand.")
+                hint: .init("请核对来源；确需清空时请人工加载。", "Check the source; to empty the resource, load by hand.")
             )
         }
         return Arrival(spool: "", rows: 0, watermark: nil)

@@ -107,14 +107,14 @@ public final class Sources: Sendable {
             throw Problem(
                 "load.storage",
                 status: 409,
-                zh: "该资源由逐条填报维护,不能加载文件。",
+                zh: "该资源由逐条填报维护，不能加载文件。",
                 en: "This resource is kept by forms; files cannot be loaded into it."
             )
         }
         if source.mode == .upsert, resource.schema.key.isEmpty {
             throw Problem(
                 "load.no_key",
-                zh: "资源没有主键,不能按主键更新。",
+                zh: "资源没有主键，不能按主键更新。",
                 en: "The resource has no key, so rows cannot be replaced by key."
             )
         }
@@ -147,7 +147,7 @@ public final class Sources: Sendable {
                 name: source.name,
                 for: resource,
                 [.dataLoad],
-                purpose: "自动归集:\(source.name)",
+                purpose: "自动归集：\(source.name)",
                 by: principal,
                 at: now,
                 db
@@ -193,7 +193,7 @@ public final class Sources: Sendable {
             throw Problem(
                 "source.secret",
                 status: 409,
-                zh: "口令由另一个节点密钥加密,无法读取。",
+                zh: "口令由另一个节点密钥加密，无法读取。",
                 en: "The secret was sealed by another node's key and cannot be read.",
                 hint: .init("请重新填写口令。", "Enter the secret again.")
             )

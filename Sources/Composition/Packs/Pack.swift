@@ -98,7 +98,7 @@ public struct Pack: Sendable {
         Problem(
             "pack.invalid",
             status: 422,
-            zh: "内容包有误:\(zh)。",
+            zh: "内容包有误：\(zh)。",
             en: "The pack is not right: \(en).",
             details: ["file": file.path, "place": place]
         )

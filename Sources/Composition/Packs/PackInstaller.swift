@@ -143,7 +143,7 @@ struct PackInstaller {
     private func policy(_ field: Field, _ given: JSONValue?) -> ItemPolicy {
         let standard: Sharing = field.kind?.isPersonal == true ? .conditional : .unconditional
         let sharing = given?["type"]?.integer.flatMap { Sharing(rawValue: Int($0)) } ?? standard
-        let condition = given?["condition"]?.string ?? (sharing == .conditional ? "因履职需要,经提供方同意" : "")
+        let condition = given?["condition"]?.string ?? (sharing == .conditional ? "因履职需要，经提供方同意" : "")
         return ItemPolicy(sharing: sharing, condition: condition)
     }
 
@@ -171,7 +171,7 @@ struct PackInstaller {
         let proposal = Opening.proposal(try await node.kernel.resource(code))
         let request = try await gate.perform(opening.apply, (code, proposal, "便利公众使用"), as: author)
         if stage == .secrecy { return }
-        let secrecy = OpenActions.Answer(id: request.id, approve: true, note: "不涉密;个人信息已脱敏或不含")
+        let secrecy = OpenActions.Answer(id: request.id, approve: true, note: "不涉密；个人信息已脱敏或不含")
         _ = try await gate.perform(opening.reviewSecrecy, secrecy, as: reviewer)
         if stage == .opening { return }
         let today = CivilTime.chinaDay(microseconds: node.kernel.clock.now())

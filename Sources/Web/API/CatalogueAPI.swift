@@ -60,7 +60,7 @@ enum CatalogueAPI {
             "/api/v1/resources/{code}/review",
             .actions(["catalogue.review_department", "catalogue.review_authority"]),
             .console,
-            zh: "审核:stage 为 department 或 authority",
+            zh: "审核：stage 为 department 或 authority",
             en: "Review: stage is department or authority",
             handle: review
         ),

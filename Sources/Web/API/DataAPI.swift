@@ -20,7 +20,7 @@ enum DataAPI {
                 .get,
                 "/api/v1/resources/{code}/records",
                 .actions(["data.read", "data.export"]),
-                zh: "一页记录;格式由 Accept 决定",
+                zh: "一页记录；格式由 Accept 决定",
                 en: "A page of rows; the format follows Accept",
                 handle: records
             )

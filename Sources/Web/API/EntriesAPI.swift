@@ -34,7 +34,7 @@ enum EntriesAPI {
             "/api/v1/entries/import",
             .actions(["collect.inspect", "catalogue.import"]),
             .console,
-            zh: "导入目录工作簿:upload 与 apply",
+            zh: "导入目录工作簿：upload 与 apply",
             en: "Import a catalogue workbook: upload and apply"
         ) { web in
             let body = try await web.json()
@@ -50,7 +50,7 @@ enum EntriesAPI {
             "/api/v1/entries/steps",
             .actions(stepActions),
             .console,
-            zh: "批量提交、审核、退回:codes、step、note",
+            zh: "批量提交、审核、退回：codes、step、note",
             en: "Submit, review or return many: codes, step, note"
         ) { web in
             _ = try ConsolePages.signedIn(web)

@@ -284,7 +284,7 @@ enum AdministrationAPI {
             "/api/v1/backups",
             .actions(["system.back_up"]),
             .console,
-            zh: "提交备份或恢复演练:kind 为 backup 或 restore_drill",
+            zh: "提交备份或恢复演练：kind 为 backup 或 restore_drill",
             en: "Queue a backup or a drill: kind is backup or restore_drill"
         ) { web in
             let kind = try await web.json()["kind"]?.string ?? Administration.backupJob

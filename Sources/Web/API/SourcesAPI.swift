@@ -68,7 +68,7 @@ enum SourcesAPI {
             "/api/v1/sources/{id}/probe",
             .actions(["source.probe"]),
             .console,
-            zh: "试连:返回列名或文件名",
+            zh: "试连：返回列名或文件名",
             en: "Try a source: its columns or files"
         ) { web in
             try web.checkHeader()

@@ -16,7 +16,7 @@ enum StandardsAPI {
             "/api/v1/standards",
             .actions(["standards.save"]),
             .console,
-            zh: "维护数据标准:elements、code_lists、trees",
+            zh: "维护数据标准：elements、code_lists、trees",
             en: "Save standards: elements, code_lists, trees"
         ) { web in
             let changed = try await web.perform(
@@ -30,7 +30,7 @@ enum StandardsAPI {
             "/api/v1/standards/compose",
             .actions(["standards.list"]),
             .console,
-            zh: "由数据元组成数据结构:fields 的 name 与 element",
+            zh: "由数据元组成数据结构：fields 的 name 与 element",
             en: "Compose a schema of elements: name and element of fields"
         ) { web in
             let body = try await web.json()

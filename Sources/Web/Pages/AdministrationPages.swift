@@ -100,13 +100,13 @@ enum AdministrationPages {
                 web.text("账号与角色", "Accounts"),
                 web,
                 """
-                <header class="title"><h1>\(web.text("账号与角色", "Accounts"))</h1><p class="muted">\(web.text("账号由系统管理员建立,角色由安全管理员分配。", "The system administrator makes accounts; the security administrator assigns roles."))</p></header>
+                <header class="title"><h1>\(web.text("账号与角色", "Accounts"))</h1><p class="muted">\(web.text("账号由系统管理员建立，角色由安全管理员分配。", "The system administrator makes accounts; the security administrator assigns roles."))</p></header>
                 <section class="card"><div class="scroll" tabindex="0" role="region" aria-label="\(web.text("账号", "Accounts"))"><table><thead><tr><th scope="col">\(web.text("账号", "Login"))</th><th scope="col">\(web.text("姓名", "Name"))</th><th scope="col">\(web.text("机构", "Organisation"))</th><th scope="col">\(web.text("角色", "Roles"))</th><th scope="col">\(web.text("状态", "State"))</th><th scope="col"></th></tr></thead><tbody>\(rows)</tbody></table></div></section>
                 <section class="card"><h2>\(web.text("新建账号", "New account"))</h2><form method="post" action="/console/accounts" class="stack">\(Layout.csrf(web))<div class="grid">
                 \(Layout.field(web.text("账号", "Login"), "<input name=\"login\" required maxlength=\"40\" pattern=\"[a-z0-9._\\-]+\" autocomplete=\"off\">"))
                 \(Layout.field(web.text("姓名", "Name"), "<input name=\"name\" required maxlength=\"60\">"))
                 \(Layout.field(web.text("机构", "Organisation"), Layout.select("organisation", choices, "")))
-                \(Layout.field(web.text("初始密码", "Password"), "<input name=\"password\" type=\"password\" required minlength=\"10\" autocomplete=\"new-password\">", hint: web.text("至少 10 位,含三类字符。", "Ten characters of three classes.")))
+                \(Layout.field(web.text("初始密码", "Password"), "<input name=\"password\" type=\"password\" required minlength=\"10\" autocomplete=\"new-password\">", hint: web.text("至少 10 位，含三类字符。", "Ten characters of three classes.")))
                 </div><div><button>\(web.text("建立", "Create"))</button></div></form></section>
                 """
             )
@@ -127,7 +127,7 @@ enum AdministrationPages {
             Layout.console(
                 web.text("授权", "Grants"),
                 web,
-                "<header class=\"title\"><h1>\(web.text("授权", "Grants"))</h1><p class=\"muted\">\(web.text("所有权限都来自这张表:角色、共享、开放无一例外。", "Every right comes from this table: roles, sharing and opening alike."))</p></header><section class=\"card\"><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("授权", "Grants"))\"><table><thead><tr>\(heads.map { "<th scope=\"col\">\($0)</th>" as HTML })</tr></thead><tbody>\(rows)</tbody></table></div></section>"
+                "<header class=\"title\"><h1>\(web.text("授权", "Grants"))</h1><p class=\"muted\">\(web.text("所有权限都来自这张表：角色、共享、开放无一例外。", "Every right comes from this table: roles, sharing and opening alike."))</p></header><section class=\"card\"><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("授权", "Grants"))\"><table><thead><tr>\(heads.map { "<th scope=\"col\">\($0)</th>" as HTML })</tr></thead><tbody>\(rows)</tbody></table></div></section>"
             )
         )
     }
@@ -145,10 +145,10 @@ enum AdministrationPages {
         let answer: HTML =
             verdict.map { verdict in
                 verdict.fault.map {
-                    "<p class=\"alert\" role=\"alert\">\(web.text("存证链不完整:", "The chain is not sound: "))\($0[web.language])</p>"
+                    "<p class=\"alert\" role=\"alert\">\(web.text("存证链不完整：", "The chain is not sound: "))\($0[web.language])</p>"
                         as HTML
                 }
-                    ?? "<p class=\"good-text\" role=\"status\">\(web.text("存证链完整:\(verdict.records) 条记录、\(verdict.intervals) 个已封存区间全部验证通过,\(verdict.unsealed) 条待封存。", "The chain is sound: \(verdict.records) records and \(verdict.intervals) sealed intervals verified, \(verdict.unsealed) not sealed yet."))</p>"
+                    ?? "<p class=\"good-text\" role=\"status\">\(web.text("存证链完整：\(verdict.records) 条记录、\(verdict.intervals) 个已封存区间全部验证通过，\(verdict.unsealed) 条待封存。", "The chain is sound: \(verdict.records) records and \(verdict.intervals) sealed intervals verified, \(verdict.unsealed) not sealed yet."))</p>"
             } ?? .empty
         let lines = rows.map { row -> HTML in
             "<tr><td class=\"number\">\(row.sequence)</td><td>\(CivilTime.minute(row.at))</td><td>\(row.actor)</td><td>\(Words.action(row.action, web.language))<br><code>\(row.action)</code></td><td>\(row.resource)</td><td>\(Layout.badge(Words.outcome(row.outcome, web.language), row.outcome == "denied" ? "poor" : row.outcome == "failed" ? "fair" : "good"))</td><td><code title=\"\(row.hash)\">\(String(row.hash.prefix(12)))…</code></td></tr>"
@@ -165,7 +165,7 @@ enum AdministrationPages {
             web.text("存证审计", "Evidence"),
             web,
             """
-            <header class="title"><h1>\(web.text("存证审计", "Evidence"))</h1><p class="muted">\(web.text("每个决定一条记录,SM3 串链,区间以 SM2 签名封存。", "One record per decision, chained with SM3; intervals are sealed with an SM2 signature."))</p></header>
+            <header class="title"><h1>\(web.text("存证审计", "Evidence"))</h1><p class="muted">\(web.text("每个决定一条记录，SM3 串链，区间以 SM2 签名封存。", "One record per decision, chained with SM3; intervals are sealed with an SM2 signature."))</p></header>
             <section class="card"><form method="post" action="/console/evidence/verify" class="inline">\(Layout.csrf(web))<button>\(web.text("验证整条链", "Verify the whole chain"))</button></form>\(answer)
             <form method="get" action="/console/evidence" class="row">\(Layout.field(web.text("资源代码", "Resource"), "<input name=\"resource\" value=\"\(web.query("resource") ?? "")\">"))\(Layout.field(web.text("主体", "Actor"), "<input name=\"actor\" value=\"\(web.query("actor") ?? "")\" placeholder=\"person:3\">"))<button class="quiet">\(web.text("筛选", "Filter"))</button></form>
             <div class="scroll" tabindex="0" role="region" aria-label="\(web.text("存证记录", "Records"))"><table><thead><tr>\(heads.map(Layout.head))</tr></thead><tbody>\(lines)</tbody></table></div>\(older)</section>
@@ -205,7 +205,7 @@ enum AdministrationPages {
                 web,
                 refresh: isBusy ? 2 : nil,
                 """
-                <header class="title"><h1>\(web.text("备份与演练", "Backups and drills"))</h1><p class="hint">\(web.text("备份在节点运行时进行,完成后逐个文件验证。演练把最近的备份恢复到旁边的目录,打开并验证存证,记下可能丢失的时长(RPO)与恢复用时(RTO)。", "A backup is made while the node runs and verified file by file. A drill restores the newest one beside the node, opens it, verifies its evidence, and records how much time would be lost (RPO) and how long restoring took (RTO)."))</p></header>
+                <header class="title"><h1>\(web.text("备份与演练", "Backups and drills"))</h1><p class="hint">\(web.text("备份在节点运行时进行，完成后逐个文件验证。演练把最近的备份恢复到旁边的目录，打开并验证存证，记下可能丢失的时长(RPO)与恢复用时(RTO)。", "A backup is made while the node runs and verified file by file. A drill restores the newest one beside the node, opens it, verifies its evidence, and records how much time would be lost (RPO) and how long restoring took (RTO)."))</p></header>
                 <div class="actions">\(button(Administration.backupJob, web.text("立即备份", "Back up now"), ""))\(button(Administration.drillJob, web.text("恢复演练", "Restore drill"), "quiet"))</div>
                 <section class="card">\(table)</section>
                 """

@@ -126,7 +126,7 @@ enum ConsolePages {
                 "<li><a href=\"/console/openings/\($0.id)\">\($0.name)</a> <span class=\"muted\">\(Layout.day($0.at))</span></li>"
                     as HTML
             }
-            let title = web.text("开放申请", "Opening") + ":" + stage.title[web.language]
+            let title = web.text("开放申请：", "Opening: ") + stage.title[web.language]
             section(title, requests.count, "", "fair", "<ul>\(items)</ul>")
         }
     }
@@ -148,7 +148,7 @@ enum ConsolePages {
         figure(web.text("质量待改正", "To correct"), poor.total, "/console/entries?poor=true&order=score", "poor")
         if poor.total > 0 {
             let hint = web.text(
-                "最近一批有失分。打开条目可下载问题数据,改正后重新上传。",
+                "最近一批有失分。打开条目可下载问题数据，改正后重新上传。",
                 "The last load lost marks. An entry lets you download its bad rows and load them again."
             )
             section(web.text("质量待改正", "To correct"), poor.total, hint, "fair", table(poor.entries, web))
@@ -223,7 +223,7 @@ enum ConsolePages {
                 "<div class=\"alert\" role=\"alert\"><p>\(job.result[web.language == .zh ? "zh" : "en"]?.string ?? "")</p><p class=\"muted\">\(job.result["code"]?.string ?? "")</p></div><p><a class=\"button\" href=\"/console/entries/\(slug)\">\(web.text("回到条目", "Back to the entry"))</a></p>"
         } else {
             body =
-                "<p role=\"status\">\(web.text("正在加载,已处理 \(Numbers.grouped(job.progress)) 行……", "Loading, \(Numbers.grouped(job.progress)) rows done…"))</p><progress></progress>"
+                "<p role=\"status\">\(web.text("正在加载，已处理 \(Numbers.grouped(job.progress)) 行……", "Loading, \(Numbers.grouped(job.progress)) rows done…"))</p><progress></progress>"
         }
         return .page(
             Layout.console(

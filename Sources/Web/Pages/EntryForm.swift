@@ -35,7 +35,7 @@ enum EntryForm {
             \(Layout.field(web.text("层级", "Level"), Layout.select("level", Organisation.Level.allCases.map { ($0.rawValue, $0.title[web.language]) }, content.level.rawValue)))
             \(Layout.field(web.text("关键词", "Keywords"), "<input name=\"keywords\" maxlength=\"200\" value=\"\(content.keywords.joined(separator: " "))\">", hint: web.text("用空格分开。", "Separated by spaces.")))
             </div>
-            \(Layout.field(web.text("摘要", "Summary"), "<textarea name=\"summary\" rows=\"3\" required minlength=\"10\" maxlength=\"2000\">\(content.summary)</textarea>", hint: web.text("说明内容、范围、来源、用途,至少 10 字。", "What it holds, its extent, source and use; ten characters at least.")))
+            \(Layout.field(web.text("摘要", "Summary"), "<textarea name=\"summary\" rows=\"3\" required minlength=\"10\" maxlength=\"2000\">\(content.summary)</textarea>", hint: web.text("说明内容、范围、来源、用途，至少 10 字。", "What it holds, its extent, source and use; ten characters at least.")))
             """
     }
 
@@ -89,7 +89,7 @@ enum EntryForm {
         ]
         return """
             <h3>\(web.text("信息项", "Items")) <span class="muted">\(schema.fields.count)</span></h3>
-            <p class="hint">\(web.text("每个信息项分别确定共享类型;是否开放另行申请,默认不开放。", "Sharing is decided item by item; opening is applied for separately and is off by default."))</p>
+            <p class="hint">\(web.text("每个信息项分别确定共享类型；是否开放另行申请，默认不开放。", "Sharing is decided item by item; opening is applied for separately and is off by default."))</p>
             <div class="scroll items" tabindex="0" role="region" aria-label="\(web.text("信息项", "Items"))"><table><thead><tr>\(heads.map { "<th scope=\"col\">\($0)</th>" as HTML })</tr></thead><tbody>\(rows)</tbody></table></div><datalist id="elements">\(choices)</datalist>
             """
     }

@@ -203,7 +203,7 @@ enum EntryListPages {
             : .empty
         if selectable { heads.insert(web.text("选", "✓"), at: 0) }
         return
-            "\(all)<div data-keys>\(Layout.table(heads, rows, label: web.text("目录条目", "Entries")))</div><p class=\"hint keys\">\(web.text("键盘:↑ ↓ 或 j k 移动,Enter 打开,x 选择,/ 检索。", "Keys: ↑ ↓ or j k move, Enter opens, x chooses, / searches."))</p>"
+            "\(all)<div data-keys>\(Layout.table(heads, rows, label: web.text("目录条目", "Entries")))</div><p class=\"hint keys\">\(web.text("键盘:↑ ↓ 或 j k 移动，Enter 打开，x 选择,/ 检索。", "Keys: ↑ ↓ or j k move, Enter opens, x chooses, / searches."))</p>"
     }
 
     static func pager(_ query: EntryListQuery, _ total: Int, _ web: WebRequest) -> HTML {
@@ -239,7 +239,7 @@ enum EntryListPages {
         }
         return failed.isEmpty
             ? "<div role=\"status\">\(success)</div>"
-            : "<div class=\"alert\" role=\"alert\">\(success)<p>\(web.text("\(failed.count) 条未处理:", "\(failed.count) entries were not done:"))</p><ul>\(list)\(rest)</ul></div>"
+            : "<div class=\"alert\" role=\"alert\">\(success)<p>\(web.text("\(failed.count) 条未处理：", "\(failed.count) entries were not done:"))</p><ul>\(list)\(rest)</ul></div>"
     }
 
     // MARK: The workbook
@@ -250,10 +250,10 @@ enum EntryListPages {
             web,
             scripts: ["/assets/page.js"],
             """
-            <header class="title"><h1>\(web.text("导入目录工作簿", "Import a catalogue workbook"))</h1><p class="muted">\(web.text("《政务信息资源目录编制指南》模板的 XLSX(.xls、.et 须安装 LibreOffice)。每个信息项一行;同一资源的单元格可合并。先检查,没有错误才整体导入为草稿。", "XLSX after the national guide's template (.xls and .et need LibreOffice). One row an item; cells of a resource may be merged. It is checked first, and imported as drafts as a whole only without errors."))</p></header>
+            <header class="title"><h1>\(web.text("导入目录工作簿", "Import a catalogue workbook"))</h1><p class="muted">\(web.text("《政务信息资源目录编制指南》模板的 XLSX(.xls、.et 须安装 LibreOffice)。每个信息项一行；同一资源的单元格可合并。先检查，没有错误才整体导入为草稿。", "XLSX after the national guide's template (.xls and .et need LibreOffice). One row an item; cells of a resource may be merged. It is checked first, and imported as drafts as a whole only without errors."))</p></header>
             <section class="card"><form method="post" action="/console/import" enctype="multipart/form-data" class="stack" data-upload>\(Layout.csrf(web))
             \(Layout.field(web.text("工作簿", "Workbook"), "<input type=\"file\" name=\"file\" required accept=\".xlsx,.xls,.et\">"))
-            <label class="check"><input type="checkbox" name="no_secrets" value="true" required> <span>\(web.text("我声明:本文件不含涉密数据,来源合法。", "I declare that this file holds no state secrets and was obtained lawfully."))</span></label>
+            <label class="check"><input type="checkbox" name="no_secrets" value="true" required> <span>\(web.text("我声明：本文件不含涉密数据，来源合法。", "I declare that this file holds no state secrets and was obtained lawfully."))</span></label>
             <progress hidden max="100" value="0"></progress>
             <div class="actions"><button>\(web.text("上传并检查", "Upload and check"))</button> <a href="/api/v1/entries.xlsx?limit=1">\(web.text("下载现有目录作为模板", "Download the catalogue as a template"))</a></div></form></section>
             """
@@ -279,9 +279,9 @@ enum EntryListPages {
             if report.isApplied {
                 "<p class=\"good-text\" role=\"status\">\(web.text("已全部导入为草稿。", "All were imported as drafts."))</p><p><a class=\"button\" href=\"/console/entries?stage=draft&limit=200\">\(web.text("查看草稿并批量提交", "See the drafts and submit them"))</a></p>"
             } else if report.errors > 0 {
-                "<p class=\"alert\" role=\"alert\">\(web.text("有 \(report.errors) 处错误,没有导入任何条目。请改正工作簿后重新上传。", "There are \(report.errors) errors; nothing was imported. Correct the workbook and upload it again."))</p><p><a class=\"button\" href=\"/console/import\">\(web.text("重新上传", "Upload again"))</a></p>"
+                "<p class=\"alert\" role=\"alert\">\(web.text("有 \(report.errors) 处错误，没有导入任何条目。请改正工作簿后重新上传。", "There are \(report.errors) errors; nothing was imported. Correct the workbook and upload it again."))</p><p><a class=\"button\" href=\"/console/import\">\(web.text("重新上传", "Upload again"))</a></p>"
             } else if report.created + report.changed == 0 {
-                "<p role=\"status\">\(web.text("与现有目录一致,没有需要导入的内容。", "It agrees with the catalogue; there is nothing to import."))</p>"
+                "<p role=\"status\">\(web.text("与现有目录一致，没有需要导入的内容。", "It agrees with the catalogue; there is nothing to import."))</p>"
             } else {
                 "<form method=\"post\" action=\"/console/import/\(upload)\">\(Layout.csrf(web))<button>\(web.text("全部导入为草稿", "Import all as drafts"))</button></form>"
             }

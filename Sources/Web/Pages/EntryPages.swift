@@ -204,7 +204,7 @@ enum EntryPages {
                 web.text("相同的信息项", "Items in both"),
             ]
             sections.append(
-                "<section class=\"card\"><h2>\(web.text("一数一源:可能重复的条目", "One datum, one source: entries that may be the same"))</h2><p class=\"hint\">\(web.text("请核对是否应引用已有资源,而不是重复采集。", "Consider referring to what exists instead of collecting it again."))</p>\(Layout.table(heads, rows, label: web.text("可能重复的条目", "Similar entries")))</section>"
+                "<section class=\"card\"><h2>\(web.text("一数一源：可能重复的条目", "One datum, one source: entries that may be the same"))</h2><p class=\"hint\">\(web.text("请核对是否应引用已有资源，而不是重复采集。", "Consider referring to what exists instead of collecting it again."))</p>\(Layout.table(heads, rows, label: web.text("可能重复的条目", "Similar entries")))</section>"
             )
         }
         if versions.count > 1 {
@@ -315,7 +315,7 @@ enum EntryPages {
             rows.isEmpty
             ? .empty
             : """
-            <section class="card"><h2>\(web.text("问题数据", "Quarantined rows"))</h2><p>\(web.text("改正后重新上传即可;已入库的数据不受影响。", "Correct them and load again; what was loaded is not affected."))
+            <section class="card"><h2>\(web.text("问题数据", "Quarantined rows"))</h2><p>\(web.text("改正后重新上传即可；已入库的数据不受影响。", "Correct them and load again; what was loaded is not affected."))
             <a class="button" href="/api/v1/resources/\(slug)/loads/\(id)/quarantine.csv" download>\(web.text("下载全部问题行", "Download all of them"))</a> <a class="button quiet" href="/console/upload?code=\(slug)">\(web.text("上传改正后的文件", "Upload the corrected file"))</a></p>
             <div class="scroll" tabindex="0" role="region" aria-label="\(web.text("问题数据", "Quarantined rows"))"><table><thead><tr><th scope="col" class="number">\(web.text("行", "Row"))</th><th scope="col">\(web.text("原因", "Reasons"))</th>\(quarantine.0.prefix(12).map { "<th scope=\"col\">\($0)</th>" as HTML })</tr></thead><tbody>\(rows)</tbody></table></div></section>
             """

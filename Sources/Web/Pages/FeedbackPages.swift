@@ -22,7 +22,7 @@ enum FeedbackPages {
             .post,
             "/api/v1/resources/{code}/feedback",
             .actions(["feedback.send"]),
-            zh: "提交反馈:kind、text、contact",
+            zh: "提交反馈：kind、text、contact",
             en: "Send a remark: kind, text, contact"
         ) { web in
             let body = try await web.json()
@@ -106,13 +106,13 @@ enum FeedbackPages {
         let thanks: HTML =
             web.query("sent") == nil
             ? .empty
-            : "<p class=\"good-text\" role=\"status\">\(web.text("已提交,提供方会答复。", "Sent; the provider will answer."))</p>"
+            : "<p class=\"good-text\" role=\"status\">\(web.text("已提交，提供方会答复。", "Sent; the provider will answer."))</p>"
         let kinds = Feedback.Kind.allCases.map { ($0.rawValue, $0.title[web.language]) }
         let csrf: HTML = web.token == nil ? .empty : Layout.csrf(web)
         return """
             <section class="card" id="feedback"><h2>\(web.text("反馈与答复", "Feedback and answers"))</h2>\(thanks)\(list)
             <details><summary>\(web.text("提交反馈", "Send a remark"))</summary><form method="post" action="/resources/\(entry.slug)/feedback" class="stack">\(csrf)
-            <div class="grid">\(Layout.field(web.text("种类", "Kind"), Layout.select("kind", kinds, "error")))\(Layout.field(web.text("联系方式(可不填,仅提供方可见)", "Contact, optional, seen by the provider only"), "<input name=\"contact\" maxlength=\"100\" autocomplete=\"email\">"))</div>
+            <div class="grid">\(Layout.field(web.text("种类", "Kind"), Layout.select("kind", kinds, "error")))\(Layout.field(web.text("联系方式(可不填，仅提供方可见)", "Contact, optional, seen by the provider only"), "<input name=\"contact\" maxlength=\"100\" autocomplete=\"email\">"))</div>
             \(Layout.field(web.text("内容", "Text"), "<textarea name=\"text\" rows=\"3\" required minlength=\"5\" maxlength=\"1000\"></textarea>", hint: web.text("请勿填写他人的个人信息。答复后公开显示。", "No personal data of others, please. It is shown once it is answered.")))
             <div class="apart" aria-hidden="true"><input name="website" tabindex="-1" autocomplete="off" aria-label="website"></div>
             <div><button>\(web.text("提交", "Send"))</button></div></form></details></section>

@@ -66,7 +66,7 @@ enum LedgerPage {
             web.text("总账本", "Ledger"),
             web,
             """
-            <header class="title"><h1>\(web.text("交通运输数据总账本", "Ledger of transport data"))</h1><p class="muted">\(web.text("统计时间", "As of")) \(CivilTime.minute(ledger.at)) · \(web.text("挂接率 = 有数据的已发布条目 ÷ 已发布条目;更新及时率 = 按更新周期有新数据的条目 ÷ 承诺了周期的已发布条目。", "With data: of the published. In time: of the published that promise a frequency, those whose data is fresh."))</p>
+            <header class="title"><h1>\(web.text("交通运输数据总账本", "Ledger of transport data"))</h1><p class="muted">\(web.text("统计时间", "As of")) \(CivilTime.minute(ledger.at)) · \(web.text("挂接率 = 有数据的已发布条目 ÷ 已发布条目；更新及时率 = 按更新周期有新数据的条目 ÷ 承诺了周期的已发布条目。", "With data: of the published. In time: of the published that promise a frequency, those whose data is fresh."))</p>
             <p class="actions"><a class="button" href="/api/v1/ledger.xlsx">\(web.text("下载工作簿", "Download a workbook"))</a></p></header>
             \(body)
             """

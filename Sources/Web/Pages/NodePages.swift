@@ -155,7 +155,7 @@ enum NodePages {
             rows.isEmpty
             ? Layout.empty(
                 web.text(
-                    "\(year) 年的节假日尚未录入,暂按周一至周五计算。",
+                    "\(year) 年的节假日尚未录入，暂按周一至周五计算。",
                     "The holidays of \(year) are not entered; weekdays count as worked."
                 )
             )
@@ -166,7 +166,7 @@ enum NodePages {
                 web.text("设置", "Settings"),
                 web,
                 """
-                <header class="title"><h1>\(web.text("设置", "Settings"))</h1><p class="muted">\(web.text("运行设置由命令行、环境变量或 tongqu.yaml 给出,重启后生效;口令不显示。", "Given by the command line, the environment or tongqu.yaml, and read at the start; secrets are not shown."))</p></header>
+                <header class="title"><h1>\(web.text("设置", "Settings"))</h1><p class="muted">\(web.text("运行设置由命令行、环境变量或 tongqu.yaml 给出，重启后生效；口令不显示。", "Given by the command line, the environment or tongqu.yaml, and read at the start; secrets are not shown."))</p></header>
                 <section class="card"><h2>\(web.text("运行设置", "As it runs"))</h2><dl class="facts">\(facts)</dl></section>
                 <section class="card"><h2>\(web.text("工作日历", "Working days")) \(year)</h2>
                 <p class="actions"><a href="/console/settings?year=\(year - 1)">← \(year - 1)</a> <a href="/console/settings?year=\(year + 1)">\(year + 1) →</a></p>

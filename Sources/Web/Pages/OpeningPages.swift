@@ -108,7 +108,7 @@ enum OpeningPages {
                 """
                 <header class="title"><h1>\(web.text("申请开放", "Apply for opening"))</h1><p class="muted">\(entry.content?.name ?? "")</p></header>
                 <section class="card"><form method="post" action="/console/openings/new/\(entry.slug)" class="stack">\(Layout.csrf(web))
-                <p class="hint">\(web.text("推断为姓名、证件号、电话、号牌的信息项须脱敏或不提供;不勾选即不开放。", "Items taken for names, id numbers, phones or plates are masked or left out; what is not ticked stays closed."))</p>
+                <p class="hint">\(web.text("推断为姓名、证件号、电话、号牌的信息项须脱敏或不提供；不勾选即不开放。", "Items taken for names, id numbers, phones or plates are masked or left out; what is not ticked stays closed."))</p>
                 <div class="scroll" tabindex="0" role="region" aria-label="\(web.text("信息项", "Items"))"><table><thead><tr><th scope="col">\(web.text("信息项", "Item"))</th><th scope="col">\(web.text("开放", "Open"))</th><th scope="col">\(web.text("脱敏", "Mask"))</th></tr></thead><tbody>\(rows)</tbody></table></div>
                 \(Layout.field(web.text("开放理由", "Reason"), "<textarea name=\"reason\" rows=\"2\" required maxlength=\"1000\"></textarea>"))
                 <div><button>\(web.text("提交申请", "Submit"))</button></div></form></section>
@@ -161,7 +161,7 @@ enum OpeningPages {
             ]
         case .authority where gate.admits(OpenActions.authorityDescriptor, resource, web.caller):
             buttons = [
-                ("authority_yes", web.text("批准,列入开放清单", "Approve and open"), true),
+                ("authority_yes", web.text("批准，列入开放清单", "Approve and open"), true),
                 ("authority_no", web.text("不批准", "Refuse"), false),
             ]
             asksDate = true

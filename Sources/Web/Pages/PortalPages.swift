@@ -80,7 +80,7 @@ enum PortalPages {
                 web.text("开放清单", "Open list"),
                 web,
                 """
-                <div class="wrap"><header class="title"><h1>\(web.text("公共数据开放清单", "Open list of public data"))</h1><p class="muted">\(web.text("每项数据开放前都经过保密审查及个人信息检查,并定期复审。", "Every item passed a secrecy review and a check for personal information, and is reviewed again."))</p></header>
+                <div class="wrap"><header class="title"><h1>\(web.text("公共数据开放清单", "Open list of public data"))</h1><p class="muted">\(web.text("每项数据开放前都经过保密审查及个人信息检查，并定期复审。", "Every item passed a secrecy review and a check for personal information, and is reviewed again."))</p></header>
                 <section class="card">\(table)\(more)</section></div>
                 """
             )

@@ -36,7 +36,7 @@ enum PublicPages {
         let view: HTML = """
             <section class="hero"><div class="wrap">
             <h1>\(web.services.settings.title[web.language])</h1>
-            <p>\(web.text("按目录查找交通运输公共数据,查看质量,直接下载或调用接口。", "Find public transport data by the catalogue, see its quality, download it or call its API."))</p>
+            <p>\(web.text("按目录查找交通运输公共数据，查看质量，直接下载或调用接口。", "Find public transport data by the catalogue, see its quality, download it or call its API."))</p>
             <form action="/search" role="search" class="search"><input type="search" name="q" aria-label="\(web.text("检索", "Search"))" placeholder="\(web.text("资源名称、信息项、提供部门…", "Name, item, provider…"))" maxlength="200"><button>\(web.text("检索", "Search"))</button></form>
             <dl class="figures"><div><dt>\(web.text("数据资源", "Resources"))</dt><dd>\(hits.total)</dd></div><div><dt>\(web.text("提供部门", "Providers"))</dt><dd>\(hits.providers.count)</dd></div><div><dt>\(web.text("主题", "Themes"))</dt><dd>\(hits.categories.count)</dd></div></dl>
             </div></section>

@@ -89,7 +89,7 @@ enum QualityPages {
         ]
         let table: HTML =
             rows.isEmpty
-            ? Layout.empty(web.text("还没有评分:加载数据后自动评分。", "Nothing is scored yet: loads are scored as they come."))
+            ? Layout.empty(web.text("还没有评分：加载数据后自动评分。", "Nothing is scored yet: loads are scored as they come."))
             : Layout.table(heads, rows, label: web.text("部门质量", "Quality by department"))
         return Layout.console(
             web.text("部门质量", "Quality"),
@@ -140,7 +140,7 @@ enum QualityPages {
             <p class="crumbs"><a href="/console/quality">\(web.text("部门质量", "Quality by department"))</a></p>
             <header class="title"><h1>\(name)</h1></header>
             <dl class="figures">\(faults)</dl>
-            <p class="hint">\(web.text("生产方:值缺失、错误、重复。映射:列与信息项没有对上,几乎每行都有同样的问题。平台:加载或归集失败。", "Producer: values missing, wrong or repeated. Mapping: columns that do not match the items, so that nearly every row has the same fault. Platform: loads and readings that failed."))</p>
+            <p class="hint">\(web.text("生产方：值缺失、错误、重复。映射：列与信息项没有对上，几乎每行都有同样的问题。平台：加载或归集失败。", "Producer: values missing, wrong or repeated. Mapping: columns that do not match the items, so that nearly every row has the same fault. Platform: loads and readings that failed."))</p>
             <section class="card"><h2>\(web.text("怎样提分", "How to gain points"))</h2>\(gains(found, web))</section>
             <section class="card"><h2>\(web.text("历史", "History"))</h2>\(chart)\(history)</section>\(failures(found, web))
             """

@@ -49,7 +49,7 @@ enum ResourcePages {
         let provider = web.services.kernel.gate.organisations[resource.owner]
         let map: HTML =
             hasMap
-            ? "<section class=\"card\"><h2>\(web.text("地图", "Map"))</h2><div id=\"map\" class=\"map\" data-source=\"\(base)/records.geojson?limit=5000\" role=\"group\" aria-label=\"\(web.text("数据点位分布图", "Map of positions"))\"></div><p class=\"hint\">\(web.text("最多显示 5000 个点;坐标系 CGCS2000。", "Up to 5,000 points; CGCS2000."))</p></section>"
+            ? "<section class=\"card\"><h2>\(web.text("地图", "Map"))</h2><div id=\"map\" class=\"map\" data-source=\"\(base)/records.geojson?limit=5000\" role=\"group\" aria-label=\"\(web.text("数据点位分布图", "Map of positions"))\"></div><p class=\"hint\">\(web.text("最多显示 5000 个点；坐标系 CGCS2000。", "Up to 5,000 points; CGCS2000."))</p></section>"
             : .empty
         let downloads = OutputFormat.allCases.filter { $0 != .geojson || hasMap }.map { format -> HTML in
             "<a class=\"button\(format == .csv ? "" : " quiet")\" href=\"\(base)/records.\(format.rawValue)\(format == .csv ? "?bom=true" : "")\" download>\(format.rawValue.uppercased())</a>"
@@ -103,7 +103,7 @@ enum ResourcePages {
 
     static func preview(_ page: RecordPage?, _ web: WebRequest) -> HTML {
         guard let page else {
-            return Layout.empty(web.text("您没有查看这些数据的权限,或数据尚未开放。", "You may not see these rows, or they are not open."))
+            return Layout.empty(web.text("您没有查看这些数据的权限，或数据尚未开放。", "You may not see these rows, or they are not open."))
         }
         guard page.batch.count > 0 else { return Layout.empty(web.text("还没有数据。", "There are no rows yet.")) }
         return table(page.batch, masked: Set(page.masked.keys), web)
@@ -201,7 +201,7 @@ enum ResourcePages {
             <pre tabindex="0"><code>curl 'http://HOST\(base)/records?limit=100'
             curl -G 'http://HOST\(base)/records' --data-urlencode "filter=\(filter)"
             curl -O 'http://HOST\(base)/records.csv'</code></pre>
-            <p class="hint">\(web.text("筛选用 CQL2 文本;翻页用返回的 next。", "Filters are CQL2 text; pages follow `next`.")) <a href="\(base)/schema">Table Schema</a> · <a href="/openapi.json">OpenAPI</a></p></section>
+            <p class="hint">\(web.text("筛选用 CQL2 文本；翻页用返回的 next。", "Filters are CQL2 text; pages follow `next`.")) <a href="\(base)/schema">Table Schema</a> · <a href="/openapi.json">OpenAPI</a></p></section>
             """
     }
 }

@@ -68,9 +68,9 @@ enum SessionPages {
             <div class="wrap narrow"><section class="card"><h1>\(web.text("修改密码", "Change password"))</h1>\(alert)
             <form method="post" action="/password" class="stack">\(Layout.csrf(web))
             \(field(web.text("原密码", "Old password"), "old", "current-password"))
-            \(field(web.text("新密码", "New password"), "new", "new-password", hint: web.text("至少 10 位,含大写、小写、数字、符号中的三类,且不含账号。", "Ten characters at least, of three classes among capital and small letters, digits and signs, without the login.")))
+            \(field(web.text("新密码", "New password"), "new", "new-password", hint: web.text("至少 10 位，含大写、小写、数字、符号中的三类，且不含账号。", "Ten characters at least, of three classes among capital and small letters, digits and signs, without the login.")))
             \(field(web.text("再输一次新密码", "New password again"), "again", "new-password"))
-            <p class="muted">\(web.text("修改后所有会话结束,请用新密码重新登录。", "All your sessions end; sign in again with the new password."))</p>
+            <p class="muted">\(web.text("修改后所有会话结束，请用新密码重新登录。", "All your sessions end; sign in again with the new password."))</p>
             <button>\(web.text("修改", "Change"))</button></form></section></div>
             """
         )

@@ -157,7 +157,7 @@ enum SourcePages {
         }
         let alarm: HTML =
             source.silentSince.map { since in
-                "<div class=\"alert\" role=\"alert\"><p>\(web.text("断更:已超过 \(source.silenceHours) 小时没有新数据(\(CivilTime.minute(since)) 起告警)。责任人:\(source.responsibleName)。", "Silent: no new rows for more than \(source.silenceHours) hours (alarm since \(CivilTime.minute(since))). Responsible: \(source.responsibleName)."))</p></div>"
+                "<div class=\"alert\" role=\"alert\"><p>\(web.text("断更：已超过 \(source.silenceHours) 小时没有新数据(\(CivilTime.minute(since)) 起告警)。责任人：\(source.responsibleName)。", "Silent: no new rows for more than \(source.silenceHours) hours (alarm since \(CivilTime.minute(since))). Responsible: \(source.responsibleName)."))</p></div>"
             } ?? .empty
         let facts: [(String, HTML)] =
             [
@@ -197,13 +197,13 @@ enum SourcePages {
     private static func problem(_ problem: JSONValue, _ web: WebRequest) -> HTML {
         guard let text = problem[web.language == .zh ? "zh" : "en"]?.string else { return .empty }
         return
-            "<div class=\"alert\" role=\"alert\"><p>\(web.text("上次归集失败:", "The last reading failed: "))\(text)</p></div>"
+            "<div class=\"alert\" role=\"alert\"><p>\(web.text("上次归集失败：", "The last reading failed: "))\(text)</p></div>"
     }
 
     private static func probe(_ found: [String]?, _ web: WebRequest) -> HTML {
         guard let found else { return .empty }
         let names = found.prefix(60).map { "<code>\($0)</code> " as HTML }
-        let text = web.text("连接成功,找到 \(found.count) 项:", "It answers; \(found.count) found: ")
+        let text = web.text("连接成功，找到 \(found.count) 项：", "It answers; \(found.count) found: ")
         return
             "<section class=\"card\" role=\"status\"><p class=\"good-text\">\(text)</p><p class=\"wrapped\">\(names)</p></section>"
     }
@@ -290,7 +290,7 @@ enum SourcePages {
             \(Layout.field(web.text("资源代码", "Resource's code"), "<input name=\"resource\" value=\"\(code)\" placeholder=\"301001/000001\"\(isFixed)>"))
             \(Layout.field(web.text("加载方式", "Mode"), Layout.select("mode", modes, chosen)))
             \(Layout.field(web.text("调度", "Schedule"), "<input name=\"schedule\" value=\"\(source?.schedule.text ?? "daily 02:30")\" required>", hint: web.text("manual、every 15m、daily 02:30、weekly 1 02:30、monthly 5 02:30", "manual, every 15m, daily 02:30, weekly 1 02:30, monthly 5 02:30")))
-            \(Layout.field(web.text("断更告警(小时,0 不告警)", "Alarm after hours without rows, 0 for never"), "<input name=\"silence_hours\" type=\"number\" min=\"0\" max=\"87600\" value=\"\(source?.silenceHours ?? 26)\" required>"))
+            \(Layout.field(web.text("断更告警(小时，0 不告警)", "Alarm after hours without rows, 0 for never"), "<input name=\"silence_hours\" type=\"number\" min=\"0\" max=\"87600\" value=\"\(source?.silenceHours ?? 26)\" required>"))
             \(Layout.field(web.text("责任人账号", "Responsible account"), "<input name=\"responsible\" value=\"\(login)\" required>"))
             </div><h2>\(web.text("来源", "Where from"))</h2><div class="grid">\(settings)\(secret)</div>
             <label class="check"><input type="checkbox" name="enabled" value="true"\(enabled)><span>\(web.text("启用", "Enabled"))</span></label>

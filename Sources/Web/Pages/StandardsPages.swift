@@ -121,7 +121,7 @@ enum StandardsPages {
                 web.text("数据标准", "Standards"),
                 web,
                 """
-                <div class="wrap"><header class="title"><h1>\(web.text("数据标准", "Standards"))</h1><p class="muted">\(web.text("数据元、代码集与分类树:数据资源的信息项按它们编制和检查。", "Data elements, code lists and classification trees: what the items of resources are made of and checked against."))</p></header>
+                <div class="wrap"><header class="title"><h1>\(web.text("数据标准", "Standards"))</h1><p class="muted">\(web.text("数据元、代码集与分类树：数据资源的信息项按它们编制和检查。", "Data elements, code lists and classification trees: what the items of resources are made of and checked against."))</p></header>
                 <nav class="tabs" aria-label="\(web.text("种类", "Kinds"))">\(tabs)</nav><section class="card">\(table)</section></div>
                 """
             )
@@ -270,7 +270,7 @@ enum StandardsPages {
             <section class="card"><h2>\(web.text("新增代码集或版本", "New code list or version"))</h2><form method="post" action="/console/standards" class="stack">\(Layout.csrf(web))<input type="hidden" name="kind" value="code_list"><div class="grid">
             \(Layout.field(web.text("标识", "Id"), id, hint: web.text("已有的标识表示修订。", "A known id revises the list.")))\(Layout.field(web.text("名称", "Name"), input("name", " required")))\(Layout.field(web.text("依据", "Source"), input("source")))
             \(Layout.field(web.text("版本", "Version"), input("version", " required")))\(Layout.field(web.text("自何日起", "From"), "<input name=\"from\" type=\"date\" required>"))\(Layout.field(web.text("说明", "Note"), input("note")))</div>
-            \(Layout.field(web.text("代码(每行:代码,名称,英文)", "Codes, one a line: code,name,English"), "<textarea name=\"values\" rows=\"6\" required></textarea>"))<div><button>\(web.text("保存代码集", "Save the code list"))</button></div></form></section>
+            \(Layout.field(web.text("代码(每行：代码，名称，英文)", "Codes, one a line: code,name,English"), "<textarea name=\"values\" rows=\"6\" required></textarea>"))<div><button>\(web.text("保存代码集", "Save the code list"))</button></div></form></section>
             """
     }
 

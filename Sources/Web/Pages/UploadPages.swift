@@ -63,7 +63,7 @@ enum UploadPages {
             <section class="card"><form method="post" action="/console/upload" enctype="multipart/form-data" class="stack" data-upload>
             \(Layout.csrf(web))\(code)
             \(Layout.field(web.text("文件", "File"), "<input type=\"file\" name=\"file\" required>"))
-            <label class="check"><input type="checkbox" name="no_secrets" value="true" required> <span>\(web.text("我声明:本文件不含涉密数据,来源合法。", "I declare that this file holds no state secrets and was obtained lawfully."))</span></label>
+            <label class="check"><input type="checkbox" name="no_secrets" value="true" required> <span>\(web.text("我声明：本文件不含涉密数据，来源合法。", "I declare that this file holds no state secrets and was obtained lawfully."))</span></label>
             <progress hidden max="100" value="0"></progress>
             <div><button>\(web.text("上传并检查", "Upload and check"))</button></div></form></section>
             """
@@ -122,7 +122,7 @@ enum UploadPages {
             \(target.map { "<input type=\"hidden\" name=\"code\" value=\"\($0.slug)\">" as HTML })
             \(description.inspection.tables.count > 1 ? Layout.field(web.text("表", "Table"), Layout.select("table", description.inspection.tables.map { ($0.name, $0.name) }, description.inspection.table.name)) : .empty)
             \(Layout.field(web.text("编码", "Encoding"), Layout.select("encoding", encodings, selection.encoding?.rawValue ?? "")))
-            \(Layout.field(web.text("表头", "Header"), "<input name=\"header\" value=\"\(web.query("header") ?? "")\" placeholder=\"\(web.text("自动;行号或 none", "automatic; a line or none"))\" size=\"14\">"))
+            \(Layout.field(web.text("表头", "Header"), "<input name=\"header\" value=\"\(web.query("header") ?? "")\" placeholder=\"\(web.text("自动；行号或 none", "automatic; a line or none"))\" size=\"14\">"))
             <button class="quiet">\(web.text("重新读取", "Read again"))</button></form>
             """
         let notes = (description.proposal.notes + description.inspection.notes + (report?.notes ?? [])).reduce(
