@@ -74,6 +74,24 @@ public struct CatalogueActions: Sendable {
         en: "withdraw an entry"
     )
 
+    static let historyDescriptor = ActionDescriptor(
+        "catalogue.history",
+        .catalogueRead,
+        .view,
+        isPublic: true,
+        zh: "发布历史",
+        en: "when versions were published"
+    )
+
+    /// The published versions of an entry and when they came, newest first; not what was in them.
+    public var history: Action<String, [(version: Int64, at: Int64)]> {
+        Action(Self.historyDescriptor, target: { [catalogue] in try await catalogue.kernel.resource($0) }) {
+            [catalogue] _, decision in
+            guard let resource = decision.resource else { return [] }
+            return try await catalogue.history(resource.id)
+        }
+    }
+
     static let returnedDescriptor = ActionDescriptor(
         "catalogue.returned",
         .catalogueEdit,
@@ -129,7 +147,7 @@ public struct CatalogueActions: Sendable {
 
     public static let descriptors =
         standardDescriptors + [
-            listDescriptor, returnedDescriptor, ledgerDescriptor, versionsDescriptor, similarDescriptor,
+            listDescriptor, returnedDescriptor, historyDescriptor, ledgerDescriptor, versionsDescriptor, similarDescriptor,
             importDescriptor, exportDescriptor,
             searchDescriptor, showDescriptor, workDescriptor, createDescriptor, saveDescriptor, submitDescriptor,
             departmentDescriptor,

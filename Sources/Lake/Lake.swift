@@ -18,6 +18,8 @@ public final class Lake: Sendable {
     let touched = Mutex<Set<ResourceID>>([])
     private let subscribers = Mutex<[@Sendable (LoadedEvent) async throws -> Void]>([])
     let states = Cache<ResourceID, TableState>(limit: 20_000)
+    /// How often the values of a resource's coded field occur, as of a change number.
+    let counted = Cache<ResourceID, (sequence: Int64, field: String, counts: [String: Int64])>(limit: 5000)
     /// Scans under way by physical table: a table is dropped when nobody reads it any more.
     let readers = Mutex<[String: Int]>([:])
     let retired = Mutex<Set<String>>([])

@@ -46,11 +46,12 @@ public struct LakeActions: Sendable {
         en: "read quarantined rows"
     )
 
-    public static let descriptors = [
-        readDescriptor, exportDescriptor, loadDescriptor, runDescriptor, saveDescriptor, deleteDescriptor,
-        loadsDescriptor, showDescriptor,
-        quarantineDescriptor,
-    ]
+    public static let descriptors =
+        extraDescriptors + [
+            readDescriptor, exportDescriptor, loadDescriptor, runDescriptor, saveDescriptor, deleteDescriptor,
+            loadsDescriptor, showDescriptor,
+            quarantineDescriptor,
+        ]
 
     /// A page of rows.
     public var read: Action<RecordQuery, RecordPage> {

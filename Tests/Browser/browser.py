@@ -258,7 +258,7 @@ def run(browser, base, file):
     public.click("summary:has-text('提交反馈')")
     public.fill("[name=text]", "浏览器测试:<b>ZK10001</b> 的方向请核对")
     public.click("#feedback form button")
-    public.wait_for_selector("text=已提交,提供方会答复")
+    public.wait_for_selector("text=已提交，提供方会答复")
     assert "方向请核对" not in public.content()
     clerk.goto(base + "/console")
     clerk.click("dt:has-text('待答复反馈') + dd a")

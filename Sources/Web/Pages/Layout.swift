@@ -115,6 +115,7 @@ enum Layout {
         let all: [(String, String, Permission?)] = [
             ("/console", web.text("我的工作", "My work"), nil), ("/console/upload", web.text("上传数据", "Upload"), .dataLoad),
             ("/console/entries", web.text("目录条目", "Entries"), .catalogueRead),
+            ("/console/loads", web.text("批次与问题", "Loads"), .quarantineRead),
             ("/console/sources", web.text("归集来源", "Sources"), .dataLoad),
             ("/console/quality", web.text("部门质量", "Quality"), .catalogueRead),
             ("/console/ledger", web.text("总账本", "Ledger"), .catalogueRead),

@@ -16,7 +16,7 @@ enum ResourcePages {
         Route(
             .get,
             "/resources/{code}",
-            .actions(["catalogue.show", "quality.show", "data.read", "feedback.answers"]),
+            .actions(["catalogue.show", "quality.show", "data.read", "data.counts", "catalogue.history", "feedback.answers"]),
             zh: "资源页",
             en: "Resource",
             handle: show
@@ -30,8 +30,11 @@ enum ResourcePages {
         if web.services.kernel.gate.admits(web.services.lake.read.descriptor, entry.resource, web.caller) {
             page = try? await web.perform(web.services.lake.read, RecordQuery(entry.resource.code, limit: 20))
         }
+        var counts: ValueCounts?
+        if page != nil { counts = try await web.perform(web.services.lake.counts, entry.resource.code) }
+        let history = try await web.perform(web.services.catalogue.history, entry.resource.code)
         let answers = try await web.perform(web.services.feedback.answers, entry.resource.code)
-        return .page(view(entry, cards, page, answers, web))
+        return .page(view(entry, cards, page, answers, "\(bars(counts, web))\(versions(history, web))", web))
     }
 
     static func view(
@@ -39,6 +42,7 @@ enum ResourcePages {
         _ cards: [Scorecard],
         _ page: RecordPage?,
         _ answers: [Feedback],
+        _ more: HTML,
         _ web: WebRequest
     ) -> HTML {
         let content = entry.published ?? entry.draft
@@ -89,7 +93,7 @@ enum ResourcePages {
             \(FeedbackPages.section(entry, answers, web))
             </div><div>
             <section class="card"><h2>\(web.text("基本信息", "About"))</h2><dl class="facts">\(facts.map { "<div><dt>\($0.0)</dt><dd>\($0.1)</dd></div>" as HTML })</dl></section>
-            <section class="card"><h2>\(web.text("数据质量", "Quality"))</h2>\(quality(cards, content, web))</section>
+            <section class="card"><h2>\(web.text("数据质量", "Quality"))</h2>\(quality(cards, content, web))</section>\(more)
             </div></div></div>
             """
         return Layout.page(
@@ -99,6 +103,28 @@ enum ResourcePages {
             styles: hasMap ? ["/vendor/maplibre-gl.css"] : [],
             body
         )
+    }
+
+    /// The values of a coded field as bars.
+    static func bars(_ counts: ValueCounts?, _ web: WebRequest) -> HTML {
+        guard let counts, let greatest = counts.values.first?.count, counts.values.count > 1 else { return .empty }
+        let lines = counts.values.map { value, count -> HTML in
+            let label = value.label.isEmpty ? value.value : value.label
+            return
+                "<div class=\"mark bar\"><span>\(label)</span><progress max=\"\(greatest)\" value=\"\(count)\" aria-label=\"\(label)\"></progress><b>\(Numbers.grouped(count))</b></div>"
+        }
+        let title = web.text("按\(counts.field.display)分布", "By \(counts.field.display)")
+        return "<section class=\"card\"><h2>\(title)</h2>\(lines)</section>"
+    }
+
+    /// The published versions of the entry.
+    static func versions(_ history: [(version: Int64, at: Int64)], _ web: WebRequest) -> HTML {
+        guard !history.isEmpty else { return .empty }
+        let items = history.map {
+            "<li><time>\(Layout.day($0.at))</time> \(web.text("第 \($0.version) 版", "version \($0.version)"))</li>" as HTML
+        }
+        return
+            "<section class=\"card\"><h2>\(web.text("目录版本", "Versions"))</h2><ul class=\"timeline\">\(items)</ul></section>"
     }
 
     static func preview(_ page: RecordPage?, _ web: WebRequest) -> HTML {
