@@ -484,9 +484,10 @@ public final class Catalogue: Sendable {
         return try await kernel.databases.control.read { db in
             try db.rows(
                 """
-                SELECT \(Catalogue.columns), v.note FROM entries e JOIN resources r ON r.id = e.resource
-                JOIN entry_events v ON v.id = (SELECT max(id) FROM entry_events l WHERE l.resource = e.resource AND l.what <> 'saved')
-                WHERE e.stage = 'draft' AND v.what = 'returned'\(own) ORDER BY e.changed_at DESC LIMIT \(limit)
+                SELECT \(Catalogue.columns), v.note FROM entry_events v CROSS JOIN entries e ON e.resource = v.resource
+                JOIN resources r ON r.id = e.resource WHERE v.what = 'returned' AND e.stage = 'draft'\(own) AND NOT EXISTS
+                (SELECT 1 FROM entry_events l WHERE l.resource = v.resource AND l.id > v.id AND l.what <> 'saved')
+                ORDER BY v.id DESC LIMIT \(limit)
                 """
             ).map { (try Catalogue.read($0), $0.text(22)) }
         }

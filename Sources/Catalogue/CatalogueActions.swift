@@ -147,7 +147,8 @@ public struct CatalogueActions: Sendable {
 
     public static let descriptors =
         standardDescriptors + [
-            listDescriptor, returnedDescriptor, historyDescriptor, ledgerDescriptor, versionsDescriptor, similarDescriptor,
+            listDescriptor, returnedDescriptor, historyDescriptor, ledgerDescriptor, versionsDescriptor,
+            similarDescriptor,
             importDescriptor, exportDescriptor,
             searchDescriptor, showDescriptor, workDescriptor, createDescriptor, saveDescriptor, submitDescriptor,
             departmentDescriptor,

@@ -171,6 +171,8 @@ public final class Node: Sendable {
         )
         lakeActions.registerJobs()
         sources.registerJobs()
+        try await sources.recover()
+        catalogue.registerJobs()
         let quality = quality
         lake.subscribe { event in
             let card = try await quality.take(event)

@@ -37,8 +37,10 @@ struct Safekeeping: Sendable {
         for url in left ?? [] where url.pathExtension == "part" || url.lastPathComponent.hasPrefix("drill-") {
             try? FileManager.default.removeItem(at: url)
         }
-        node.kernel.jobs.register(Administration.backupJob) { _, _ in try await backUp() }
-        node.kernel.jobs.register(Administration.drillJob) { _, _ in try await drill() }
+        // Another machine's answer holds no load up.
+        let lane: Jobs.Lane = settings.remote == nil ? .inside : .outside
+        node.kernel.jobs.register(Administration.backupJob, lane: lane) { _, _ in try await backUp() }
+        node.kernel.jobs.register(Administration.drillJob, lane: lane) { _, _ in try await drill() }
     }
 
     /// Queues a backup when the last one, sound or not, is older than the settings allow.
@@ -63,8 +65,8 @@ struct Safekeeping: Sendable {
         let target = settings.folder.appendingPathComponent("backup-\(name)")
         let manifest = try await Backup.create(node, from: data, to: target, passphrase: settings.passphrase)
         try await Backup.verify(target)
-        if let remote = settings.remote { try await send(target, to: SFTPStore(remote)) }
         prune()
+        if let remote = settings.remote { try await send(target, to: SFTPStore(remote)) }
         return .object([
             .init("folder", .string(target.lastPathComponent)), .init("files", .integer(Int64(manifest.files.count))),
             .init("bytes", .integer(manifest.files.reduce(0) { $0 + $1.size })),

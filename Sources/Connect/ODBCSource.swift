@@ -1,5 +1,6 @@
-import Basics
+public import Basics
 import CODBC
+import Foundation
 
 /// Tables of any database that has an ODBC driver (达梦, 人大金仓, Oracle, SQL Server, MySQL …), by way of unixODBC.
 public struct ODBCSource: Sendable {
@@ -30,6 +31,62 @@ public struct ODBCSource: Sendable {
             let statement = try connection.statement("SELECT * FROM \(try connection.name(table)) WHERE 1 = 0")
             return try statement.columns().map(\.name)
         }
+    }
+
+    /// What a connection may say. A driver is named as the machine's administrator installed it: a path would be a program to run.
+    static let keys: Set<String> = [
+        "driver", "dsn", "server", "servername", "port", "database", "db", "uid", "user", "tns", "host",
+    ]
+
+    /// The parts of a connection, checked.
+    ///
+    /// - Throws: `source.connection`.
+    public static func check(_ connection: String) throws(Problem) {
+        func invalid(_ zh: String, _ en: String) -> Problem {
+            Problem(
+                "source.connection",
+                status: 422,
+                zh: "连接串有误：\(zh)。",
+                en: "The connection is not right: \(en).",
+                details: ["keys": keys.sorted().joined(separator: ", ")]
+            )
+        }
+        for part in connection.split(separator: ";") {
+            let pair = part.split(separator: "=", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
+            guard pair.count == 2, keys.contains(pair[0].lowercased()) else {
+                throw invalid(
+                    "只能使用 Driver、DSN、Server、Port、Database、UID 等键",
+                    "only Driver, DSN, Server, Port, Database, UID and the like"
+                )
+            }
+            guard ["driver", "dsn"].contains(pair[0].lowercased()) else { continue }
+            let name =
+                pair[1].hasPrefix("{") && pair[1].hasSuffix("}") ? String(pair[1].dropFirst().dropLast()) : pair[1]
+            guard !name.isEmpty, !name.contains(where: { "/\\{}".contains($0) }) else {
+                throw invalid("驱动应为本机已安装的名称", "the driver should be named as it is installed")
+            }
+            if pair[0].lowercased() == "driver", !drivers().contains(name.lowercased()) {
+                throw invalid("本机没有安装驱动 \(name)", "the driver \(name) is not installed here")
+            }
+        }
+    }
+
+    /// The names of the drivers that are installed, in small letters.
+    static func drivers() -> Set<String> {
+        var environment: SQLHANDLE?
+        guard isFine(SQLAllocHandle(SQLSMALLINT(SQL_HANDLE_ENV), nil, &environment)) else { return [] }
+        defer { SQLFreeHandle(SQLSMALLINT(SQL_HANDLE_ENV), environment) }
+        SQLSetEnvAttr(environment, SQL_ATTR_ODBC_VERSION, SQLPOINTER(bitPattern: 3), 0)
+        var found: Set<String> = []
+        var name = [UInt8](repeating: 0, count: 256)
+        var attributes = [UInt8](repeating: 0, count: 1024)
+        var lengths: (SQLSMALLINT, SQLSMALLINT) = (0, 0)
+        var direction = SQLUSMALLINT(SQL_FETCH_FIRST)
+        while isFine(SQLDrivers(environment, direction, &name, 256, &lengths.0, &attributes, 1024, &lengths.1)) {
+            found.insert(String(decoding: name.prefix { $0 != 0 }, as: UTF8.self).lowercased())
+            direction = SQLUSMALLINT(SQL_FETCH_NEXT)
+        }
+        return found
     }
 
     static func isFine(_ status: SQLRETURN) -> Bool { status == 0 || status == 1 }
@@ -63,6 +120,7 @@ public struct ODBCSource: Sendable {
                 isFine(SQLAllocHandle(SQLSMALLINT(SQL_HANDLE_DBC), environment, &handle))
             else { throw Outside.unreachable(ODBCSource.title, "unixODBC") }
             SQLSetConnectAttr(handle, SQL_ATTR_LOGIN_TIMEOUT, SQLPOINTER(bitPattern: 15), 0)
+            SQLSetConnectAttr(handle, SQL_ATTR_CONNECTION_TIMEOUT, SQLPOINTER(bitPattern: 60), 0)
             // Braces keep a password with separators together.
             let secret =
                 source.password.isEmpty ? "" : ";PWD={\(source.password.replacing("}", with: "}}"))}"
@@ -230,9 +288,13 @@ public struct ODBCSource: Sendable {
                     throw Outside.interrupted(ODBCSource.title, said(SQL_HANDLE_STMT_, handle))
                 }
                 if indicator == SQL_NULL_DATA { return nil }
-                let isWhole = indicator >= 0 && indicator < bytes
-                units.append(contentsOf: buffer.prefix(isWhole ? Int(indicator) / 2 : buffer.count - 1))
-                if isWhole { break }
+                // A driver may not know the length, even of the last piece: then it ends at the first zero.
+                let isKnown = indicator >= 0 && indicator < bytes
+                units.append(
+                    contentsOf: isKnown
+                        ? buffer.prefix(Int(indicator) / 2) : buffer.prefix { $0 != 0 }.prefix(buffer.count - 1)
+                )
+                if isKnown || status == 0 { break }
             }
             return String(decoding: units, as: UTF16.self)
         }

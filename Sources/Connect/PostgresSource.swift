@@ -63,7 +63,8 @@ public struct PostgresSource: Sendable {
                 ("host", source.host), ("port", String(source.port)), ("dbname", source.database),
                 ("user", source.user), ("password", source.password), ("sslmode", source.encryption),
                 ("connect_timeout", "15"), ("client_encoding", "UTF8"), ("application_name", "tongqu"),
-                ("keepalives_idle", "30"),
+                ("keepalives_idle", "30"), ("keepalives_interval", "10"), ("keepalives_count", "3"),
+                ("tcp_user_timeout", "60000"),
                 (
                     "options",
                     "-c statement_timeout=\(source.seconds * 1000) -c datestyle=ISO -c timezone=Asia/Shanghai -c intervalstyle=iso_8601"

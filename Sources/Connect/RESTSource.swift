@@ -63,8 +63,10 @@ public struct RESTSource: Sendable {
         var fetched = Fetched(rows: 0, watermark: nil)
         var place = try first(request)
         var previous: [JSONValue] = []
+        var received = 0
         for number in 0..<RESTSource.maximumPages {
-            let (answer, head) = try await get(place)
+            let (answer, head) = try await get(place, isFirst: number == 0)
+            if number > 0, answer.isNull { break }
             guard let found = RESTSource.find(rowsPath, answer), let rows = found.array else {
                 throw Outside.malformed("“\(rowsPath)”处不是数组", "there is no array at “\(rowsPath)”")
             }
@@ -73,21 +75,30 @@ public struct RESTSource: Sendable {
             }
             for row in rows {
                 guard row.members != nil else { throw Outside.malformed("行不是对象", "a row is not an object") }
-                if let name = request.watermark, let mark = RESTSource.find(name, row), !mark.isNull {
+                if let name = request.watermark {
+                    guard let mark = RESTSource.find(name, row), !mark.isNull else { continue }
                     let text = mark.string ?? mark.text
+                    // What a source gives again is not taken again, whatever it understands by "since".
+                    if let after = request.after, !RESTSource.isGreater(text, than: after),
+                        !(request.takesEqual && text == after)
+                    {
+                        continue
+                    }
                     if RESTSource.isGreater(text, than: fetched.watermark) { fetched.watermark = text }
                 }
                 try file.write(Array(RESTSource.named(row, request.columns).text.utf8) + [0x0A])
                 fetched.rows += 1
             }
-            guard let next = try next(place, number, rows.count, answer, head) else {
-                try file.finish()
-                return fetched
+            received += rows.count
+            guard let next = try next(place, number, rows.count, received, answer, head) else { break }
+            guard number + 1 < RESTSource.maximumPages else {
+                throw Outside.malformed("页数过多", "there are too many pages")
             }
             place = next
             previous = rows
         }
-        throw Outside.malformed("页数过多", "there are too many pages")
+        try file.finish()
+        return fetched
     }
 
     /// The member names of the first row: shows that the source answers.
@@ -122,18 +133,20 @@ public struct RESTSource: Sendable {
         _ place: URLComponents,
         _ number: Int,
         _ count: Int,
+        _ received: Int,
         _ answer: JSONValue,
         _ head: HTTPHeaders
     ) throws -> URLComponents? {
         var next = place
         switch paging {
         case .none: return nil
-        case .page(let parameter, _, let size, let first):
-            if count < size { return nil }
+        // A page may be smaller than asked for: a source may have a limit of its own. An empty one is the end.
+        case .page(let parameter, _, _, let first):
+            if count == 0 { return nil }
             next.set(parameter, String(first + number + 1))
-        case .offset(let parameter, _, let size):
-            if count < size { return nil }
-            next.set(parameter, String((number + 1) * size))
+        case .offset(let parameter, _, _):
+            if count == 0 { return nil }
+            next.set(parameter, String(received))
         case .cursor(let path, let parameter):
             guard let mark = RESTSource.find(path, answer), !mark.isNull, mark != "" else { return nil }
             next.set(parameter, mark.string ?? mark.text)
@@ -148,7 +161,7 @@ public struct RESTSource: Sendable {
         return next
     }
 
-    private func get(_ place: URLComponents) async throws -> (JSONValue, HTTPHeaders) {
+    private func get(_ place: URLComponents, isFirst: Bool = true) async throws -> (JSONValue, HTTPHeaders) {
         var fault: any Error = Outside.interrupted(RESTSource.title)
         for (index, pause) in ([0] + pauses).enumerated() {
             if pause > 0 { try await Task.sleep(for: .milliseconds(pause)) }
@@ -162,6 +175,8 @@ public struct RESTSource: Sendable {
                     fault = Outside.interrupted(RESTSource.title, "HTTP \(response.status.code)")
                     continue
                 }
+                // Some sources answer so behind their last page.
+                if response.status.code == 404, !isFirst { return (.null, response.headers) }
                 guard response.status.code == 200 else {
                     throw Outside.refused(RESTSource.title, "HTTP \(response.status.code)")
                 }

@@ -2,7 +2,6 @@ import Basics
 import CSSH2
 import Foundation
 import Glibc
-import Seal
 
 /// Where another machine's files lie, and how to get in.
 public struct SFTPPlace: Sendable {

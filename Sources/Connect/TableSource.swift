@@ -1,5 +1,6 @@
 import Basics
 import Dispatch
+import Synchronization
 
 /// Rows wanted from a table of a database elsewhere.
 public struct TableRequest: Sendable {
@@ -81,9 +82,45 @@ enum Outside {
     }
 
     /// Runs calls that wait for a network away from the threads that serve requests.
+    ///
+    /// When the task is cancelled the caller goes on at once; the call ends by its own limits of time.
     static func apart<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
-        try await withCheckedThrowingContinuation { done in
-            DispatchQueue.global(qos: .utility).async { done.resume(with: Result { try body() }) }
+        let waiting = Waiting<T>()
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { done in
+                waiting.begin(done)
+                DispatchQueue.global(qos: .utility).async { waiting.end(Result { try body() }) }
+            }
+        } onCancel: {
+            waiting.end(.failure(CancellationError()))
+        }
+    }
+
+    /// Somebody who waits for one answer; the first counts.
+    private final class Waiting<T: Sendable>: Sendable {
+        private enum State {
+            case idle
+            case waiting(CheckedContinuation<T, any Error>)
+            case over
+        }
+        private let state = Mutex(State.idle)
+
+        func begin(_ done: CheckedContinuation<T, any Error>) {
+            let isLate = state.withLock { state in
+                if case .over = state { return true }
+                state = .waiting(done)
+                return false
+            }
+            if isLate { done.resume(throwing: CancellationError()) }
+        }
+
+        func end(_ result: Result<T, any Error>) {
+            let waiting = state.withLock { state -> CheckedContinuation<T, any Error>? in
+                defer { state = .over }
+                if case .waiting(let done) = state { return done }
+                return nil
+            }
+            waiting?.resume(with: result)
         }
     }
 }

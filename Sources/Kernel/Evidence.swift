@@ -421,20 +421,20 @@ public final class NodeKey: Sendable {
 
     /// Seals a secret of this node (a source's password) so that only whoever holds the node's key reads it.
     public func seal(_ text: String) throws -> String {
-        Hexadecimal.text(try Secrets.seal(Array(text.utf8), passphrase: try sealingSecret()))
+        Hexadecimal.text(try Secrets.seal(Array(text.utf8), key: try sealingKey()))
     }
 
     /// Opens what ``seal(_:)`` made; nil for another node's.
     public func open(_ sealed: String) throws -> String? {
         guard let bytes = Hexadecimal.bytes(sealed),
-            let text = try Secrets.open(bytes, passphrase: try sealingSecret())
+            let text = try Secrets.open(bytes, key: try sealingKey())
         else { return nil }
         return String(decoding: text, as: UTF8.self)
     }
 
-    private func sealingSecret() throws -> String {
+    private func sealingKey() throws -> [UInt8] {
         let bytes = try key.withLock { try $0.privateBytes() }
-        return Hexadecimal.text(Secrets.hmac(.sm3, key: bytes, Array("tongqu sealed settings".utf8)))
+        return Secrets.hmac(.sm3, key: bytes, Array("tongqu sealed settings".utf8))
     }
 
     public func verify(_ signature: [UInt8], _ message: [UInt8]) -> Bool {

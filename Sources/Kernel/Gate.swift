@@ -91,6 +91,11 @@ public final class Gate: Sendable {
         do {
             output = try await action.run(input, decision)
         } catch {
+            guard caller.principal != nil else {
+                // Counted, as refusals are: the public cannot make the node write.
+                state.withLock { $0.publicReads["failed \(action.descriptor.name)", default: 0] += 1 }
+                throw error
+            }
             if action.descriptor.trail == .write {
                 particulars.add("error", (error as? Problem)?.code ?? "internal")
                 try await record(

@@ -1,5 +1,5 @@
 public import Basics
-import Store
+public import Store
 import Synchronization
 
 /// Work that outlives a request and a crash.
@@ -79,16 +79,26 @@ public final class Jobs: Sendable {
         by principal: PrincipalID,
         resource: String
     ) async throws -> Int64 {
-        let values: [SQLValue] = [
-            .text(kind), .text(payload.text), .integer(principal.raw), .text(resource), .integer(clock.now()),
-        ]
-        return try await database.write { db in
-            try db.execute(
-                "INSERT INTO jobs (kind, payload, state, attempts, principal, resource, created_at) VALUES (?,?,'queued',0,?,?,?)",
-                values
-            )
-            return db.lastInsertedID
+        let now = clock.now()
+        return try await database.write { [self] db in
+            try add(kind, payload, by: principal, resource: resource, at: now, db)
         }
+    }
+
+    /// Queues a job inside a control transaction.
+    public func add(
+        _ kind: String,
+        _ payload: JSONValue,
+        by principal: PrincipalID,
+        resource: String,
+        at moment: Int64,
+        _ db: any SQLWriting
+    ) throws -> Int64 {
+        try db.execute(
+            "INSERT INTO jobs (kind, payload, state, attempts, principal, resource, created_at) VALUES (?,?,'queued',0,?,?,?)",
+            [.text(kind), .text(payload.text), .integer(principal.raw), .text(resource), .integer(moment)]
+        )
+        return db.lastInsertedID
     }
 
     public func find(_ id: Int64) async throws -> Job? {
@@ -166,7 +176,8 @@ public final class Jobs: Sendable {
             for lane in [Lane.inside, .outside, .outside] {
                 group.addTask { [self] in
                     while !Task.isCancelled {
-                        if try await runPending(lane) == 0 {
+                        // A busy or full database now: the lane goes on when it is better, and stops no other.
+                        if (try? await runPending(lane)) ?? 0 == 0 {
                             try await Task.sleep(for: .milliseconds(lane == .inside ? 50 : 500))
                         }
                     }
@@ -177,13 +188,16 @@ public final class Jobs: Sendable {
     }
 
     /// A job of a kind that is queued or runs, with the same payload.
-    public func unfinished(_ kind: String, resource: String, payload: JSONValue) async throws -> Int64? {
-        try await database.read { db in
-            try db.row(
-                "SELECT id FROM jobs WHERE state IN ('queued', 'running') AND kind = ? AND resource = ? AND payload = ? LIMIT 1",
-                [.text(kind), .text(resource), .text(payload.text)]
-            )?.integer(0)
-        }
+    public func unfinished(
+        _ kind: String,
+        resource: String,
+        payload: JSONValue,
+        _ db: any SQLReading
+    ) throws -> Int64? {
+        try db.row(
+            "SELECT id FROM jobs WHERE state IN ('queued', 'running') AND kind = ? AND resource = ? AND payload = ? LIMIT 1",
+            [.text(kind), .text(resource), .text(payload.text)]
+        )?.integer(0)
     }
 
     private func take(_ lane: Lane?) async throws -> Job? {
@@ -191,27 +205,19 @@ public final class Jobs: Sendable {
         let outside = handlers.withLock { $0.filter { $1.lane == .outside }.keys.map { "'\($0)'" } }.joined(
             separator: ","
         )
-        let condition =
-            switch lane {
-            case nil: ""
-            case .inside: " AND kind NOT IN (\(outside))"
-            case .outside: " AND kind IN (\(outside))"
-            }
+        let own = lane.map { $0 == .outside ? "IN (\(outside))" : "NOT IN (\(outside))" }
+        // Jobs of one resource follow each other within a lane: a load does not wait for another machine's answer.
+        let next = """
+            FROM jobs j WHERE state = 'queued'\(own.map { " AND kind \($0)" } ?? "") AND NOT EXISTS (SELECT 1 FROM jobs r
+            WHERE r.state = 'running' AND r.resource = j.resource AND j.resource <> ''\(own.map { " AND r.kind \($0)" } ?? ""))
+            ORDER BY id LIMIT 1
+            """
         // An idle node only reads.
-        let isWaiting = try await database.read {
-            try $0.row("SELECT 1 FROM jobs WHERE state = 'queued'\(condition) LIMIT 1") != nil
-        }
+        let isWaiting = try await database.read { try $0.row("SELECT 1 \(next)") != nil }
         guard isWaiting else { return nil }
         let now = clock.now()
         return try await database.write { [self] db in
-            guard
-                let row = try db.row(
-                    """
-                    SELECT \(Jobs.columns) FROM jobs j WHERE state = 'queued'\(condition) AND NOT EXISTS
-                    (SELECT 1 FROM jobs r WHERE r.state = 'running' AND r.resource = j.resource AND j.resource <> '') ORDER BY id LIMIT 1
-                    """
-                )
-            else { return nil }
+            guard let row = try db.row("SELECT \(Jobs.columns) \(next)") else { return nil }
             try db.execute(
                 "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = ? WHERE id = ?",
                 [.integer(now), row.values[0]]

@@ -62,8 +62,8 @@ extension Administration {
             }
             try await kernel.databases.control.write { db in
                 let count = try db.row(
-                    "SELECT count(*) FROM saved_views WHERE principal = ?",
-                    [.integer(principal.id.raw)]
+                    "SELECT count(*) FROM saved_views WHERE principal = ? AND NOT (page = ? AND name = ?)",
+                    [.integer(principal.id.raw), .text(input.page), .text(name)]
                 )
                 guard (count?.integer(0) ?? 0) < Self.viewLimit else {
                     throw Problem(

@@ -1,3 +1,4 @@
+import Seal
 import Basics
 public import Kernel
 import Store
@@ -63,6 +64,15 @@ extension LakeActions {
             [lake] _, decision in try await lake.counts(decision)
         }
     }
+
+    /// The load that a job finished, if it did: for those who queued it and were interrupted.
+    public func finished(_ job: Int64, into code: String) async throws -> Load? {
+        let resource = try await lake.kernel.resource(code)
+        return try await lake.finishedLoad(job: job, lake.database(resource))
+    }
+
+    /// `sm3:…` of a file.
+    public static func digest(ofFile path: String) throws -> String { try Lake.digest(of: path).description }
 
     static let recentDescriptor = ActionDescriptor(
         "load.recent",

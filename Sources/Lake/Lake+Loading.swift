@@ -66,7 +66,7 @@ extension Lake {
         }
     }
 
-    private func finishedLoad(job: Int64, _ database: any Database) async throws -> Load? {
+    func finishedLoad(job: Int64, _ database: any Database) async throws -> Load? {
         try await database.read { db in
             try db.row("SELECT \(Load.columns) FROM loads WHERE job = ? AND state = 'done'", [.integer(job)]).map(
                 Load.read

@@ -35,6 +35,8 @@ public final class FeedbackBox: Sendable {
     /// Remarks taken in the present minute: the public cannot fill the node.
     private let taken = Mutex<(minute: Int64, count: Int)>((0, 0))
     static let perMinute = 30
+    /// Remarks on one resource that may wait for an answer.
+    static let perResource = 200
 
     public static let migrations = [
         Migration(
@@ -101,6 +103,13 @@ public final class FeedbackBox: Sendable {
         )
     }
 
+    static let busy = Problem(
+        "feedback.busy",
+        status: 429,
+        zh: "反馈过多，请稍后再提交。",
+        en: "There are too many remarks just now; try again later."
+    )
+
     static func invalid(_ zh: String, _ en: String) -> Problem {
         Problem("feedback.invalid", status: 422, zh: "反馈填写有误：\(zh)。", en: "The remark is not right: \(en).")
     }
@@ -134,19 +143,17 @@ public final class FeedbackBox: Sendable {
                 taken.count += 1
                 return taken.count > Self.perMinute
             }
-            guard !isFull else {
-                throw Problem(
-                    "feedback.busy",
-                    status: 429,
-                    zh: "反馈过多，请稍后再提交。",
-                    en: "There are too many remarks just now; try again later."
-                )
-            }
+            guard !isFull else { throw Self.busy }
             let values: [SQLValue] = [
                 .integer(resource.id.raw), .text(remark.kind.rawValue), .text(text),
                 .text(TextForms.trimmed(remark.contact)), .integer(now),
             ]
             let id = try await kernel.databases.control.write { db in
+                let waiting = try db.row(
+                    "SELECT count(*) FROM (SELECT 1 FROM feedback WHERE resource = ? AND answered_at IS NULL LIMIT \(Self.perResource))",
+                    [.integer(resource.id.raw)]
+                )
+                guard (waiting?.integer(0) ?? 0) < Self.perResource else { throw Self.busy }
                 try db.execute("INSERT INTO feedback (resource, kind, text, contact, at) VALUES (?,?,?,?,?)", values)
                 return db.lastInsertedID
             }
@@ -182,7 +189,7 @@ public final class FeedbackBox: Sendable {
             let waiting = input.waitingOnly ? " AND f.answered_at IS NULL" : ""
             return try await kernel.databases.control.read { db in
                 try db.rows(
-                    "SELECT \(Self.columns) WHERE \(own)\(waiting) ORDER BY f.answered_at IS NOT NULL, f.id DESC LIMIT \(max(1, min(input.limit, 500)))"
+                    "SELECT \(Self.columns) WHERE \(own)\(waiting) ORDER BY \(input.waitingOnly ? "" : "f.answered_at IS NOT NULL, ")f.id DESC LIMIT \(max(1, min(input.limit, 500)))"
                 ).map(Self.read)
             }
         }

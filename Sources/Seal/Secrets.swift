@@ -75,6 +75,23 @@ public enum Secrets {
         let salt = random(16)
         let nonce = random(12)
         let key = try scrypt(passphrase, salt: salt, n: 1 << 15, r: 8, p: 1)
+        return Array("TQS1".utf8) + salt + nonce + (try encrypt(bytes, key: key, nonce: nonce))
+    }
+
+    /// Seals bytes by a key of 32 random bytes: `TQS2`, nonce (12), AES-256-GCM text, tag (16).
+    public static func seal(_ bytes: [UInt8], key: [UInt8]) throws(Problem) -> [UInt8] {
+        let nonce = random(12)
+        return Array("TQS2".utf8) + nonce + (try encrypt(bytes, key: key, nonce: nonce))
+    }
+
+    /// Opens what ``seal(_:key:)`` made; nil for another key or altered bytes.
+    public static func open(_ sealed: [UInt8], key: [UInt8]) throws(Problem) -> [UInt8]? {
+        guard sealed.count >= 32, sealed.starts(with: Array("TQS2".utf8)) else { return nil }
+        return decrypt(Array(sealed[16...]), key: key, nonce: Array(sealed[4..<16]))
+    }
+
+    private static func encrypt(_ bytes: [UInt8], key: [UInt8], nonce: [UInt8]) throws(Problem) -> [UInt8] {
+        guard key.count == 32 else { throw SigningKey.failed() }
         let context = EVP_CIPHER_CTX_new()
         defer { EVP_CIPHER_CTX_free(context) }
         var text = [UInt8](repeating: 0, count: bytes.count + 16)
@@ -87,7 +104,7 @@ public enum Secrets {
             EVP_EncryptFinal_ex(context, &end, &rest) == 1,
             EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, 16, &tag) == 1
         else { throw SigningKey.failed() }
-        return Array("TQS1".utf8) + salt + nonce + text.prefix(Int(count)) + end.prefix(Int(rest)) + tag
+        return text.prefix(Int(count)) + end.prefix(Int(rest)) + tag
     }
 
     /// Opens what ``seal(_:passphrase:)`` made; nil for another passphrase or altered bytes.
@@ -95,9 +112,14 @@ public enum Secrets {
         guard sealed.count >= 48, sealed.starts(with: Array("TQS1".utf8)) else { return nil }
         let salt = Array(sealed[4..<20])
         let nonce = Array(sealed[20..<32])
-        let text = Array(sealed[32..<(sealed.count - 16)])
-        var tag = Array(sealed.suffix(16))
         let key = try scrypt(passphrase, salt: salt, n: 1 << 15, r: 8, p: 1)
+        return decrypt(Array(sealed[32...]), key: key, nonce: nonce)
+    }
+
+    private static func decrypt(_ sealed: [UInt8], key: [UInt8], nonce: [UInt8]) -> [UInt8]? {
+        guard key.count == 32, sealed.count >= 16 else { return nil }
+        let text = Array(sealed.dropLast(16))
+        var tag = Array(sealed.suffix(16))
         let context = EVP_CIPHER_CTX_new()
         defer {
             EVP_CIPHER_CTX_free(context)

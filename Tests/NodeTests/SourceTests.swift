@@ -248,6 +248,11 @@ import Testing
         let second = try await Self.run(node, source)
         #expect(second["rows"]?.integer == 4, "3 and 4 of the last moment, 5 and the changed 2: \(second)")
         #expect(try await Self.names(node, code, clerk) == ["零", "甲,\"引号\"", "乙改", "两\n行", "丁", "戊"])
+        // Idle readings take the rows of the last moment again, but that is no news: no load for ever, and silence counts.
+        let before = try await node.node.sources.find(source).lastRowsAt
+        _ = try await Self.run(node, source)
+        #expect(try await Self.run(node, source)["load"]?.isNull == true)
+        #expect(try await node.node.sources.find(source).lastRowsAt == before)
         // The password lies sealed and is never shown.
         let sealed = try await node.node.kernel.databases.control.read { db in
             try db.row("SELECT secret FROM sources WHERE id = ?", [.integer(source)])?.text(0) ?? ""
@@ -358,6 +363,23 @@ import Testing
             }
             return response
         }
+        // A source with a limit of its own, 404 behind its last page, and a "since" that means "from".
+        router.get("capped") { request, _ -> Response in
+            let query = request.uri.queryParameters
+            let page = query["page"].flatMap { Int($0) } ?? 1
+            let since = query["since"].flatMap { Int($0) } ?? 0
+            let all = (0..<120).filter { $0 >= since }.map {
+                JSONValue.object([
+                    .init("id", .integer(Int64($0))), .init("name", .string("c\($0)")),
+                    .init("mark", .integer(Int64($0))),
+                    .init("updated_at", "2026-01-01 00:00:00"),
+                ])
+            }
+            let start = (page - 1) * 50
+            guard start < all.count else { return Response(status: .notFound) }
+            let rows = JSONValue.array(Array(all[start..<min(all.count, start + 50)]))
+            return Response(status: .ok, body: .init(byteBuffer: .init(string: rows.text)))
+        }
         router.get("endless") { _, _ in Response(status: .ok, body: .init(byteBuffer: .init(string: "[{\"id\":1}]"))) }
         router.get("words") { _, _ in Response(status: .ok, body: .init(byteBuffer: .init(string: "<html>"))) }
         return Application(router: router)
@@ -386,6 +408,60 @@ import Testing
                     names.count == 250 && names[1] == "车1" && names[249] == "车249",
                     "\(paging): 0 was replaced by key"
                 )
+            }
+            // A page smaller than asked for is not the end; rows given again are not added again; an idle source brings no news.
+            let added = try await Self.resource(node, clerk)
+            let capped = [
+                "address": "http://127.0.0.1:\(port)/capped", "paging": "page", "page_size": "100", "since": "since",
+                "watermark": "mark", "columns": "id\nname\nupdated_at",
+            ]
+            let source = try await Self.add(node, Self.body(added, "rest", capped, mode: "append"))
+            let first = try await Self.run(node, source)
+            #expect(first["rows"]?.integer == 120 && first["what"]?.string == "119", "\(first)")
+            let again = try await Self.run(node, source)
+            #expect(again["rows"]?.integer == 0 && again["load"]?.isNull == true, "\(again)")
+            // A kept secret does not follow the source to another place, and what was read of another says nothing.
+            let steward = try await node.session("steward")
+            let path = "/api/v1/sources/\(source)"
+            _ = try await node.ask(
+                "PUT",
+                path,
+                headers: steward,
+                body: Self.body(added, "rest", capped, mode: "append", secret: "s")
+            )
+            var moved = capped
+            moved["address"] = "http://127.0.0.1:\(port)/data"
+            let refused = try await node.ask(
+                "PUT",
+                path,
+                headers: steward,
+                body: Self.body(added, "rest", moved, mode: "append")
+            )
+            #expect(refused.json["code"]?.string == "source.secret_needed", "\(refused.text)")
+            _ = try await node.ask(
+                "PUT",
+                path,
+                headers: steward,
+                body: Self.body(added, "rest", moved, mode: "append", secret: "t")
+            )
+            #expect(try await node.node.sources.find(source).checkpoint == nil)
+            for (kind, settings, mode, code) in [
+                ("odbc", ["connection": "Driver=/tmp/evil.so;UID=a", "table": "t"], "replace", "source.connection"),
+                (
+                    "odbc", ["connection": "Driver={No Such Driver};UID=a", "table": "t"], "replace",
+                    "source.connection"
+                ),
+                ("odbc", ["connection": "DSN=x;PWD=clear", "table": "t"], "replace", "source.connection"),
+                ("rest", ["address": "http://127.0.0.1/"], "append", "source.invalid"),
+                ("rest", ["address": "http://127.0.0.1/"], "upsrt", "source.invalid"),
+            ] {
+                let answer = try await node.ask(
+                    "POST",
+                    "/api/v1/sources",
+                    headers: steward,
+                    body: Self.body(added, kind, settings, mode: mode)
+                )
+                #expect(answer.json["code"]?.string == code, "\(settings) \(answer.text)")
             }
             // Faults are told apart, and a source that never ends does not fill the disk.
             let code = try await Self.resource(node, clerk)

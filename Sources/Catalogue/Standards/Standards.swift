@@ -139,7 +139,8 @@ public enum StandardKind: String, Sendable, CaseIterable {
 public final class Standards: Sendable {
     let database: any Database
     let clock: Clock
-    private let held = Mutex<StandardsRegistry?>(nil)
+    /// The registry as it was read, and how often it was changed: a slow reader puts nothing old back.
+    private let held = Mutex<(generation: Int, registry: StandardsRegistry?)>((0, nil))
 
     static let migration = Migration(
         "catalogue/003-standards",
@@ -150,6 +151,7 @@ public final class Standards: Sendable {
             """,
             "ALTER TABLE entries ADD COLUMN bound BIGINT NOT NULL DEFAULT 0",
             "ALTER TABLE entries ADD COLUMN conforming BIGINT NOT NULL DEFAULT 0",
+            "CREATE INDEX entry_events_returned ON entry_events (id) WHERE what = 'returned'",
         ]
     )
 
@@ -173,66 +175,74 @@ public final class Standards: Sendable {
     /// The registry as it stands.
     func registry() async throws -> StandardsRegistry {
         let today = CivilTime.chinaDay(microseconds: clock.now())
-        if var known = held.withLock({ $0 }) {
+        let (generation, kept) = held.withLock { $0 }
+        if var known = kept {
             known.day = today
             return known
         }
-        let rows = try await database.read { db in
-            try db.rows(
-                "SELECT kind, content FROM standards s WHERE revision = (SELECT max(revision) FROM standards n WHERE n.kind = s.kind AND n.id = s.id)"
-            )
-        }
-        var registry = StandardsRegistry()
-        registry.day = today
-        for row in rows { try registry.put(StandardKind(rawValue: row.text(0)), try JSONValue(text: row.text(1))) }
-        let read = registry
-        held.withLock { $0 = read }
-        return read
+        var read = try await database.read { try Standards.read($0) }
+        read.day = today
+        let registry = read
+        held.withLock { if $0.generation == generation { $0.registry = registry } }
+        return registry
     }
 
     /// Saves new revisions, all or none; what is unchanged is left alone. How many changed.
     func save(_ items: [(kind: StandardKind, json: JSONValue)], by actor: PrincipalID) async throws -> Int {
-        var registry = try await registry()
-        var changed: [(kind: String, id: String, text: String)] = []
-        for item in items {
-            var json = item.json
-            // A revised code list keeps the versions that are not said again.
-            if item.kind == .codeList, let known = registry.codeLists[json["id"]?.string ?? ""] {
-                json = try known.json(with: CodeList(json))
-            }
-            let text = try registry.put(item.kind, json)
-            changed.append((item.kind.rawValue, item.json["id"]?.string ?? "", text))
-        }
-        for element in registry.elements.values where !element.codes.isEmpty && registry.codeLists[element.codes] == nil
-        {
-            throw Standards.invalid(
-                "数据元 \(element.id) 所用的代码集 \(element.codes) 不存在",
-                "\(element.id) names the code list \(element.codes), which is not there"
-            )
-        }
         let now = clock.now()
-        let list = changed
         let count = try await database.write { db in
-            var count = 0
-            for item in list {
-                let known = try db.row(
-                    "SELECT revision, content FROM standards WHERE kind = ? AND id = ? ORDER BY revision DESC LIMIT 1",
-                    [.text(item.kind), .text(item.id)]
-                )
-                if known?.text(1) == item.text { continue }
-                try db.execute(
-                    "INSERT INTO standards (kind, id, revision, content, at, actor) VALUES (?,?,?,?,?,?)",
-                    [
-                        .text(item.kind), .text(item.id), .integer((known?.integer(0) ?? 0) + 1), .text(item.text),
-                        .integer(now), .integer(actor.raw),
-                    ]
-                )
-                count += 1
+            var registry = try Standards.read(db)
+            var changed: [(kind: String, id: String, text: String)] = []
+            for item in items {
+                var json = item.json
+                // A revised code list keeps the versions that are not said again.
+                if item.kind == .codeList, let known = registry.codeLists[json["id"]?.string ?? ""] {
+                    json = try known.json(with: CodeList(json))
+                }
+                changed.append((item.kind.rawValue, json["id"]?.string ?? "", try registry.put(item.kind, json)))
             }
-            return count
+            for element in registry.elements.values
+            where !element.codes.isEmpty && registry.codeLists[element.codes] == nil {
+                throw Standards.invalid(
+                    "数据元 \(element.id) 所用的代码集 \(element.codes) 不存在",
+                    "\(element.id) names the code list \(element.codes), which is not there"
+                )
+            }
+            return try changed.reduce(0) { try $0 + (Standards.keep($1, now, actor, db) ? 1 : 0) }
         }
-        held.withLock { $0 = nil }
+        held.withLock { $0 = ($0.generation + 1, nil) }
         return count
+    }
+
+    private static func read(_ db: any SQLReading) throws -> StandardsRegistry {
+        var registry = StandardsRegistry()
+        let rows = try db.rows(
+            "SELECT kind, content FROM standards s WHERE revision = (SELECT max(revision) FROM standards n WHERE n.kind = s.kind AND n.id = s.id)"
+        )
+        for row in rows { try registry.put(StandardKind(rawValue: row.text(0)), try JSONValue(text: row.text(1))) }
+        return registry
+    }
+
+    /// Keeps a new revision where something changed.
+    private static func keep(
+        _ item: (kind: String, id: String, text: String),
+        _ now: Int64,
+        _ actor: PrincipalID,
+        _ db: any SQLWriting
+    ) throws -> Bool {
+        let known = try db.row(
+            "SELECT revision, content FROM standards WHERE kind = ? AND id = ? ORDER BY revision DESC LIMIT 1",
+            [.text(item.kind), .text(item.id)]
+        )
+        if known?.text(1) == item.text { return false }
+        try db.execute(
+            "INSERT INTO standards (kind, id, revision, content, at, actor) VALUES (?,?,?,?,?,?)",
+            [
+                .text(item.kind), .text(item.id), .integer((known?.integer(0) ?? 0) + 1), .text(item.text),
+                .integer(now), .integer(actor.raw),
+            ]
+        )
+        return true
     }
 }
 

@@ -25,20 +25,33 @@ extension CatalogueActions {
         Action(Self.standardsDescriptor) { [catalogue] _, _ in try await catalogue.standards.registry() }
     }
 
-    /// Saves elements, code lists and trees; every entry is then compared again. How many changed.
+    /// Saves elements, code lists and trees; a job compares every entry again. How many changed.
     public var saveStandards: Action<[(kind: StandardKind, json: JSONValue)], Int> {
         Action(Self.saveStandardsDescriptor) { [catalogue] items, decision in
             guard let principal = decision.caller.principal else { return 0 }
             let changed = try await catalogue.standards.save(items, by: principal.id)
             decision.note("items", String(items.count))
             decision.note("changed", String(changed))
-            if changed > 0 { try await catalogue.compareAll() }
+            if changed > 0 {
+                _ = try await catalogue.kernel.jobs.add(Catalogue.compareJob, .null, by: principal.id, resource: "")
+            }
             return changed
         }
     }
 }
 
 extension Catalogue {
+    /// The job that compares every entry with the standards.
+    public static let compareJob = "compare_standards"
+
+    /// Names the code of the jobs.
+    public func registerJobs() {
+        kernel.jobs.register(Catalogue.compareJob) { [self] _, _ in
+            try await compareAll()
+            return .null
+        }
+    }
+
     /// Counts, for every entry, the fields that name an element and those that follow it: after the standards changed.
     func compareAll() async throws {
         let registry = try await standards.registry()

@@ -1,4 +1,5 @@
 public import Basics
+import Connect
 import Foundation
 public import Kernel
 public import Lake
@@ -27,6 +28,8 @@ public struct Source: Sendable {
     public var hasSecret = false
     /// The watermark up to which rows were taken.
     public var checkpoint: String?
+    /// Of the rows that the last reading took.
+    var digest: String?
     public var nextAt: Int64?
     /// Runs that failed one after the other.
     public var failures: Int64 = 0
@@ -108,11 +111,28 @@ public struct Source: Sendable {
         if !self["watermark"].isEmpty, mode == .replace {
             throw invalid("按水位取增量时不能整体替换", "rows after a watermark cannot replace the whole")
         }
+        if !kind.isOfFiles, mode == .append, self["watermark"].isEmpty {
+            throw invalid("追加须按水位取增量，否则每次都会重复", "rows are added after a watermark only: they would come twice")
+        }
+        if kind == .odbc { try ODBCSource.check(self["connection"]) }
         guard (0...87_600).contains(silenceHours) else { throw invalid("断更时长有误", "the hours of silence are not right") }
     }
 
+    /// What decides where rows come from, and whether a secret is for it.
+    private static let placeNames = ["host", "port", "user", "database", "address", "connection", "head", "encryption"]
+
+    /// Whether it goes to another place than before: a secret that was kept is not for that one.
+    func isElsewhere(than old: Source) -> Bool {
+        kind != old.kind || Source.placeNames.contains { self[$0] != old[$0] }
+    }
+
+    /// Whether what was read of it says nothing of what it is now.
+    func isAnother(than old: Source) -> Bool {
+        isElsewhere(than: old) || ["table", "watermark", "rows", "since", "folder"].contains { self[$0] != old[$0] }
+    }
+
     static let columnsSQL =
-        "s.id, s.name, s.resource, r.code, s.kind, s.settings, s.mode, s.schedule, s.responsible, s.silence_hours, s.enabled, s.principal, s.secret <> '', s.checkpoint, s.next_at, s.failures, s.last_success_at, s.last_rows_at, s.silent_since, s.problem, s.changed_at, (SELECT name FROM principals WHERE id = s.responsible), (SELECT login FROM principals WHERE id = s.responsible)"
+        "s.id, s.name, s.resource, r.code, s.kind, s.settings, s.mode, s.schedule, s.responsible, s.silence_hours, s.enabled, s.principal, s.secret <> '', s.checkpoint, s.next_at, s.failures, s.last_success_at, s.last_rows_at, s.silent_since, s.problem, s.changed_at, (SELECT name FROM principals WHERE id = s.responsible), (SELECT login FROM principals WHERE id = s.responsible), s.digest"
 
     static func read(_ row: SQLRow) throws -> Source {
         let settings = try JSONValue(text: row.text(5)).members ?? []
@@ -144,6 +164,7 @@ public struct Source: Sendable {
         source.changedAt = row.integer(20)
         source.responsibleName = row.optionalText(21) ?? ""
         source.responsibleLogin = row.optionalText(22) ?? ""
+        source.digest = row.optionalText(23)
         return source
     }
 

@@ -96,6 +96,15 @@ extension Sources {
                     en: "The source is not right: kind should be one of \(kinds)."
                 )
             }
+            guard let mode = json["mode"]?.string.flatMap(LoadMode.init(rawValue:)) else {
+                let modes = LoadMode.allCases.map(\.rawValue).joined(separator: ", ")
+                throw Problem(
+                    "source.invalid",
+                    status: 422,
+                    zh: "归集来源填写有误：mode 应为 \(modes) 之一。",
+                    en: "The source is not right: mode should be one of \(modes)."
+                )
+            }
             let settings = (json["settings"]?.members ?? []).compactMap { member -> (String, String)? in
                 member.value.isNull ? nil : (member.name, member.value.string ?? member.value.text)
             }
@@ -105,7 +114,7 @@ extension Sources {
                 code: json["resource"]?.string ?? "",
                 kind: kind,
                 settings: Dictionary(settings, uniquingKeysWith: { $1 }),
-                mode: json["mode"]?.string.flatMap(LoadMode.init(rawValue:)) ?? .replace,
+                mode: mode,
                 schedule: try Schedule(text: json["schedule"]?.string ?? "manual"),
                 responsible: PrincipalID(0),
                 silenceHours: json["silence_hours"]?.integer ?? 0,

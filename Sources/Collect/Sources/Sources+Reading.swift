@@ -17,6 +17,8 @@ extension Sources {
         var file: FolderFile?
         /// Whether more files wait.
         var hasMore = false
+        /// Of the rows as they came.
+        var digest: String?
     }
 
     /// Names the code of the jobs.
@@ -67,7 +69,7 @@ extension Sources {
                 encoding: source.kind.isOfFiles ? nil : .utf8,
                 header: source.kind == .postgresql || source.kind == .odbc ? .line(1) : .detect
             )
-            load = try await kernel.gate.perform(lake.run, (input, job, progress), as: caller)
+            load = try await loaded(input, job, progress, caller)
         }
         try await finish(source, job, arrival, load)
         return .object([
@@ -75,6 +77,26 @@ extension Sources {
             .init("load", load.map { .integer($0.id) } ?? .null), .init("good", .integer(load?.good ?? 0)),
             .init("bad", .integer(load?.bad ?? 0)),
         ])
+    }
+
+    /// Loads what was fetched. A fault after the load was durable does not undo it, and another load of the resource is waited for.
+    private func loaded(
+        _ input: LakeActions.LoadInput,
+        _ job: Int64,
+        _ progress: @escaping @Sendable (Int64, Int64) -> Void,
+        _ caller: Caller
+    ) async throws -> Load {
+        for attempt in 0... {
+            do {
+                return try await kernel.gate.perform(lake.run, (input, job, progress), as: caller)
+            } catch let problem as Problem where problem.code == "load.busy" && attempt < 120 {
+                try await Task.sleep(for: .seconds(5))
+            } catch {
+                if let done = try await lake.finished(job, into: input.code) { return done }
+                throw error
+            }
+        }
+        throw CancellationError()
     }
 
     /// What an interrupted run of the same job had fetched already.
@@ -87,9 +109,10 @@ extension Sources {
             )
             return try db.row("SELECT spool, rows, watermark, file FROM source_runs WHERE job = ?", [.integer(job)])
         }
-        guard let row, !row.text(0).isEmpty,
-            FileManager.default.fileExists(atPath: folder.appendingPathComponent(row.text(0)).path)
-        else { return nil }
+        guard let row, !row.text(0).isEmpty else { return nil }
+        // Where the load is done already its file may be gone; what it reached is known.
+        let isThere = FileManager.default.fileExists(atPath: folder.appendingPathComponent(row.text(0)).path)
+        guard isThere ? true : try await lake.finished(job, into: source.code) != nil else { return nil }
         return Arrival(
             spool: row.text(0),
             rows: row.integer(1),
@@ -156,7 +179,15 @@ extension Sources {
         case .odbc: fetched = try await source.odbc(secret).fetch(request, to: path)
         default: fetched = try await source.rest(secret).fetch(request, to: path)
         }
-        guard fetched.rows == 0 else { return Arrival(spool: spool, rows: fetched.rows, watermark: fetched.watermark) }
+        guard fetched.rows == 0 else {
+            let digest = try LakeActions.digest(ofFile: path)
+            // The same rows of the last moment again: nothing is new.
+            if request.watermark != nil, fetched.watermark == source.checkpoint, digest == source.digest {
+                try? FileManager.default.removeItem(atPath: path)
+                return Arrival(spool: "", rows: 0, watermark: nil)
+            }
+            return Arrival(spool: spool, rows: fetched.rows, watermark: fetched.watermark, digest: digest)
+        }
         try? FileManager.default.removeItem(atPath: path)
         if source.mode == .replace {
             throw Problem(
@@ -177,8 +208,31 @@ extension Sources {
         let ending =
             file.name.split(separator: ".").last.map { $0.filter { $0.isASCII && $0.isLetter }.prefix(8) } ?? ""
         let spool = "collect-\(job).\(ending.isEmpty ? "csv" : ending.lowercased())"
-        try await place.fetch(file.name, folder.appendingPathComponent(spool).path)
+        let path = folder.appendingPathComponent(spool).path
+        try await note(job, file)
+        try await place.fetch(file.name, path)
+        let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int64) ?? -1
+        guard size == file.size, try await place.list().contains(file) else {
+            try? FileManager.default.removeItem(atPath: path)
+            throw Problem(
+                "source.changing",
+                status: 409,
+                zh: "文件在读取时被改动。",
+                en: "The file changed while it was read.",
+                hint: .init("稍后会自动重试。", "It is tried again later.")
+            )
+        }
         return Arrival(spool: spool, rows: 0, watermark: nil, file: file, hasMore: waiting.count > 1)
+    }
+
+    /// Says which file a run is about, before it is touched.
+    private func note(_ job: Int64, _ file: FolderFile) async throws {
+        try await kernel.databases.control.write { db in
+            try db.execute(
+                "UPDATE source_runs SET file = ?, what = ? WHERE job = ?",
+                [.text(file.json.text), .text(file.name), .integer(job)]
+            )
+        }
     }
 
     /// Files at rest that were not taken yet.
@@ -200,16 +254,23 @@ extension Sources {
         let now = kernel.clock.now()
         let rows = arrival.file == nil ? arrival.rows : (load?.good ?? 0) + (load?.bad ?? 0)
         let next = arrival.hasMore ? now : source.schedule.next(after: now)
-        let brought = rows > 0 ? now : source.lastRowsAt
+        // Rows of a moment that was known already are no news.
+        let isNews = rows > 0 && (arrival.watermark == nil || arrival.watermark != source.checkpoint)
+        let brought = isNews ? now : source.lastRowsAt
         // A whole table that is there again is alive, changed or not.
         let alive = source.mode == .replace && load != nil ? now : brought
-        let silent: SQLValue = rows > 0 || alive == now ? .null : SQLValue(source.silentSince)
+        let silent: SQLValue = alive == now ? .null : SQLValue(source.silentSince)
         try await kernel.databases.control.write { db in
             try db.execute(
-                "UPDATE sources SET checkpoint = coalesce(?, checkpoint), next_at = ?, failures = 0, problem = NULL, last_success_at = ?, last_rows_at = ?, silent_since = ? WHERE id = ?",
+                "UPDATE sources SET failures = 0, problem = NULL, last_success_at = ?, last_rows_at = ?, silent_since = ? WHERE id = ?",
+                [.integer(now), SQLValue(alive), silent, .integer(source.id)]
+            )
+            // What was changed meanwhile holds: this reading was of the source as it was.
+            try db.execute(
+                "UPDATE sources SET checkpoint = coalesce(?, checkpoint), digest = coalesce(?, digest), next_at = ? WHERE id = ? AND changed_at = ?",
                 [
-                    SQLValue(arrival.watermark), SQLValue(next), .integer(now), SQLValue(alive), silent,
-                    .integer(source.id),
+                    SQLValue(arrival.watermark), SQLValue(arrival.digest), SQLValue(next), .integer(source.id),
+                    .integer(source.changedAt),
                 ]
             )
             if let file = arrival.file {
@@ -234,6 +295,20 @@ extension Sources {
         }
     }
 
+    /// A file that failed three times is passed by, so that those behind it come; its runs tell of it.
+    private static func giveUp(_ text: String, _ source: Source, _ now: Int64, _ db: any SQLWriting) throws {
+        let tries = try db.row(
+            "SELECT count(*) FROM source_runs WHERE source = ? AND file = ? AND state = 'failed'",
+            [.integer(source.id), .text(text)]
+        )
+        guard (tries?.integer(0) ?? 0) >= 2 else { return }
+        let file = try FolderFile(JSONValue(text: text))
+        try db.execute(
+            "INSERT INTO source_files (source, name, size, modified, load, at) VALUES (?,?,?,?,NULL,?) ON CONFLICT DO NOTHING",
+            [.integer(source.id), .text(file.name), .integer(file.size), .integer(file.modified), .integer(now)]
+        )
+    }
+
     /// Quick tries after a fault, in minutes; then the schedule's next time.
     private static let pauses: [Int64] = [1, 2, 5, 15, 30]
 
@@ -254,7 +329,9 @@ extension Sources {
                 "UPDATE sources SET failures = ?, next_at = ?, problem = ? WHERE id = ?",
                 [.integer(failures), values.next, values.problem, .integer(source.id)]
             )
-            let spool = try db.row("SELECT spool FROM source_runs WHERE job = ?", [.integer(job)])?.text(0) ?? ""
+            let run = try db.row("SELECT spool, file FROM source_runs WHERE job = ?", [.integer(job)])
+            let spool = run?.text(0) ?? ""
+            if let text = run?.optionalText(1) { try Sources.giveUp(text, source, now, db) }
             try db.execute(
                 "UPDATE source_runs SET state = 'failed', finished_at = ?, problem = ?, spool = '' WHERE job = ?",
                 [.integer(now), values.problem, .integer(job)]
@@ -262,76 +339,5 @@ extension Sources {
             return spool
         }
         if !spool.isEmpty { try? FileManager.default.removeItem(at: folder.appendingPathComponent(spool)) }
-    }
-}
-
-extension FolderFile {
-    init(_ json: JSONValue) throws {
-        self.init(
-            name: json["name"]?.string ?? "",
-            size: json["size"]?.integer ?? 0,
-            modified: json["modified"]?.integer ?? 0
-        )
-    }
-
-    var json: JSONValue {
-        .object([
-            .init("name", .string(name)), .init("size", .integer(size)), .init("modified", .integer(modified)),
-        ])
-    }
-}
-
-extension Source {
-    func postgres(_ secret: String) -> PostgresSource {
-        PostgresSource(
-            host: self["host"],
-            port: number("port"),
-            database: self["database"],
-            user: self["user"],
-            password: secret,
-            encryption: self["encryption"]
-        )
-    }
-
-    func odbc(_ secret: String) -> ODBCSource { ODBCSource(connection: self["connection"], password: secret) }
-
-    func rest(_ secret: String) -> RESTSource {
-        let size = number("page_size")
-        let paging: RESTSource.Paging =
-            switch self["paging"] {
-            case "page":
-                .page(
-                    parameter: self["page_parameter"],
-                    sizeParameter: self["size_parameter"],
-                    size: size,
-                    first: number("first_page")
-                )
-            case "offset":
-                .offset(parameter: self["page_parameter"], sizeParameter: self["size_parameter"], size: size)
-            case "cursor": .cursor(path: self["cursor"], parameter: self["page_parameter"])
-            case "link": .link
-            default: .none
-            }
-        return RESTSource(
-            address: self["address"],
-            rowsPath: self["rows"],
-            paging: paging,
-            heads: secret.isEmpty ? [] : [(self["head"], secret)],
-            sinceParameter: self["since"].isEmpty ? nil : self["since"]
-        )
-    }
-
-    func files(_ secret: String, _ sources: Sources) throws -> FileFolder {
-        guard kind == .sftp else { return .local(try sources.place(self["folder"]).path) }
-        return .sftp(
-            SFTPPlace(
-                host: self["host"],
-                port: number("port"),
-                user: self["user"],
-                secret: secret,
-                fingerprint: self["fingerprint"],
-                folder: self["folder"]
-            )
-        )
     }
 }

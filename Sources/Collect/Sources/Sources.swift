@@ -26,7 +26,7 @@ public final class Sources: Sendable {
                 CREATE TABLE sources (id INTEGER PRIMARY KEY, name TEXT NOT NULL, resource BIGINT NOT NULL REFERENCES resources (id),
                 kind TEXT NOT NULL, settings TEXT NOT NULL, secret TEXT NOT NULL, mode TEXT NOT NULL, schedule TEXT NOT NULL,
                 responsible BIGINT NOT NULL, silence_hours BIGINT NOT NULL, enabled INTEGER NOT NULL, principal BIGINT NOT NULL,
-                checkpoint TEXT, next_at BIGINT, failures BIGINT NOT NULL DEFAULT 0, last_success_at BIGINT, last_rows_at BIGINT,
+                checkpoint TEXT, digest TEXT, next_at BIGINT, failures BIGINT NOT NULL DEFAULT 0, last_success_at BIGINT, last_rows_at BIGINT,
                 silent_since BIGINT, problem TEXT, created_at BIGINT NOT NULL, changed_at BIGINT NOT NULL)
                 """,
                 "CREATE INDEX sources_due ON sources (enabled, next_at)",
@@ -119,6 +119,10 @@ public final class Sources: Sendable {
             )
         }
         if source.kind == .folder { _ = try place(source["folder"]) }
+        guard (secret?.utf8.count ?? 0) <= 16_384 else { throw Sources.secretNeeded }
+        let old = source.id == 0 ? nil : try await find(source.id)
+        if let old, old.hasSecret, secret == nil, source.isElsewhere(than: old) { throw Sources.secretNeeded }
+        let isAnother = old.map { source.isAnother(than: $0) } ?? false
         let sealed = try secret.map { $0.isEmpty ? "" : try kernel.key.seal($0) }
         let now = kernel.clock.now()
         let next = source.schedule.next(after: now)
@@ -133,6 +137,12 @@ public final class Sources: Sendable {
                     "UPDATE sources SET name = ?, kind = ?, settings = ?, mode = ?, schedule = ?, responsible = ?, silence_hours = ?, enabled = ?, next_at = ?, changed_at = ?, failures = 0, problem = NULL WHERE id = ?",
                     values + [.integer(source.id)]
                 )
+                if isAnother {
+                    try db.execute(
+                        "UPDATE sources SET checkpoint = NULL, digest = NULL WHERE id = ?",
+                        [.integer(source.id)]
+                    )
+                }
                 if let sealed {
                     try db.execute(
                         "UPDATE sources SET secret = ? WHERE id = ?",
@@ -164,6 +174,14 @@ public final class Sources: Sendable {
         return id
     }
 
+    static let secretNeeded = Problem(
+        "source.secret_needed",
+        status: 422,
+        zh: "来源的地址或账号有变，请重新填写口令。",
+        en: "The source lies elsewhere now: enter its secret again.",
+        hint: .init("原口令只发给原来的地址。", "The secret there is goes to the old place only.")
+    )
+
     /// Takes a source away; what it brought stays.
     func remove(_ source: Source) async throws {
         try await kernel.databases.control.write { db in
@@ -179,7 +197,10 @@ public final class Sources: Sendable {
     /// Forgets how far it was read: the next reading begins from the start.
     func rewind(_ source: Source) async throws {
         try await kernel.databases.control.write { db in
-            try db.execute("UPDATE sources SET checkpoint = NULL WHERE id = ?", [.integer(source.id)])
+            try db.execute(
+                "UPDATE sources SET checkpoint = NULL, digest = NULL, changed_at = changed_at + 1 WHERE id = ?",
+                [.integer(source.id)]
+            )
             try db.execute("DELETE FROM source_files WHERE source = ?", [.integer(source.id)])
         }
     }
@@ -224,6 +245,15 @@ public final class Sources: Sendable {
 
     // MARK: The clock
 
+    /// After a stop: runs whose jobs were given up are over.
+    public func recover() async throws {
+        try await kernel.databases.control.write { db in
+            try db.execute(
+                "UPDATE source_runs SET state = 'failed', finished_at = started_at WHERE state = 'running' AND job IN (SELECT id FROM jobs WHERE state = 'failed')"
+            )
+        }
+    }
+
     /// Queues the sources that are due, and raises the alarms of those that fell silent; called each few seconds.
     public func keepUp() async throws {
         let now = kernel.clock.now()
@@ -232,14 +262,15 @@ public final class Sources: Sendable {
                 try db.rows(
                     "SELECT \(Source.columnsSQL) \(Sources.from) WHERE s.enabled = 1 AND s.next_at <= ? ORDER BY s.next_at LIMIT 100",
                     [.integer(now)]
-                ).map(Source.read),
+                ).compactMap { try? Source.read($0) },
                 try db.rows(
                     "SELECT \(Source.columnsSQL) \(Sources.from) WHERE s.enabled = 1 AND s.silence_hours > 0 AND s.silent_since IS NULL AND coalesce(s.last_rows_at, s.created_at) + s.silence_hours * 3600000000 < ? LIMIT 100",
                     [.integer(now)]
-                ).map(Source.read)
+                ).compactMap { try? Source.read($0) }
             )
         }
-        for source in due { _ = try await queue(source, by: source.principal) }
+        // One that cannot be queued must not keep the others back.
+        for source in due { _ = try? await queue(source, by: source.principal) }
         for source in silent {
             try await kernel.databases.control.write { db in
                 try db.execute(
@@ -258,14 +289,14 @@ public final class Sources: Sendable {
 
     /// Queues one reading; the job there is already where one waits or runs.
     func queue(_ source: Source, by principal: PrincipalID) async throws -> Int64 {
-        let next = source.schedule.next(after: kernel.clock.now())
-        try await kernel.databases.control.write { db in
-            try db.execute("UPDATE sources SET next_at = ? WHERE id = ?", [SQLValue(next), .integer(source.id)])
-        }
+        let now = kernel.clock.now()
+        let next = source.schedule.next(after: now)
         let payload = JSONValue.object([.init("source", .integer(source.id))])
-        if let waiting = try await kernel.jobs.unfinished(Sources.job, resource: source.code, payload: payload) {
-            return waiting
+        let jobs = kernel.jobs
+        return try await kernel.databases.control.write { db in
+            try db.execute("UPDATE sources SET next_at = ? WHERE id = ?", [SQLValue(next), .integer(source.id)])
+            return try jobs.unfinished(Sources.job, resource: source.code, payload: payload, db)
+                ?? jobs.add(Sources.job, payload, by: principal, resource: source.code, at: now, db)
         }
-        return try await kernel.jobs.add(Sources.job, payload, by: principal, resource: source.code)
     }
 }

@@ -27,7 +27,7 @@ public struct Pack: Sendable {
     ]
     static let resourceKeys: Set<String> = [
         "key", "name", "category", "provider", "department", "author", "reviewer", "authority", "summary", "keywords",
-        "frequency", "format", "storage", "schema", "sharing", "data", "days_ago", "stage", "note",
+        "frequency", "format", "storage", "schema", "sharing", "data", "stage", "note",
     ]
 
     /// Reads a pack's declaration.

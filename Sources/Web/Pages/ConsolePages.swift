@@ -59,8 +59,9 @@ enum ConsolePages {
         }
         func list(_ title: String, _ stage: EntryStage, _ hint: String) async throws {
             let entries = try await web.perform(web.services.catalogue.work, (stage, 20))
-            figure(title, entries.count, "/console/entries?stage=\(stage.rawValue)", "fair")
-            if !entries.isEmpty { section(title, entries.count, hint, "fair", table(entries, web)) }
+            let total = try await web.perform(web.services.catalogue.list, EntryListQuery(stage: stage, limit: 1)).total
+            figure(title, max(total, entries.count), "/console/entries?stage=\(stage.rawValue)", "fair")
+            if !entries.isEmpty { section(title, max(total, entries.count), hint, "fair", table(entries, web)) }
         }
         let troubled = try await web.perform(web.services.sources.trouble, ())
         if !troubled.isEmpty {

@@ -16,7 +16,9 @@ enum ResourcePages {
         Route(
             .get,
             "/resources/{code}",
-            .actions(["catalogue.show", "quality.show", "data.read", "data.counts", "catalogue.history", "feedback.answers"]),
+            .actions([
+                "catalogue.show", "quality.show", "data.read", "data.counts", "catalogue.history", "feedback.answers",
+            ]),
             zh: "资源页",
             en: "Resource",
             handle: show
@@ -121,7 +123,8 @@ enum ResourcePages {
     static func versions(_ history: [(version: Int64, at: Int64)], _ web: WebRequest) -> HTML {
         guard !history.isEmpty else { return .empty }
         let items = history.map {
-            "<li><time>\(Layout.day($0.at))</time> \(web.text("第 \($0.version) 版", "version \($0.version)"))</li>" as HTML
+            "<li><time>\(Layout.day($0.at))</time> \(web.text("第 \($0.version) 版", "version \($0.version)"))</li>"
+                as HTML
         }
         return
             "<section class=\"card\"><h2>\(web.text("目录版本", "Versions"))</h2><ul class=\"timeline\">\(items)</ul></section>"

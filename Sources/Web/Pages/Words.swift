@@ -1,4 +1,5 @@
 import Basics
+import Catalogue
 import Collect
 import Kernel
 import Lake
@@ -71,6 +72,7 @@ enum Words {
     static func kind(_ kind: String, _ language: Language) -> String {
         let words: [String: LocalizedText] = [
             "load": .init("加载", "load"), Administration.backupJob: .init("备份", "backup"),
+            Catalogue.compareJob: .init("比对标准", "comparison with the standards"),
             Sources.job: .init("自动归集", "collection"), Administration.drillJob: .init("恢复演练", "restore drill"),
         ]
         return words[kind]?[language] ?? kind
