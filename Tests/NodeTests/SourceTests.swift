@@ -186,6 +186,34 @@ import Testing
         try await node.close()
     }
 
+    /// Work on the node's own data goes on while another machine keeps one waiting, even for the same resource.
+    @Test func anotherMachinesSilenceHoldsNothingUp() async throws {
+        let node = try await TestNode(demonstration: true)
+        let jobs = node.node.kernel.jobs
+        let (gate, open) = AsyncStream<Void>.makeStream()
+        jobs.register("test-outside", lane: .outside) { _, _ in
+            for await _ in gate { break }
+            return .null
+        }
+        jobs.register("test-inside") { _, _ in .null }
+        let running = Task { try await jobs.run() }
+        let outside = try await jobs.add("test-outside", .null, by: PrincipalID(1), resource: "r")
+        func state(_ id: Int64) async throws -> Job.State? { try await jobs.find(id)?.state }
+        func wait(_ id: Int64, for wanted: Job.State) async throws {
+            for _ in 0..<400 where try await state(id) != wanted { try await Task.sleep(for: .milliseconds(25)) }
+            #expect(try await state(id) == wanted)
+        }
+        try await wait(outside, for: .running)
+        let inside = try await jobs.add("test-inside", .null, by: PrincipalID(1), resource: "r")
+        try await wait(inside, for: .done)
+        #expect(try await state(outside) == .running)
+        open.yield()
+        try await wait(outside, for: .done)
+        running.cancel()
+        _ = try? await running.value
+        try await node.close()
+    }
+
     // MARK: Databases
 
     @discardableResult
