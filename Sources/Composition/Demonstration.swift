@@ -30,7 +30,20 @@ public enum Demonstration {
         guard try await node.kernel.accounts.find(login: "clerk") != nil else {
             let chosen = password ?? "Tq-\(Secrets.token(12))1"
             var installer = PackInstaller(node, machine: caller, password: chosen)
-            try await installer.install(try Pack.all(in: folder))
+            let packs = try Pack.all(in: folder)
+            guard node.kernel.gate.organisations.all.count <= 1 else {
+                throw Problem(
+                    "pack.not_empty",
+                    status: 409,
+                    zh: "内容包只能装入空节点，而这个数据目录里已有机构。",
+                    en: "Packs go into an empty node; this data directory holds organisations already.",
+                    hint: .init(
+                        "若上次没有装完，请换一个空的数据目录；否则去掉 --demo。",
+                        "If the last time did not end, take an empty data directory; else leave --demo out."
+                    )
+                )
+            }
+            try await installer.install(packs)
             return Accounts(logins: logins, password: chosen)
         }
         if let password {

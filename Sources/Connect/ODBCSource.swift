@@ -59,11 +59,21 @@ public struct ODBCSource: Sendable {
                     "only Driver, DSN, Server, Port, Database, UID and the like"
                 )
             }
+            // No network database is named by a path; a file database would be read past the gate.
+            guard !pair[1].contains("/"), !pair[1].contains("\\") else {
+                throw invalid("不得包含路径", "it must hold no path")
+            }
             guard ["driver", "dsn"].contains(pair[0].lowercased()) else { continue }
             let name =
                 pair[1].hasPrefix("{") && pair[1].hasSuffix("}") ? String(pair[1].dropFirst().dropLast()) : pair[1]
             guard !name.isEmpty, !name.contains(where: { "/\\{}".contains($0) }) else {
                 throw invalid("驱动应为本机已安装的名称", "the driver should be named as it is installed")
+            }
+            let isOfFiles = ["sqlite", "text", "csv", "mdb", "access", "dbase", "paradox", "excel"].contains {
+                name.lowercased().contains($0)
+            }
+            guard !isOfFiles else {
+                throw invalid("不支持文件型数据库，请用目录来源", "databases of files are not read: use a folder")
             }
             if pair[0].lowercased() == "driver", !drivers().contains(name.lowercased()) {
                 throw invalid("本机没有安装驱动 \(name)", "the driver \(name) is not installed here")
@@ -120,6 +130,8 @@ public struct ODBCSource: Sendable {
                 isFine(SQLAllocHandle(SQLSMALLINT(SQL_HANDLE_DBC), environment, &handle))
             else { throw Outside.unreachable(ODBCSource.title, "unixODBC") }
             SQLSetConnectAttr(handle, SQL_ATTR_LOGIN_TIMEOUT, SQLPOINTER(bitPattern: 15), 0)
+            // SQL_MODE_READ_ONLY: drivers that know it refuse to write.
+            SQLSetConnectAttr(handle, SQL_ATTR_ACCESS_MODE, SQLPOINTER(bitPattern: 1), 0)
             SQLSetConnectAttr(handle, SQL_ATTR_CONNECTION_TIMEOUT, SQLPOINTER(bitPattern: 60), 0)
             // Braces keep a password with separators together.
             let secret =
@@ -182,7 +194,7 @@ public struct ODBCSource: Sendable {
             if request.watermark != nil { names.removeLast() }
             let file = try SpoolFile(path)
             try file.write(Delimited.line(names))
-            var fetched = Fetched(rows: 0, watermark: nil)
+            var fetched = Fetched(rows: 0, watermark: nil, columns: names)
             while var row = try statement.next() {
                 // The mark stands last; rows come in its order.
                 if request.watermark != nil, let mark = row.removeLast() { fetched.watermark = mark }

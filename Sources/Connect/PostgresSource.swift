@@ -149,6 +149,7 @@ public struct PostgresSource: Sendable {
             }
             let columns = try request.columns.map { "\(try identifier($0.source)) AS \(try identifier($0.name))" }
             let list = columns.isEmpty ? "*" : columns.joined(separator: ", ")
+            let names = try self.columns("SELECT \(list) FROM \(table) LIMIT 0")
             try run(
                 "COPY (SELECT \(list) FROM \(table)\(condition)) TO STDOUT (FORMAT csv, HEADER)",
                 expecting: PGRES_COPY_OUT
@@ -172,7 +173,7 @@ public struct PostgresSource: Sendable {
             guard PQresultStatus(end) == PGRES_COMMAND_OK else { throw refusal(end) }
             while let rest = PQgetResult(handle) { PQclear(rest) }
             try file.finish()
-            return Fetched(rows: max(0, lines - 1), watermark: greatest)
+            return Fetched(rows: max(0, lines - 1), watermark: greatest, columns: names)
         }
     }
 }

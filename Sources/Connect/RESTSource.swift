@@ -64,7 +64,9 @@ public struct RESTSource: Sendable {
         var place = try first(request)
         var previous: [JSONValue] = []
         var received = 0
+        let end = ContinuousClock.now + .seconds(7200)
         for number in 0..<RESTSource.maximumPages {
+            guard ContinuousClock.now < end else { throw Outside.interrupted(RESTSource.title, "2 h") }
             let (answer, head) = try await get(place, isFirst: number == 0)
             if number > 0, answer.isNull { break }
             guard let found = RESTSource.find(rowsPath, answer), let rows = found.array else {
@@ -170,7 +172,7 @@ public struct RESTSource: Sendable {
                 request.headers.add(name: "accept", value: "application/json")
                 request.headers.add(name: "user-agent", value: "Tongqu")
                 for (name, value) in heads { request.headers.replaceOrAdd(name: name, value: value) }
-                let response = try await RESTSource.client.execute(request, timeout: .seconds(60))
+                let (response, body) = try await exchange(request)
                 if response.status.code == 429 || response.status.code >= 500, index < pauses.count {
                     fault = Outside.interrupted(RESTSource.title, "HTTP \(response.status.code)")
                     continue
@@ -180,8 +182,7 @@ public struct RESTSource: Sendable {
                 guard response.status.code == 200 else {
                     throw Outside.refused(RESTSource.title, "HTTP \(response.status.code)")
                 }
-                let body = try await response.body.collect(upTo: limit)
-                guard let answer = try? JSONValue(Array(body.readableBytesView)) else {
+                guard let answer = try? JSONValue(body) else {
                     throw Outside.malformed("不是 JSON", "it is not JSON")
                 }
                 return (answer, response.headers)
@@ -197,6 +198,25 @@ public struct RESTSource: Sendable {
             }
         }
         throw fault
+    }
+
+    /// One request and its whole answer, within two minutes however slowly it comes.
+    private func exchange(_ request: HTTPClientRequest) async throws -> (HTTPClientResponse, [UInt8]) {
+        try await withThrowingTaskGroup(of: (HTTPClientResponse, [UInt8]).self) { group in
+            let limit = limit
+            group.addTask {
+                let response = try await RESTSource.client.execute(request, timeout: .seconds(60))
+                let body = try await response.body.collect(upTo: limit)
+                return (response, Array(body.readableBytesView))
+            }
+            group.addTask {
+                try await Task.sleep(for: .seconds(120))
+                throw Outside.interrupted(RESTSource.title, "120 s")
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next() else { throw CancellationError() }
+            return first
+        }
     }
 
     private static let client: HTTPClient = {

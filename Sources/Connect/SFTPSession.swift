@@ -172,7 +172,8 @@ final class SFTPSession {
             guard facts.permissions & 0o170000 == 0o100000 else { continue }
             files.append(FolderFile(name: name, size: Int64(facts.filesize), modified: Int64(facts.mtime)))
         }
-        return files.filter { !$0.name.hasPrefix(".") }.sorted { $0.name < $1.name }
+        // A name that is not UTF-8 could not be asked for again.
+        return files.filter { !$0.name.hasPrefix(".") && !$0.name.contains("\u{FFFD}") }.sorted { $0.name < $1.name }
     }
 
     /// The next item of an open folder; nil at its end.

@@ -6,6 +6,7 @@ final class SpoolFile {
     private let path: String
     private let handle: FileHandle
     private var buffer: [UInt8] = []
+    private var isFinished = false
 
     init(_ path: String) throws {
         self.path = path
@@ -17,7 +18,11 @@ final class SpoolFile {
         buffer.reserveCapacity(1 << 18)
     }
 
-    deinit { try? handle.close() }
+    /// What was not finished goes.
+    deinit {
+        try? handle.close()
+        if !isFinished { try? FileManager.default.removeItem(atPath: path + ".part") }
+    }
 
     static func full() -> Problem {
         Problem("store.disk", status: 507, zh: "磁盘写入失败。", en: "The disk cannot be written.")
@@ -41,6 +46,7 @@ final class SpoolFile {
             try handle.close()
             if FileManager.default.fileExists(atPath: path) { try FileManager.default.removeItem(atPath: path) }
             try FileManager.default.moveItem(atPath: path + ".part", toPath: path)
+            isFinished = true
         } catch { throw SpoolFile.full() }
     }
 }

@@ -35,10 +35,13 @@ public struct Fetched: Sendable, Hashable {
     public var rows: Int64
     /// The greatest watermark among the rows; nil where there is none.
     public var watermark: String?
+    /// The columns as the database named them; empty where it does not.
+    public var columns: [String]
 
-    public init(rows: Int64, watermark: String?) {
+    public init(rows: Int64, watermark: String?, columns: [String] = []) {
         self.rows = rows
         self.watermark = watermark
+        self.columns = columns
     }
 }
 

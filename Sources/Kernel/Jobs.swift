@@ -127,6 +127,14 @@ public final class Jobs: Sendable {
         }
     }
 
+    /// What a job is given up with.
+    public static let interrupted = Problem(
+        "job.interrupted",
+        status: 500,
+        zh: "任务多次中断，已停止。",
+        en: "The job was interrupted too often and was given up."
+    )
+
     /// Puts jobs that a stopped process left running back into the queue; those tried too often fail.
     func recover() async throws {
         try await database.write { db in
@@ -135,14 +143,7 @@ public final class Jobs: Sendable {
                 [
                     .integer(self.clock.now()),
                     .text(
-                        Jobs.failure(
-                            Problem(
-                                "job.interrupted",
-                                status: 500,
-                                zh: "任务多次中断，已停止。",
-                                en: "The job was interrupted too often and was given up."
-                            )
-                        ).text
+                        Jobs.failure(Jobs.interrupted).text
                     ),
                     .integer(Jobs.maximumAttempts),
                 ]
@@ -153,9 +154,11 @@ public final class Jobs: Sendable {
 
     /// How a problem is kept as a job's result.
     public static func failure(_ problem: Problem) -> JSONValue {
-        .object([
-            .init("code", .string(problem.code)), .init("zh", .string(problem.text(.zh))),
-            .init("en", .string(problem.text(.en))),
+        // What the other side said holds names and states, never rows: it is kept for whoever mends it.
+        let said = problem.details["said"].map { " — \($0)" } ?? ""
+        return .object([
+            .init("code", .string(problem.code)), .init("zh", .string(problem.text(.zh) + said)),
+            .init("en", .string(problem.text(.en) + said)),
         ])
     }
 
@@ -170,10 +173,10 @@ public final class Jobs: Sendable {
         return ran
     }
 
-    /// Runs jobs as they come until the task is cancelled: one at a time inside, two outside.
+    /// Runs jobs as they come until the task is cancelled: one at a time inside, four outside.
     public func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for lane in [Lane.inside, .outside, .outside] {
+            for lane in [Lane.inside, .outside, .outside, .outside, .outside] {
                 group.addTask { [self] in
                     while !Task.isCancelled {
                         // A busy or full database now: the lane goes on when it is better, and stops no other.

@@ -26,15 +26,16 @@ struct Configuration {
         let secret = key ?? reader.string(forKey: "backup.sftp.password", isSecret: true, default: "")
         guard let place = URLComponents(string: address), place.scheme == "sftp", let host = place.host,
             let user = place.user,
-            !place.path.isEmpty, fingerprint.hasPrefix("SHA256:"), !secret.isEmpty
+            !place.path.isEmpty, reader.string(forKey: "backup.passphrase", isSecret: true)?.isEmpty == false,
+            fingerprint.hasPrefix("SHA256:"), !secret.isEmpty
         else {
             throw Problem(
                 "configuration.backup_sftp",
                 zh: "异地备份的设置不完整。",
                 en: "The settings of backups to another machine are not complete.",
                 hint: .init(
-                    "TONGQU_BACKUP_SFTP=sftp://账号@主机：端口/目录，并给出 _FINGERPRINT 与 _KEY(文件)或 _PASSWORD。",
-                    "TONGQU_BACKUP_SFTP=sftp://user@host:port/folder with _FINGERPRINT and _KEY (a file) or _PASSWORD."
+                    "TONGQU_BACKUP_SFTP=sftp://账号@主机：端口/目录，并给出 _FINGERPRINT 与 _KEY(文件)或 _PASSWORD；节点密钥须以 TONGQU_BACKUP_PASSPHRASE 加密。",
+                    "TONGQU_BACKUP_SFTP=sftp://user@host:port/folder with _FINGERPRINT and _KEY (a file) or _PASSWORD; the node's key must be sealed by TONGQU_BACKUP_PASSPHRASE."
                 )
             )
         }

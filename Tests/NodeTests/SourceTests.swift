@@ -288,6 +288,18 @@ import Testing
         #expect(!sealed.isEmpty && !sealed.contains("tongqu-test"))
         let shown = try await node.ask("GET", "/api/v1/sources/\(source)", headers: steward).text
         #expect(!shown.contains("tongqu-test") && !shown.contains(sealed))
+        // A column that disappears stops the reading: nothing is emptied unseen.
+        if kind == "postgresql" {
+            let plain = try await Self.resource(node, clerk)
+            var whole = settings
+            whole["columns"] = nil
+            let other = try await Self.add(node, Self.body(plain, kind, whole, secret: "tongqu-test"))
+            #expect(try await Self.run(node, other)["state"]?.string == "done")
+            try Self.sql("ALTER TABLE \"\(table)\" RENAME COLUMN memo TO memory", port: port)
+            try Self.sql("UPDATE \"\(table)\" SET updated_at = '2026-01-03 10:00:00+08' WHERE id = 1", port: port)
+            let gone = try await Self.run(node, other)
+            #expect(gone["problem"]?["code"]?.string == "source.columns_gone", "\(gone)")
+        }
         // A wrong table: a problem that says so, the next try soon, nothing lost.
         try Self.sql("ALTER TABLE \"\(table)\" RENAME TO \"\(table)_gone\"", port: port)
         let failed = try await Self.run(node, source)
@@ -480,6 +492,14 @@ import Testing
                     "source.connection"
                 ),
                 ("odbc", ["connection": "DSN=x;PWD=clear", "table": "t"], "replace", "source.connection"),
+                (
+                    "odbc", ["connection": "Driver={SQLite3};Database=control.sqlite", "table": "t"], "replace",
+                    "source.connection"
+                ),
+                (
+                    "odbc", ["connection": "Driver={PostgreSQL Unicode};ConnSettings=drop table x", "table": "t"],
+                    "replace", "source.connection"
+                ),
                 ("rest", ["address": "http://127.0.0.1/"], "append", "source.invalid"),
                 ("rest", ["address": "http://127.0.0.1/"], "upsrt", "source.invalid"),
             ] {

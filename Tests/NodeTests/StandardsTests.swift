@@ -171,6 +171,35 @@ import Testing
         #expect(try place("pack: [\n").contains("line"), "a parser's place")
     }
 
+    /// Names that stand for nothing or for two things are found before anything goes in.
+    @Test func packsAreCheckedBeforeAnythingGoesIn() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "tongqu-packs-\(UUID().uuidString)")
+        let place = folder.appending(path: "p")
+        try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let head =
+            "pack: a\norganisations: [{key: o, name: 机构}]\naccounts: [{login: l, role: clerk, organisation: o}]\n"
+        let resource = "resources: [{key: r, provider: o, author: l, schema: {fields: [{name: a}]}}]\n"
+        func said(_ yaml: String) throws -> String {
+            try Data(yaml.utf8).write(to: place.appending(path: "pack.yaml"))
+            do {
+                _ = try Pack.all(in: folder)
+                return ""
+            } catch let problem as Problem { return problem.details["place"] ?? problem.code }
+        }
+        #expect(try said(head + resource).isEmpty)
+        #expect(
+            try said(head.replacing("}]\naccounts", with: "}, {key: o, name: 机构二}]\naccounts")) == "organisations.o"
+        )
+        #expect(try said(head.replacing("role: clerk", with: "role: king")) == "accounts.l")
+        #expect(try said(head + resource.replacing("provider: o", with: "provider: x")) == "resources.r")
+        #expect(try said(head + resource.replacing("author: l", with: "author: x")) == "resources.r.author")
+        let source = "sources: [{name: s, resource: r, kind: folder, mode: append, schedule: sometimes}]\n"
+        #expect(try said(head + resource + source) == "sources.s")
+        #expect(try said("pack: a\nrequires: [b]\n") == "pack.requires")
+        #expect(throws: Problem.self) { try Pack.all(in: folder.appending(path: "nowhere")) }
+    }
+
     @Test func remarksReachTheOwnerAndNobodyElse() async throws {
         let node = try await TestNode(demonstration: true)
         let path = "/api/v1/resources/301001-000001/feedback"

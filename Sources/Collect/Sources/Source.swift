@@ -30,6 +30,8 @@ public struct Source: Sendable {
     public var checkpoint: String?
     /// Of the rows that the last reading took.
     var digest: String?
+    /// The columns that the last reading found, a line each.
+    var seenColumns = ""
     public var nextAt: Int64?
     /// Runs that failed one after the other.
     public var failures: Int64 = 0
@@ -114,6 +116,7 @@ public struct Source: Sendable {
         if !kind.isOfFiles, mode == .append, self["watermark"].isEmpty {
             throw invalid("追加须按水位取增量，否则每次都会重复", "rows are added after a watermark only: they would come twice")
         }
+        guard !self["host"].contains("/") else { throw invalid("主机有误", "the host is not right") }
         if kind == .odbc { try ODBCSource.check(self["connection"]) }
         guard (0...87_600).contains(silenceHours) else { throw invalid("断更时长有误", "the hours of silence are not right") }
     }
@@ -132,7 +135,7 @@ public struct Source: Sendable {
     }
 
     static let columnsSQL =
-        "s.id, s.name, s.resource, r.code, s.kind, s.settings, s.mode, s.schedule, s.responsible, s.silence_hours, s.enabled, s.principal, s.secret <> '', s.checkpoint, s.next_at, s.failures, s.last_success_at, s.last_rows_at, s.silent_since, s.problem, s.changed_at, (SELECT name FROM principals WHERE id = s.responsible), (SELECT login FROM principals WHERE id = s.responsible), s.digest"
+        "s.id, s.name, s.resource, r.code, s.kind, s.settings, s.mode, s.schedule, s.responsible, s.silence_hours, s.enabled, s.principal, s.secret <> '', s.checkpoint, s.next_at, s.failures, s.last_success_at, s.last_rows_at, s.silent_since, s.problem, s.changed_at, (SELECT name FROM principals WHERE id = s.responsible), (SELECT login FROM principals WHERE id = s.responsible), s.digest, s.seen_columns"
 
     static func read(_ row: SQLRow) throws -> Source {
         let settings = try JSONValue(text: row.text(5)).members ?? []
@@ -165,6 +168,7 @@ public struct Source: Sendable {
         source.responsibleName = row.optionalText(21) ?? ""
         source.responsibleLogin = row.optionalText(22) ?? ""
         source.digest = row.optionalText(23)
+        source.seenColumns = row.optionalText(24) ?? ""
         return source
     }
 

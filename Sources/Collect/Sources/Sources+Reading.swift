@@ -179,6 +179,20 @@ extension Sources {
         case .odbc: fetched = try await source.odbc(secret).fetch(request, to: path)
         default: fetched = try await source.rest(secret).fetch(request, to: path)
         }
+        let seen = source.seenColumns.split(separator: "\n").map(String.init)
+        let gone = seen.filter { !fetched.columns.contains($0) }
+        guard gone.isEmpty || fetched.columns.isEmpty else {
+            try? FileManager.default.removeItem(atPath: path)
+            throw Problem(
+                "source.columns_gone",
+                status: 409,
+                zh: "来源的表少了以前有的列，未加载，以免清空已有数据。",
+                en: "The table lacks columns it had: nothing was loaded, so that no values are emptied.",
+                details: ["said": gone.joined(separator: ", ")],
+                hint: .init("核对来源后，修改列对应或从头归集。", "Check the source, then change the columns or start over.")
+            )
+        }
+        try await see(fetched.columns, of: source)
         guard fetched.rows == 0 else {
             let digest = try LakeActions.digest(ofFile: path)
             // The same rows of the last moment again: nothing is new.
@@ -199,6 +213,17 @@ extension Sources {
             )
         }
         return Arrival(spool: "", rows: 0, watermark: nil)
+    }
+
+    private func see(_ columns: [String], of source: Source) async throws {
+        let text = columns.joined(separator: "\n")
+        guard !columns.isEmpty, text != source.seenColumns else { return }
+        try await kernel.databases.control.write { db in
+            try db.execute(
+                "UPDATE sources SET seen_columns = ? WHERE id = ? AND changed_at = ?",
+                [.text(text), .integer(source.id), .integer(source.changedAt)]
+            )
+        }
     }
 
     private func takeFile(_ source: Source, _ job: Int64) async throws -> Arrival {

@@ -26,7 +26,7 @@ public final class Sources: Sendable {
                 CREATE TABLE sources (id INTEGER PRIMARY KEY, name TEXT NOT NULL, resource BIGINT NOT NULL REFERENCES resources (id),
                 kind TEXT NOT NULL, settings TEXT NOT NULL, secret TEXT NOT NULL, mode TEXT NOT NULL, schedule TEXT NOT NULL,
                 responsible BIGINT NOT NULL, silence_hours BIGINT NOT NULL, enabled INTEGER NOT NULL, principal BIGINT NOT NULL,
-                checkpoint TEXT, digest TEXT, next_at BIGINT, failures BIGINT NOT NULL DEFAULT 0, last_success_at BIGINT, last_rows_at BIGINT,
+                checkpoint TEXT, digest TEXT, seen_columns TEXT NOT NULL DEFAULT '', next_at BIGINT, failures BIGINT NOT NULL DEFAULT 0, last_success_at BIGINT, last_rows_at BIGINT,
                 silent_since BIGINT, problem TEXT, created_at BIGINT NOT NULL, changed_at BIGINT NOT NULL)
                 """,
                 "CREATE INDEX sources_due ON sources (enabled, next_at)",
@@ -139,7 +139,7 @@ public final class Sources: Sendable {
                 )
                 if isAnother {
                     try db.execute(
-                        "UPDATE sources SET checkpoint = NULL, digest = NULL WHERE id = ?",
+                        "UPDATE sources SET checkpoint = NULL, digest = NULL, seen_columns = '' WHERE id = ?",
                         [.integer(source.id)]
                     )
                 }
@@ -163,12 +163,13 @@ public final class Sources: Sendable {
                 db
             )
             try db.execute(
-                "INSERT INTO sources (name, kind, settings, mode, schedule, responsible, silence_hours, enabled, next_at, changed_at, resource, secret, principal, created_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                values + [
+                "INSERT INTO sources (id, name, kind, settings, mode, schedule, responsible, silence_hours, enabled, next_at, changed_at, resource, secret, principal, created_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                // The number of its account: no source ever gets one that another had.
+                [.integer(service.raw)] + values + [
                     .integer(resource.id.raw), .text(sealed ?? ""), .integer(service.raw), .integer(now),
                 ]
             )
-            return db.lastInsertedID
+            return service.raw
         }
         try await kernel.gate.reload()
         return id
@@ -198,7 +199,7 @@ public final class Sources: Sendable {
     func rewind(_ source: Source) async throws {
         try await kernel.databases.control.write { db in
             try db.execute(
-                "UPDATE sources SET checkpoint = NULL, digest = NULL, changed_at = changed_at + 1 WHERE id = ?",
+                "UPDATE sources SET checkpoint = NULL, digest = NULL, seen_columns = '', changed_at = changed_at + 1 WHERE id = ?",
                 [.integer(source.id)]
             )
             try db.execute("DELETE FROM source_files WHERE source = ?", [.integer(source.id)])
@@ -248,6 +249,11 @@ public final class Sources: Sendable {
     /// After a stop: runs whose jobs were given up are over.
     public func recover() async throws {
         try await kernel.databases.control.write { db in
+            let problem = Jobs.failure(Jobs.interrupted)
+            try db.execute(
+                "UPDATE sources SET failures = failures + 1, problem = ? WHERE id IN (SELECT source FROM source_runs WHERE state = 'running' AND job IN (SELECT id FROM jobs WHERE state = 'failed'))",
+                [.text(problem.text)]
+            )
             try db.execute(
                 "UPDATE source_runs SET state = 'failed', finished_at = started_at WHERE state = 'running' AND job IN (SELECT id FROM jobs WHERE state = 'failed')"
             )

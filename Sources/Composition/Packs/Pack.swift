@@ -1,5 +1,6 @@
 public import Basics
 import Catalogue
+import Collect
 public import Foundation
 import Kernel
 import Lake
@@ -114,6 +115,16 @@ public struct Pack: Sendable {
         var waiting = try names.map { folder.appendingPathComponent($0) }.filter {
             FileManager.default.fileExists(atPath: $0.appendingPathComponent("pack.yaml").path)
         }.map { try Pack($0) }
+        guard !waiting.isEmpty else {
+            throw Problem(
+                "pack.none",
+                status: 404,
+                zh: "目录中没有内容包。",
+                en: "There are no packs in the folder.",
+                details: ["folder": folder.path],
+                hint: .init("请设置 TONGQU_PACKS。", "Set TONGQU_PACKS.")
+            )
+        }
         var ordered: [Pack] = []
         while !waiting.isEmpty {
             let known = Set(ordered.map(\.id))
@@ -128,7 +139,97 @@ public struct Pack: Sendable {
             }
             ordered.append(waiting.remove(at: index))
         }
+        try check(ordered)
         return ordered
+    }
+
+    /// What can be known to be wrong before anything goes in: names that stand for nothing, or for two things.
+    private static func check(_ packs: [Pack]) throws {
+        var organisations: Set<String> = []
+        var logins: Set<String> = []
+        var resources: Set<String> = []
+        for pack in packs {
+            let file = pack.folder.appendingPathComponent("pack.yaml")
+            func must(_ holds: Bool, _ place: String, _ zh: String, _ en: String) throws {
+                if !holds { throw invalid(file, place, zh, en) }
+            }
+            for item in pack.body["organisations"]?.array ?? [] {
+                let key = item["key"]?.string ?? ""
+                let place = "organisations.\(key)"
+                try must(
+                    !key.isEmpty && organisations.insert(key).inserted,
+                    place,
+                    "机构的 key 缺失或重复",
+                    "the key is missing or repeated"
+                )
+                let parent = item["parent"]?.string
+                try must(
+                    parent.map { organisations.contains($0) && $0 != key } ?? true,
+                    place,
+                    "上级机构不在其前",
+                    "the parent does not stand before it"
+                )
+                try must((item["name"]?.string ?? "").count > 1, place, "名称过短", "the name is too short")
+            }
+            for item in pack.body["accounts"]?.array ?? [] {
+                let login = item["login"]?.string ?? ""
+                let place = "accounts.\(login)"
+                try must(
+                    !login.isEmpty && logins.insert(login).inserted,
+                    place,
+                    "账号缺失或重复",
+                    "the login is missing or repeated"
+                )
+                try must(
+                    organisations.contains(item["organisation"]?.string ?? ""),
+                    place,
+                    "机构不存在",
+                    "the organisation is not there"
+                )
+                try must(
+                    item["role"]?.string.flatMap(Role.init(rawValue:)) != nil,
+                    place,
+                    "角色不存在",
+                    "the role is unknown"
+                )
+            }
+            for item in pack.resources {
+                let key = item["key"]?.string ?? ""
+                let place = "resources.\(key)"
+                try must(
+                    !key.isEmpty && resources.insert(key).inserted,
+                    place,
+                    "资源的 key 缺失或重复",
+                    "the key is missing or repeated"
+                )
+                try must(
+                    organisations.contains(item["provider"]?.string ?? ""),
+                    place,
+                    "提供方不存在",
+                    "the provider is not there"
+                )
+                for role in ["author", "reviewer", "authority"] {
+                    try must(
+                        item[role]?.string.map(logins.contains) ?? true,
+                        "\(place).\(role)",
+                        "账号不存在",
+                        "the account is not there"
+                    )
+                }
+            }
+            for item in pack.body["sources"]?.array ?? [] {
+                let place = "sources.\(item["name"]?.string ?? "?")"
+                try must(
+                    resources.contains(item["resource"]?.string ?? ""),
+                    place,
+                    "资源不存在",
+                    "the resource is not there"
+                )
+                do { _ = try Sources.Change(json: item) } catch {
+                    throw invalid(file, place, error.message.zh, error.message.en)
+                }
+            }
+        }
     }
 
     /// YAML as JSON: plain numbers and truths as such, everything quoted as text.

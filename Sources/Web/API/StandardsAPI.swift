@@ -19,10 +19,16 @@ enum StandardsAPI {
             zh: "维护数据标准：elements、code_lists、trees",
             en: "Save standards: elements, code_lists, trees"
         ) { web in
-            let changed = try await web.perform(
-                web.services.catalogue.saveStandards,
-                StandardKind.items(try await web.json())
-            )
+            let items = StandardKind.items(try await web.json())
+            guard !items.isEmpty else {
+                throw Problem(
+                    "standard.invalid",
+                    status: 422,
+                    zh: "数据标准有误：没有 elements、code_lists 或 trees。",
+                    en: "The standard is not right: there are no elements, code_lists or trees."
+                )
+            }
+            let changed = try await web.perform(web.services.catalogue.saveStandards, items)
             return .json(.object([.init("changed", .integer(Int64(changed)))]))
         },
         Route(

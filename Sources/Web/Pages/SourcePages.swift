@@ -172,7 +172,10 @@ enum SourcePages {
                 (web.text("下次", "Next"), "\(minute(source.nextAt))"),
                 (web.text("最近成功", "Last success"), "\(minute(source.lastSuccessAt))"),
                 (web.text("最近来数", "Last rows"), "\(minute(source.lastRowsAt))"),
-                (web.text("断更告警", "Alarm after"), "\(source.silenceHours) h"),
+                (
+                    web.text("断更告警", "Alarm after"),
+                    "\(source.silenceHours == 0 ? web.text("不告警", "never") : web.text("\(source.silenceHours) 小时无新数据", "\(source.silenceHours) h without rows"))"
+                ),
                 (web.text("责任人", "Responsible"), "\(source.responsibleName)"),
             ] + (source.checkpoint.map { [(web.text("水位", "Watermark"), "<code>\($0)</code>" as HTML)] } ?? [])
             + source.kind.settings.compactMap { setting in
