@@ -44,6 +44,40 @@ def csv(rows, mark):
     return "id,kind,name\n" + "".join(f"{i},{'abc'[i % 3]},{mark}{i}\n" for i in range(rows))
 
 
+def collected(binary, data, node, provider, chance):
+    """Files of a folder are read while the node is stopped again and again: every row is there once, though nothing but the order of work keeps them apart."""
+    session = node.sign_in("steward")
+    schema = {"fields": [{"name": "file", "type": "string"}, {"name": "row", "type": "integer"}]}
+    body = {"name": "崩溃归集", "category": "301001", "provider": provider, "summary": "反复中断归集所用的虚构资源。", "schema": schema}
+    resource = json.loads(node.ask("POST", "/api/v1/resources", json.dumps(body), session)[1])
+    drop = os.path.join(data, "drop")
+    os.makedirs(drop, exist_ok=True)
+    for number in range(30):
+        path = os.path.join(drop, f"crash-{number:03}.csv")
+        with open(path, "w") as out:
+            out.write("file,row\n" + "".join(f"f{number:03},{row}\n" for row in range(4000)))
+        os.utime(path, (time.time() - 600,) * 2)
+    source = {"name": "崩溃归集", "resource": resource["code"], "kind": "folder", "mode": "append", "schedule": "every 1m", "settings": {"folder": drop, "pattern": "crash-*.csv"}}
+    number = json.loads(node.ask("POST", "/api/v1/sources", json.dumps(source), session)[1])["id"]
+    deadline = time.time() + 240
+    for kill in range(1000):
+        assert time.time() < deadline, "the files were not all read in time"
+        node.ask("POST", f"/api/v1/sources/{number}/runs", headers=session)
+        time.sleep(0.3 + chance.random() * 1.2)
+        shown = json.loads(node.ask("GET", f"/api/v1/resources/{resource['id']}/records?limit=1&count=exact", headers=session)[1])
+        if shown["count"] >= 120_000:
+            break
+        if kill < 12:
+            node.process.send_signal(signal.SIGKILL)
+            node.process.wait()
+            node = Node(binary, data)
+    time.sleep(1)
+    shown = json.loads(node.ask("GET", f"/api/v1/resources/{resource['id']}/records?limit=1&count=exact", headers=session)[1])
+    assert shown["count"] == 120_000, shown["count"]
+    print(f"ok collection_killed_{min(kill, 12)}_times_every_row_once")
+    return node
+
+
 def main(binary, rounds):
     chance = random.Random(2026)
     folder = tempfile.mkdtemp(prefix="tongqu-crash-")
@@ -83,6 +117,7 @@ def main(binary, rounds):
             page = json.loads(node.ask("GET", f"/api/v1/resources/{code}/records?limit=1&count=exact&filter=kind%3D%27b%27", headers=session)[1])
             assert page["count"] == (size + 1) // 3 and page["records"][0]["name"] == f"r{round}-1", f"round {round}: {page}"
             sizes = {size}
+        node = collected(binary, data, node, provider, chance)
         auditor = node.sign_in("auditor")
         verdict = json.loads(node.ask("POST", "/api/v1/evidence/verify", headers=auditor)[1])
         assert verdict["sound"], verdict
