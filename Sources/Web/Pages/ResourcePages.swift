@@ -115,8 +115,8 @@ enum ResourcePages {
             return
                 "<div class=\"mark bar\"><span>\(label)</span><progress max=\"\(greatest)\" value=\"\(count)\" aria-label=\"\(label)\"></progress><b>\(Numbers.grouped(count))</b></div>"
         }
-        let title = web.text("按\(counts.field.display)分布", "By \(counts.field.display)")
-        return "<section class=\"card\"><h2>\(title)</h2>\(lines)</section>"
+        return
+            "<section class=\"card\"><h2>\(web.text("数据分布", "Distribution"))</h2><p class=\"muted\">\(counts.field.display)</p>\(lines)</section>"
     }
 
     /// The published versions of the entry.
