@@ -264,7 +264,7 @@ def searches_and_start():
         text = json.dumps(content, ensure_ascii=False)
         control.execute("INSERT INTO resources (id, code, name, owner, state, storage, schema, sharing, is_open) VALUES (?,?,?,?,'published','lake',?,?,1)",
                         (identifier, f"{content['category']}/9{index:06d}", title, template[0], template[1], template[2]))
-        control.execute("INSERT INTO entries (resource, category, published, stage, version, author, published_at, changed_at, rows, data_at, score, frequency, format, level, comparable, items) VALUES (?,?,?,'none',1,?,1,1,10,1,90,?,'csv','province',?,6)",
+        control.execute("INSERT INTO entries (resource, category, published, stage, version, author, published_at, changed_at, rows, data_at, score, frequency, format, level, comparable, items, remarks) VALUES (?,?,?,'none',1,?,1,1,10,1,90,?,'csv','province',?,6,1)",
                         (identifier, content["category"], text, entry[1], chance.choice(["daily", "monthly", "yearly"]), title))
         control.execute("INSERT INTO scorecards (resource, load, at, rows, total, card) VALUES (?,1,1,10,?,?)", (identifier, 90 + index % 10, card))
         control.execute("INSERT INTO quality_current (resource, owner, load, total) VALUES (?,?,1,?)", (identifier, template[0], 90 + index % 10))
@@ -300,7 +300,7 @@ def searches_and_start():
     # The console at the same size: every page of its own, read by one client, CPU of the server.
     for login in ["steward", "sysadmin"]:
         session = node.sign_in(login)
-        pages_of = ["/console", "/console/entries", "/console/entries?order=score&limit=200", "/console/entries?q=" + urllib.parse.quote("港口"), "/console/ledger", "/console/openings", "/console/quality", f"/console/quality?provider={template[0]}", "/console/standards", "/console/sources", "/console/feedback", "/organisations", "/openlist", f"/console/entries/{content['category']}-9099999"] \
+        pages_of = ["/console", "/console/entries", "/console/entries?order=score&limit=200", "/console/entries?q=" + urllib.parse.quote("港口"), "/console/ledger", "/console/openings", "/console/quality", f"/console/quality?provider={template[0]}", "/console/standards", "/console/compliance", "/console/sources", "/console/feedback", "/organisations", "/openlist", f"/console/entries/{content['category']}-9099999"] \
             if login == "steward" else ["/console/accounts", "/console/organisations", "/console/settings", "/console/jobs", "/console/backups"]
         for path in pages_of:
             for _ in range(3):

@@ -50,7 +50,7 @@ public final class Catalogue: Sendable {
     public func warm() async throws { try await index.load() }
 
     static let columns =
-        "r.id, r.code, r.name, r.owner, r.state, r.storage, r.schema, r.sharing, r.openness, r.is_open, e.published, e.draft, e.stage, e.version, e.author, e.published_at, e.changed_at, e.rows, e.data_at, e.score, e.bound, e.conforming"
+        "r.id, r.code, r.name, r.owner, r.state, r.storage, r.schema, r.sharing, r.openness, r.is_open, e.published, e.draft, e.stage, e.version, e.author, e.published_at, e.changed_at, e.rows, e.data_at, e.score, e.bound, e.conforming, e.remarks"
 
     static func read(_ row: SQLRow) throws -> Entry {
         let resource = Resource(
@@ -78,7 +78,8 @@ public final class Catalogue: Sendable {
             dataAt: row.optionalInteger(18),
             score: row.values[19] == .null ? nil : row.real(19),
             bound: row.integer(20),
-            conforming: row.integer(21)
+            conforming: row.integer(21),
+            remarks: row.integer(22)
         )
     }
 
@@ -134,6 +135,11 @@ public final class Catalogue: Sendable {
     struct Surroundings {
         var organisations: OrganisationTree
         var standards: StandardsRegistry
+
+        /// How many remarks the compliance check has.
+        func remarks(_ content: EntryContent) -> Int64 {
+            Int64(Compliance.check(content, provider: organisations[content.provider]).count)
+        }
     }
 
     func surroundings() async throws -> Surroundings {
@@ -161,12 +167,13 @@ public final class Catalogue: Sendable {
         resource.id = try Kernel.save(resource, db)
         let counts = surroundings.standards.conformance(content.schema)
         try db.execute(
-            "INSERT INTO entries (resource, category, draft, stage, version, author, changed_at, frequency, format, level, comparable, items, bound, conforming) VALUES (?,?,?,'draft',0,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO entries (resource, category, draft, stage, version, author, changed_at, frequency, format, level, comparable, items, bound, conforming, remarks) VALUES (?,?,?,'draft',0,?,?,?,?,?,?,?,?,?,?)",
             [
                 .integer(resource.id.raw), .text(content.category), .text(content.json.text), .integer(author.raw),
                 .integer(now), .text(content.frequency.rawValue), .text(content.formatType),
                 .text(content.level.rawValue), .text(TextForms.comparable(content.name)),
                 .integer(Int64(content.items.count)), .integer(counts.bound), .integer(counts.conforming),
+                .integer(surroundings.remarks(content)),
             ]
         )
         try Catalogue.indexText(resource, content, surroundings.organisations, db)
@@ -191,12 +198,12 @@ public final class Catalogue: Sendable {
             try Catalogue.indexText(resource, content, surroundings.organisations, db)
             let counts = surroundings.standards.conformance(content.schema)
             try db.execute(
-                "UPDATE entries SET category = ?, frequency = ?, format = ?, level = ?, comparable = ?, items = ?, bound = ?, conforming = ? WHERE resource = ?",
+                "UPDATE entries SET category = ?, frequency = ?, format = ?, level = ?, comparable = ?, items = ?, bound = ?, conforming = ?, remarks = ? WHERE resource = ?",
                 [
                     .text(content.category), .text(content.frequency.rawValue), .text(content.formatType),
                     .text(content.level.rawValue), .text(TextForms.comparable(content.name)),
                     .integer(Int64(content.items.count)), .integer(counts.bound), .integer(counts.conforming),
-                    .integer(resource.id.raw),
+                    .integer(surroundings.remarks(content)), .integer(resource.id.raw),
                 ]
             )
         }
@@ -381,13 +388,13 @@ public final class Catalogue: Sendable {
             let version = entry.version + 1
             let counts = surroundings.standards.conformance(draft.schema)
             try db.execute(
-                "UPDATE entries SET published = ?, draft = NULL, stage = 'none', version = ?, published_at = ?, changed_at = ?, category = ?, frequency = ?, format = ?, level = ?, comparable = ?, items = ?, bound = ?, conforming = ? WHERE resource = ?",
+                "UPDATE entries SET published = ?, draft = NULL, stage = 'none', version = ?, published_at = ?, changed_at = ?, category = ?, frequency = ?, format = ?, level = ?, comparable = ?, items = ?, bound = ?, conforming = ?, remarks = ? WHERE resource = ?",
                 [
                     .text(draft.json.text), .integer(version), .integer(now), .integer(now), .text(draft.category),
                     .text(draft.frequency.rawValue),
                     .text(draft.formatType), .text(draft.level.rawValue), .text(TextForms.comparable(draft.name)),
                     .integer(Int64(draft.items.count)), .integer(counts.bound), .integer(counts.conforming),
-                    .integer(changed.id.raw),
+                    .integer(surroundings.remarks(draft)), .integer(changed.id.raw),
                 ]
             )
             try db.execute(
@@ -489,7 +496,7 @@ public final class Catalogue: Sendable {
                 (SELECT 1 FROM entry_events l WHERE l.resource = v.resource AND l.id > v.id AND l.what <> 'saved')
                 ORDER BY v.id DESC LIMIT \(limit)
                 """
-            ).map { (try Catalogue.read($0), $0.text(22)) }
+            ).map { (try Catalogue.read($0), $0.text(23)) }
         }
     }
 

@@ -30,6 +30,8 @@ public struct EntryListQuery: Sendable {
     public var isPoor: Bool
     /// The mark below which data is to be corrected.
     public static let poorBelow: Double = 99.9
+    /// With remarks of the compliance check.
+    public var hasRemarks: Bool
     /// With items that do not follow the data element they name.
     public var isDeviating: Bool
     public var order: Order
@@ -45,6 +47,7 @@ public struct EntryListQuery: Sendable {
         isLate: Bool = false,
         isUnattached: Bool = false,
         isDeviating: Bool = false,
+        hasRemarks: Bool = false,
         isPoor: Bool = false,
         order: Order = .changed,
         offset: Int = 0,
@@ -58,6 +61,7 @@ public struct EntryListQuery: Sendable {
         self.isLate = isLate
         self.isUnattached = isUnattached
         self.isDeviating = isDeviating
+        self.hasRemarks = hasRemarks
         self.isPoor = isPoor
         self.order = order
         self.offset = max(0, offset)
@@ -95,6 +99,7 @@ extension SearchIndex {
                     && (categories.map { $0[Int(row.category)] } ?? true)
                     && (!query.isUnattached || row.isPublished && row.dataAt == 0)
                     && (!query.isPoor || Double(row.score) < EntryListQuery.poorBelow)
+                    && (!query.hasRemarks || row.remarks > 0 && row.state != .offline)
                     && (!query.isDeviating || row.conforming < row.bound)
                     && (!query.isLate || row.isLate(state, now))
             }

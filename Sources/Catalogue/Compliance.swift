@@ -9,10 +9,32 @@ public struct ComplianceRemark: Sendable, Hashable {
     /// Whether the entry cannot be submitted with it.
     public var blocks: Bool
     public var message: LocalizedText
+    /// What to do about it.
+    public var fix: LocalizedText { Compliance.fixes[id] ?? .init("打开条目改正", "open the entry and correct it") }
 }
 
 /// The checks of 发改高技术〔2017〕1272号 and of the authorities' lists built on it.
 public enum Compliance {
+    /// What to do about each remark.
+    static let fixes: [String: LocalizedText] = [
+        "name.missing": .init("填写能说明内容的名称", "give it a name that says what it holds"),
+        "name.long": .init("缩短名称，细节写入摘要", "shorten the name; details belong into the summary"),
+        "name.system": .init("改用数据内容命名，如“营运车辆基本信息”", "name it after its content, such as “commercial vehicles”"),
+        "category.invalid": .init("从分类中选择类、项、目", "choose class, section and item"),
+        "summary.missing": .init("写明内容、范围、来源、用途", "say what it holds, its extent, source and use"),
+        "provider.missing": .init("选择提供方", "choose the provider"),
+        "provider.code": .init(
+            "请系统管理员在“机构与人员”中登记统一社会信用代码",
+            "ask the system administrator to enter the credit code under “Organisations”"
+        ),
+        "secret": .init("移出本节点，按保密规定另行管理", "take it out of this node; the rules of secrecy apply"),
+        "format.type": .init("选择格式分类下的类型", "choose a type of the format's class"),
+        "items.missing": .init("上传一个样本文件，由它推断信息项", "upload a sample file; its items are found out"),
+        "item.condition": .init("写明共享条件，如用途、对象、审批", "say the condition: use, receiver, approval"),
+        "item.basis": .init("写明不予共享的法律、法规或政策依据", "name the law or policy that forbids sharing"),
+        "item.mode": .init("电子文件改用“共享平台(文件)”", "files travel as files of the platform"),
+    ]
+
     /// Checks an entry's content; names of others are checked by the catalogue.
     public static func check(_ content: EntryContent, provider: Organisation?) -> [ComplianceRemark] {
         var remarks: [ComplianceRemark] = []

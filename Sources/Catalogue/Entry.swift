@@ -46,6 +46,8 @@ public struct Entry: Sendable {
     /// Items that name a data element, and those of them that follow it (贯标).
     public var bound: Int64
     public var conforming: Int64
+    /// Remarks of the compliance check.
+    public var remarks: Int64
 
     /// The draft where there is one, else what is published.
     public var content: EntryContent? { draft ?? published }

@@ -67,6 +67,7 @@ final class SearchIndex: Sendable {
         var items: Int32
         var bound: Int32
         var conforming: Int32
+        var remarks: Int16
         var changedAt: Int64
         var dataAt: Int64
         /// NaN where there is none.
@@ -106,7 +107,7 @@ final class SearchIndex: Sendable {
         if state.withLock({ $0.isLoaded }) { return }
         let rows = try await database.read { db in
             try db.rows(
-                "SELECT e.resource, r.owner, e.category, e.frequency, e.format, r.state, r.is_open, e.data_at, e.score, e.level, e.stage, e.items, e.changed_at, e.bound, e.conforming FROM entries e JOIN resources r ON r.id = e.resource ORDER BY e.resource"
+                "SELECT e.resource, r.owner, e.category, e.frequency, e.format, r.state, r.is_open, e.data_at, e.score, e.level, e.stage, e.items, e.changed_at, e.bound, e.conforming, e.remarks FROM entries e JOIN resources r ON r.id = e.resource ORDER BY e.resource"
             )
         }
         state.withLock { state in
@@ -127,6 +128,7 @@ final class SearchIndex: Sendable {
                     items: row.integer(11),
                     bound: row.integer(13),
                     conforming: row.integer(14),
+                    remarks: row.integer(15),
                     changedAt: row.integer(12),
                     dataAt: row.integer(7),
                     score: row.values[8] == .null ? .nan : Float(row.real(8))
@@ -150,6 +152,7 @@ final class SearchIndex: Sendable {
         items: Int64,
         bound: Int64,
         conforming: Int64,
+        remarks: Int64,
         changedAt: Int64,
         dataAt: Int64,
         score: Float
@@ -167,6 +170,7 @@ final class SearchIndex: Sendable {
             items: Int32(truncatingIfNeeded: items),
             bound: Int32(truncatingIfNeeded: bound),
             conforming: Int32(truncatingIfNeeded: conforming),
+            remarks: Int16(truncatingIfNeeded: remarks),
             changedAt: changedAt,
             dataAt: dataAt,
             score: score
@@ -203,6 +207,7 @@ final class SearchIndex: Sendable {
                 items: Int64(content?.schema.fields.count ?? 0),
                 bound: entry.bound,
                 conforming: entry.conforming,
+                remarks: entry.remarks,
                 changedAt: entry.changedAt,
                 dataAt: entry.dataAt ?? 0,
                 score: entry.score.map { Float($0) } ?? .nan

@@ -173,6 +173,7 @@ public final class Node: Sendable {
         sources.registerJobs()
         try await sources.recover()
         catalogue.registerJobs()
+        try await catalogue.keepUp()
         let quality = quality
         lake.subscribe { event in
             let card = try await quality.take(event)

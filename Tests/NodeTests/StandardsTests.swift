@@ -171,6 +171,34 @@ import Testing
         #expect(try place("pack: [\n").contains("line"), "a parser's place")
     }
 
+    /// Remarks of the national guide's check are counted as entries are saved, listed with what to do, and gone when they are mended.
+    @Test func remarksAreListedWithTheirFixes() async throws {
+        let node = try await TestNode(demonstration: true)
+        let clerk = try await node.session("clerk")
+        let before =
+            try await node.ask("GET", "/api/v1/entries?remarks=true", headers: clerk).json["total"]?.integer ?? 0
+        let owner = try await node.node.kernel.accounts.find(login: "clerk")?.organisation.raw ?? 0
+        let content =
+            #"{"name":"某某管理系统","category":"301001","provider":\#(owner),"summary":"短","schema":{"fields":[{"name":"a"}]}}"#
+        let created = try await node.ask("POST", "/api/v1/resources", headers: clerk, body: Self.json(content))
+        #expect(created.status == 201, "\(created.text)")
+        let page = try await node.ask("GET", "/console/compliance", headers: clerk).text
+        for word in ["某某管理系统", "摘要缺失或过短", "写明内容、范围、来源、用途", "改用数据内容命名"] { #expect(page.contains(word), "\(word)") }
+        #expect(
+            try await node.ask("GET", "/api/v1/entries?remarks=true", headers: clerk).json["total"]?.integer == before
+                + 1
+        )
+        // Entries of an earlier release are compared when the node opens.
+        try await node.node.kernel.databases.control.write { db in try db.execute("UPDATE entries SET remarks = -1") }
+        try await node.node.catalogue.keepUp()
+        try await node.node.kernel.jobs.runPending()
+        let left = try await node.node.kernel.databases.control.read { db in
+            try db.row("SELECT count(*) FROM entries WHERE remarks < 0")?.integer(0)
+        }
+        #expect(left == 0)
+        try await node.close()
+    }
+
     /// Names that stand for nothing or for two things are found before anything goes in.
     @Test func packsAreCheckedBeforeAnythingGoesIn() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "tongqu-packs-\(UUID().uuidString)")

@@ -151,6 +151,8 @@ public final class Standards: Sendable {
             """,
             "ALTER TABLE entries ADD COLUMN bound BIGINT NOT NULL DEFAULT 0",
             "ALTER TABLE entries ADD COLUMN conforming BIGINT NOT NULL DEFAULT 0",
+            "ALTER TABLE entries ADD COLUMN remarks BIGINT NOT NULL DEFAULT -1",
+            "CREATE INDEX entries_unchecked ON entries (resource) WHERE remarks < 0",
             "CREATE INDEX entry_events_returned ON entry_events (id) WHERE what = 'returned'",
         ]
     )

@@ -44,6 +44,15 @@ extension Catalogue {
     /// The job that compares every entry with the standards.
     public static let compareJob = "compare_standards"
 
+    /// Queues the comparison where entries of an earlier release were never compared.
+    public func keepUp() async throws {
+        let isWaiting = try await kernel.databases.control.read {
+            try $0.row("SELECT 1 FROM entries WHERE remarks < 0 LIMIT 1") != nil
+        }
+        guard isWaiting, let principal = try await kernel.accounts.find(login: "command-line") else { return }
+        _ = try await kernel.jobs.add(Catalogue.compareJob, .null, by: principal.id, resource: "")
+    }
+
     /// Names the code of the jobs.
     public func registerJobs() {
         kernel.jobs.register(Catalogue.compareJob) { [self] _, _ in
@@ -54,7 +63,7 @@ extension Catalogue {
 
     /// Counts, for every entry, the fields that name an element and those that follow it: after the standards changed.
     func compareAll() async throws {
-        let registry = try await standards.registry()
+        let surroundings = try await surroundings()
         var last: Int64 = 0
         while true {
             let from = last
@@ -67,16 +76,20 @@ extension Catalogue {
             guard let end = rows.last?.integer(0) else { break }
             last = end
             let counts = try rows.map { row in
-                (row.integer(0), registry.conformance(try EntryContent(JSONValue(text: row.text(1))).schema))
+                let content = try EntryContent(JSONValue(text: row.text(1)))
+                let (bound, conforming) = surroundings.standards.conformance(content.schema)
+                return (
+                    id: row.integer(0), bound: bound, conforming: conforming, remarks: surroundings.remarks(content)
+                )
             }
             try await kernel.databases.control.write { db in
-                for (id, count) in counts {
+                for count in counts {
+                    let values: [SQLValue] = [
+                        .integer(count.bound), .integer(count.conforming), .integer(count.remarks),
+                    ]
                     try db.execute(
-                        "UPDATE entries SET bound = ?, conforming = ? WHERE resource = ? AND (bound <> ? OR conforming <> ?)",
-                        [
-                            .integer(count.bound), .integer(count.conforming), .integer(id), .integer(count.bound),
-                            .integer(count.conforming),
-                        ]
+                        "UPDATE entries SET bound = ?, conforming = ?, remarks = ? WHERE resource = ? AND (bound <> ? OR conforming <> ? OR remarks <> ?)",
+                        values + [.integer(count.id)] + values
                     )
                 }
             }

@@ -161,6 +161,7 @@ enum EntriesAPI {
             isLate: web.query("late") == "true",
             isUnattached: web.query("unattached") == "true",
             isDeviating: web.query("deviating") == "true",
+            hasRemarks: web.query("remarks") == "true",
             isPoor: web.query("poor") == "true",
             order: web.query("order").flatMap(EntryListQuery.Order.init(rawValue:)) ?? .changed,
             offset: min(web.query("offset").flatMap { Int($0) } ?? 0, 10_000_000),

@@ -119,12 +119,15 @@ enum EntryListPages {
 
     /// The filters of the address, without the place, for links that keep them.
     static func parameters(_ web: WebRequest, without dropped: Set<String> = ["offset"]) -> String {
-        ["q", "provider", "category", "stage", "state", "late", "unattached", "deviating", "poor", "order", "limit"]
-            .filter {
-                !dropped.contains($0)
-            }.compactMap { name in web.query(name).map { "\(name)=\($0.addingPercentEncoding())" } }.joined(
-                separator: "&"
-            )
+        [
+            "q", "provider", "category", "stage", "state", "late", "unattached", "deviating", "remarks", "poor",
+            "order", "limit",
+        ]
+        .filter {
+            !dropped.contains($0)
+        }.compactMap { name in web.query(name).map { "\(name)=\($0.addingPercentEncoding())" } }.joined(
+            separator: "&"
+        )
     }
 
     static func filters(_ query: EntryListQuery, _ web: WebRequest) -> HTML {
@@ -155,7 +158,7 @@ enum EntryListPages {
             \(Layout.field(web.text("发布状态", "State"), Layout.select("state", [("", every)] + states, query.state?.rawValue ?? "")))
             \(Layout.field(web.text("排序", "Order"), Layout.select("order", orders, query.order.rawValue)))
             \(Layout.field(web.text("每页", "Per page"), Layout.select("limit", ["50", "200", "1000"].map { ($0, $0) }, String(query.limit))))
-            <div class="checks">\(box("late", query.isLate, web.text("逾期未更新", "overdue")))\(box("unattached", query.isUnattached, web.text("未挂接", "without data")))\(box("poor", query.isPoor, web.text("质量待改正", "poor quality")))\(box("deviating", query.isDeviating, web.text("不符数据元", "deviating")))</div>
+            <div class="checks">\(box("late", query.isLate, web.text("逾期未更新", "overdue")))\(box("unattached", query.isUnattached, web.text("未挂接", "without data")))\(box("poor", query.isPoor, web.text("质量待改正", "poor quality")))\(box("remarks", query.hasRemarks, web.text("编制待改", "with remarks")))\(box("deviating", query.isDeviating, web.text("不符数据元", "deviating")))</div>
             <div class="actions"><button>\(web.text("筛选", "Filter"))</button><a href="/console/entries">\(web.text("清除", "Clear"))</a></div></form>
             """
     }

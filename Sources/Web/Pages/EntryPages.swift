@@ -126,7 +126,7 @@ enum EntryPages {
         let findings: HTML =
             remarks.isEmpty || entry.stage == .none
             ? .empty
-            : "<section class=\"card\"><h2>\(web.text("编制检查", "Compliance"))</h2><ul>\(remarks.map { "<li>\(Layout.badge($0.blocks ? web.text("须改", "must") : web.text("建议", "should"), $0.blocks ? "poor" : "fair")) \($0.message[web.language])</li>" as HTML })</ul></section>"
+            : "<section class=\"card\"><h2>\(web.text("编制检查", "Compliance"))</h2><ul>\(remarks.map { "<li>\(Layout.badge($0.blocks ? web.text("须改", "must") : web.text("建议", "should"), $0.blocks ? "poor" : "fair")) \($0.message[web.language]) <span class=\"muted\">→ \($0.fix[web.language])</span></li>" as HTML })</ul></section>"
         let form: HTML =
             canEdit
             ? """

@@ -119,6 +119,7 @@ enum Layout {
             ("/console/sources", web.text("归集来源", "Sources"), .dataLoad),
             ("/console/quality", web.text("部门质量", "Quality"), .catalogueRead),
             ("/console/ledger", web.text("总账本", "Ledger"), .catalogueRead),
+            ("/console/compliance", web.text("编制检查", "Compliance"), .catalogueEdit),
             ("/console/standards", web.text("标准与贯标", "Standards"), .catalogueEdit),
             ("/console/openings", web.text("开放审查", "Opening"), .catalogueRead),
             ("/console/feedback", web.text("公众反馈", "Feedback"), .catalogueEdit),

@@ -36,6 +36,15 @@ enum StandardsPages {
             en: "Standards at work",
             handle: work
         ),
+        Route(
+            .get,
+            "/console/compliance",
+            .actions(["catalogue.list"]),
+            .console,
+            zh: "编制检查",
+            en: "Compliance",
+            handle: compliance
+        ),
         Route(.post, "/console/standards", .actions(["standards.save"]), .console, zh: "维护数据标准", en: "Save a standard")
         {
             web in
@@ -209,6 +218,47 @@ enum StandardsPages {
                 name,
                 web,
                 "<div class=\"wrap\">\(crumbs(name, web))<header class=\"title\"><h1>\(name)</h1><p class=\"muted\"><code>\(tree.id)</code> · \(tree.source)</p></header><section class=\"card\">\(branch(""))</section></div>"
+            )
+        )
+    }
+
+    // MARK: Compliance
+
+    /// The entries with remarks of the compliance check (发改高技术〔2017〕1272号), what they are and what to do.
+    static func compliance(_ web: WebRequest) async throws -> Response {
+        _ = try ConsolePages.signedIn(web)
+        let offset = max(0, web.query("offset").flatMap { Int($0) } ?? 0)
+        let query = EntryListQuery(
+            provider: web.query("provider").flatMap { Int64($0) }.map { OrganisationID($0) },
+            hasRemarks: true,
+            offset: offset,
+            limit: 50
+        )
+        let found = try await web.perform(web.services.catalogue.list, query)
+        let organisations = web.services.kernel.gate.organisations
+        let rows = found.entries.map { entry -> HTML in
+            let remarks = entry.content.map { web.services.catalogue.remarks($0) } ?? []
+            let items = remarks.map {
+                "<li>\(Layout.badge($0.blocks ? web.text("须改", "must") : web.text("建议", "should"), $0.blocks ? "poor" : "fair")) \($0.message[web.language]) <span class=\"muted\">→ \($0.fix[web.language])</span></li>"
+                    as HTML
+            }
+            return
+                "<tr><td><a href=\"/console/entries/\(entry.slug)\">\(entry.content?.name ?? "")</a><br><code>\(entry.resource.code)</code></td><td>\(organisations[entry.resource.owner]?.name ?? "")</td><td><ul class=\"plain\">\(items)</ul></td></tr>"
+        }
+        let heads = [web.text("条目", "Entry"), web.text("提供方", "Provider"), web.text("问题与改法", "Remarks and what to do")]
+        let table: HTML =
+            rows.isEmpty
+            ? Layout.empty(web.text("所有条目都合编制要求。", "Every entry meets the rules."))
+            : Layout.table(heads, rows, label: web.text("编制检查", "Compliance"))
+        let next: HTML =
+            offset + 50 < found.total
+            ? "<p class=\"pager\"><a href=\"/console/compliance?offset=\(offset + 50)\" rel=\"next\">\(web.text("下一页", "Next"))</a></p>"
+            : .empty
+        return .page(
+            Layout.console(
+                web.text("编制检查", "Compliance"),
+                web,
+                "<header class=\"title\"><h1>\(web.text("编制检查", "Compliance"))</h1><p class=\"muted\">\(web.text("按政务信息资源目录编制指南检查，共 \(found.total) 个条目有问题。", "Checked by the national guide; \(found.total) entries have remarks."))</p></header><section class=\"card\">\(table)\(next)</section>"
             )
         )
     }
