@@ -50,6 +50,7 @@ final class Pattern {
 
     @inline(__always)
     func matches(_ text: UnsafePointer<UInt8>, _ count: Int) -> Bool {
-        pcre2_match_8(code, text, count, 0, UInt32(PCRE2_NO_UTF_CHECK), match, context) > 0
+        // Zero is a match whose groups found no room in the match data: only that it matched is asked.
+        pcre2_match_8(code, text, count, 0, UInt32(PCRE2_NO_UTF_CHECK), match, context) >= 0
     }
 }

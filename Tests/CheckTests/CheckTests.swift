@@ -30,6 +30,16 @@ func report(
 }
 
 @Suite struct CheckTests {
+    /// Groups in brackets, taken or not, change nothing about whether a value fits.
+    @Test(arguments: [
+        ("^[1-9](\\.[1-6])?$", "1.1", "1.7"), ("20\\d\\d-(0[1-9]|1[0-2])", "2025-01", "2025-13"),
+        ("(京|津)([A-Z])(\\d+)", "津A123", "沪A123"),
+    ])
+    func patternsMayHaveGroups(_ pattern: String, _ fitting: String, _ other: String) throws {
+        let (found, good) = try report(Schema(fields: [Field("v", pattern: pattern)]), "v\n\(fitting)\n\(other)\n")
+        #expect(good == [[fitting]] && found.counts.map(\.rule.id) == ["pattern"])
+    }
+
     @Test(arguments: [
         (Field("v", .integer), "x", "type"), (Field("v", .date), "2024/01/02", "type"),
         (Field("v", required: true), "", "required"),

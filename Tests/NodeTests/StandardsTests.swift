@@ -133,6 +133,19 @@ import Testing
         )
         let facts = try await node.ask("GET", "/api/v1/resources?limit=100").json["entries"]?.array ?? []
         #expect(facts.contains { $0["name"]?.string?.contains("联合国编号") == true })
+        // Facts come in whole, and whatever is open holds rows.
+        let steward = try await node.session("steward")
+        for entry in facts {
+            let name = entry["name"]?.string ?? ""
+            #expect((entry["rows"]?.integer ?? 0) > 0, "\(name) is empty")
+            guard !name.contains("演示"), let id = entry["id"]?.string else { continue }
+            let loads = try await node.ask("GET", "/api/v1/resources/\(id)/loads", headers: steward).json["loads"]?
+                .array
+            #expect(
+                loads?.isEmpty == false && loads?.allSatisfy { $0["bad"]?.integer == 0 } == true,
+                "\(name) lost rows"
+            )
+        }
         let invented = facts.compactMap { $0["name"]?.string }.filter { $0.contains("演示") }
         #expect(invented.count >= 9 && invented.allSatisfy { $0.hasSuffix("(演示数据)") }, "\(invented)")
         try await node.close()
