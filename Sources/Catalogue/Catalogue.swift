@@ -37,7 +37,7 @@ public final class Catalogue: Sendable {
                 "UPDATE entries SET items = coalesce(json_array_length(coalesce(published, draft), '$.items'), 0)",
             ]
         ),
-        Standards.migration,
+        Standards.migration, Standards.remarksMigration,
     ]
 
     public init(kernel: Kernel) async throws {
@@ -136,9 +136,9 @@ public final class Catalogue: Sendable {
         var organisations: OrganisationTree
         var standards: StandardsRegistry
 
-        /// How many remarks the compliance check has.
+        /// How many remarks the compliance check has on the entry itself: the provider's own are mended once, elsewhere.
         func remarks(_ content: EntryContent) -> Int64 {
-            Int64(Compliance.check(content, provider: organisations[content.provider]).count)
+            Int64(Compliance.check(content, provider: organisations[content.provider]).count { !$0.isOfProvider })
         }
     }
 

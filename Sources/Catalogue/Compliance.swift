@@ -9,12 +9,19 @@ public struct ComplianceRemark: Sendable, Hashable {
     /// Whether the entry cannot be submitted with it.
     public var blocks: Bool
     public var message: LocalizedText
+    /// Whether it is the provider's, for all its entries at once.
+    public var isOfProvider: Bool { id == "provider.code" }
     /// What to do about it.
     public var fix: LocalizedText { Compliance.fixes[id] ?? .init("打开条目改正", "open the entry and correct it") }
 }
 
 /// The checks of 发改高技术〔2017〕1272号 and of the authorities' lists built on it.
 public enum Compliance {
+    /// What to do about a provider without a credit code.
+    public static let providerCodeFix = LocalizedText(
+        "请系统管理员在“机构与人员”中登记统一社会信用代码",
+        "ask the system administrator to enter the credit code under “Organisations”"
+    )
     /// What to do about each remark.
     static let fixes: [String: LocalizedText] = [
         "name.missing": .init("填写能说明内容的名称", "give it a name that says what it holds"),
@@ -23,10 +30,7 @@ public enum Compliance {
         "category.invalid": .init("从分类中选择类、项、目", "choose class, section and item"),
         "summary.missing": .init("写明内容、范围、来源、用途", "say what it holds, its extent, source and use"),
         "provider.missing": .init("选择提供方", "choose the provider"),
-        "provider.code": .init(
-            "请系统管理员在“机构与人员”中登记统一社会信用代码",
-            "ask the system administrator to enter the credit code under “Organisations”"
-        ),
+        "provider.code": providerCodeFix,
         "secret": .init("移出本节点，按保密规定另行管理", "take it out of this node; the rules of secrecy apply"),
         "format.type": .init("选择格式分类下的类型", "choose a type of the format's class"),
         "items.missing": .init("上传一个样本文件，由它推断信息项", "upload a sample file; its items are found out"),

@@ -9,7 +9,7 @@ public struct Administration: Sendable {
     let kernel: Kernel
 
     public static let descriptors: [ActionDescriptor] =
-        viewDescriptors + nodeDescriptors + [
+        viewDescriptors + nodeDescriptors + pendingDescriptors + [
             signInDescriptor, signOutDescriptor, backUpDescriptor, backupsDescriptor, changePasswordDescriptor,
             accountsDescriptor, createAccountDescriptor,
             setRolesDescriptor,
@@ -480,6 +480,15 @@ public struct Administration: Sendable {
     public var verifyEvidence: Action<Void, EvidenceVerdict> {
         Action(Self.verifyDescriptor) { [kernel] _, decision in
             let verdict = try await kernel.evidence.verify()
+            if verdict.fault == nil {
+                let now = String(kernel.clock.now())
+                try await kernel.databases.control.write { db in
+                    try db.execute(
+                        "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                        [.text(Self.verifiedSetting), .text(now)]
+                    )
+                }
+            }
             decision.note("records", String(verdict.records))
             decision.note("sound", String(verdict.fault == nil))
             return verdict

@@ -118,6 +118,16 @@ public final class Jobs: Sendable {
         return try await recent(("WHERE kind IN (\(marks))", kinds.map { .text($0) }), limit)
     }
 
+    /// When a job of a kind last ended well.
+    func lastDone(_ kind: String) async throws -> Int64? {
+        try await database.read { db in
+            try db.row(
+                "SELECT finished_at FROM jobs WHERE kind = ? AND state = 'done' ORDER BY id DESC LIMIT 1",
+                [.text(kind)]
+            )?.optionalInteger(0)
+        }
+    }
+
     private func recent(_ filter: (sql: String, values: [SQLValue]), _ limit: Int) async throws -> [Job] {
         try await database.read { [self] db in
             try db.rows(

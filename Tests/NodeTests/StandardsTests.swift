@@ -184,6 +184,61 @@ import Testing
         #expect(try place("pack: [\n").contains("line"), "a parser's place")
     }
 
+    /// Administrators find what they should see to, each by what they may do, and it goes when it is done.
+    @Test func administratorsHaveTheirTasks() async throws {
+        let node = try await TestNode(demonstration: true)
+        func page(_ login: String) async throws -> String {
+            try await node.ask("GET", "/console", headers: try await node.session(login)).text
+        }
+        let system = try await page("sysadmin")
+        for word in ["一周内没有完好的备份", "一季度内没有恢复演练", "没有统一社会信用代码"] { #expect(system.contains(word), "\(word)") }
+        #expect(!system.contains("没有验证过存证链"))
+        #expect(try await page("auditor").contains("一个月内没有验证过存证链(尚无记录)"))
+        let auditor = try await node.session("auditor")
+        _ = try await node.ask("POST", "/api/v1/evidence/verify", headers: auditor)
+        #expect(try await !page("auditor").contains("没有验证过存证链"))
+        let security = try await node.session("secadmin")
+        #expect(try await !page("secadmin").contains("个账号没有角色"))
+        let owner = try await node.node.kernel.accounts.find(login: "clerk")?.organisation ?? .init(1)
+        let machine = try #require(await node.node.kernel.accounts.find(login: "command-line"))
+        let account = Administration.NewAccount(
+            login: "newcomer",
+            name: "刘新到",
+            organisation: owner,
+            password: "Start-Pass-2026"
+        )
+        _ = try await node.node.kernel.gate.perform(
+            node.node.kernel.administration.createAccount,
+            account,
+            as: Caller(principal: machine, trace: "test")
+        )
+        #expect(try await node.ask("GET", "/console", headers: security).text.contains("1 个账号没有角色"))
+    }
+
+    /// English pages say which of their texts are Chinese.
+    @Test func chineseTextsOfEnglishPagesAreMarked() async throws {
+        let node = try await TestNode(demonstration: true)
+        let page = try await node.ask("GET", "/search?lang=en").text
+        #expect(page.contains("<html lang=\"en\">"))
+        #expect(page.contains("lang=\"zh-CN\""))
+        // Nothing Chinese outside an element that says so, but for the titles of the frame.
+        let body = page.components(separatedBy: "<main").dropFirst().joined().components(separatedBy: "</main>")[0]
+        var isMarked = [false]
+        for piece in body.split(separator: "<").dropFirst() {
+            let parts = piece.split(separator: ">", maxSplits: 1, omittingEmptySubsequences: false)
+            let tag = parts[0]
+            let name = tag.prefix { $0.isLetter || $0.isNumber }
+            if tag.hasPrefix("/") {
+                isMarked.removeLast()
+            } else if !["input", "img", "br", "meta", "link", "hr", "wbr"].contains(name) {
+                isMarked.append((isMarked.last ?? false) || tag.contains("lang=\"zh-CN\""))
+            }
+            let isChinese =
+                parts.count == 2 && parts[1].unicodeScalars.contains { (0x4E00...0x9FFF).contains($0.value) }
+            #expect(!isChinese || isMarked.last == true, "\(piece)")
+        }
+    }
+
     /// Remarks of the national guide's check are counted as entries are saved, listed with what to do, and gone when they are mended.
     @Test func remarksAreListedWithTheirFixes() async throws {
         let node = try await TestNode(demonstration: true)

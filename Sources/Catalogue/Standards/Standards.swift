@@ -157,6 +157,12 @@ public final class Standards: Sendable {
         ]
     )
 
+    /// Remarks of providers are no longer counted with each entry: all are counted again.
+    static let remarksMigration = Migration(
+        "catalogue/004-remarks-of-entries",
+        ["UPDATE entries SET remarks = -1"]
+    )
+
     init(database: any Database, clock: Clock) {
         self.database = database
         self.clock = clock

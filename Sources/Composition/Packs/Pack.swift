@@ -187,7 +187,7 @@ public struct Pack: Sendable {
                     "the organisation is not there"
                 )
                 try must(
-                    item["role"]?.string.flatMap(Role.init(rawValue:)) != nil,
+                    item["role"].map { $0.string.flatMap(Role.init(rawValue:)) != nil } ?? true,
                     place,
                     "角色不存在",
                     "the role is unknown"

@@ -58,9 +58,8 @@ struct PackInstaller {
         }
         for item in pack.body["accounts"]?.array ?? [] {
             let home = item["organisation"]?.string ?? ""
-            guard let login = item["login"]?.string, let organisation = organisations[home],
-                let role = item["role"]?.string.flatMap(Role.init(rawValue:))
-            else {
+            let role = item["role"]?.string.map { Role(rawValue: $0) }
+            guard let login = item["login"]?.string, let organisation = organisations[home], role != .some(nil) else {
                 throw Pack.invalid(
                     pack.folder,
                     "accounts.\(item["login"]?.string ?? "?")",
@@ -76,6 +75,7 @@ struct PackInstaller {
                 isLasting: true
             )
             let id = try await gate.perform(node.kernel.administration.createAccount, account, as: machine)
+            guard let role = role.flatMap(\.self) else { continue }
             try await gate.perform(node.kernel.administration.setRoles, (id, [role]), as: machine)
         }
     }

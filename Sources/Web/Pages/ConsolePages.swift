@@ -14,7 +14,7 @@ enum ConsolePages {
             "/console",
             .actions([
                 "catalogue.work", "catalogue.returned", "catalogue.list", "open.list", "job.list_own",
-                "source.troubled", "feedback.list",
+                "source.troubled", "feedback.list", "system.pending", "grant.pending", "evidence.pending",
             ]),
             .console,
             zh: "我的工作",
@@ -98,6 +98,7 @@ enum ConsolePages {
             )
             try await data(web, figure, section)
         }
+        try await administration(web, section)
         try await jobs(web, section)
         if sections.isEmpty { sections.append(Layout.empty(web.text("没有待办事项。", "Nothing awaits you."))) }
         let roles = principal.roles.map { Layout.badge($0.title[web.language]) }
@@ -156,6 +157,25 @@ enum ConsolePages {
         }
         let remarks = try await web.perform(web.services.feedback.listed, (true, 20))
         figure(web.text("待答复反馈", "Feedback to answer"), remarks.count, "/console/feedback", "fair")
+    }
+
+    /// What administrators of the node should see to, by what they may do.
+    private static func administration(_ web: WebRequest, _ section: Section) async throws {
+        let gate = web.services.kernel.gate
+        let administration = web.services.administration
+        let asked: [(Permission, Action<Void, [PendingWork]>)] = [
+            (.systemManage, administration.pendingSystem), (.grantsManage, administration.pendingGrants),
+            (.evidenceRead, administration.pendingEvidence),
+        ]
+        for (permission, action) in asked where gate.holds(permission, web.caller) {
+            let pending = try await web.perform(action, ())
+            guard !pending.isEmpty else { continue }
+            let items = pending.map { work -> HTML in
+                let (what, link) = Words.pending(work, web.language)
+                return "<li><a href=\"\(link)\">\(what)</a></li>"
+            }
+            section(web.text("管理待办", "To see to"), pending.count, "", "fair", "<ul>\(items)</ul>")
+        }
     }
 
     private static func jobs(_ web: WebRequest, _ section: Section) async throws {

@@ -37,6 +37,9 @@ enum Layout {
         _ content: HTML
     ) -> HTML {
         let site = services.settings.title[language]
+        // Names and summaries stay in their own language; readers that speak are told so.
+        let content = language == .en ? ForeignText.marked(content) : content
+        let header = language == .en ? ForeignText.marked(header) : header
         let refreshing: HTML = refresh.map { "<meta http-equiv=\"refresh\" content=\"\($0)\">" } ?? .empty
         return """
             <!doctype html>

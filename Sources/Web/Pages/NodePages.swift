@@ -95,16 +95,21 @@ enum NodePages {
         var rows: [HTML] = []
         func add(_ parent: OrganisationID?, _ depth: Int) {
             for organisation in children[parent] ?? [] {
-                let names = (people[organisation.id] ?? []).map { person -> HTML in
+                let staff = people[organisation.id] ?? []
+                let names = staff.map { person -> HTML in
                     let roles = person.roles.map { $0.title[web.language] }.sorted().joined(separator: "、")
                     return "<div>\(person.name) <span class=\"muted\">\(person.login) · \(roles)</span></div>"
                 }
+                let persons: HTML =
+                    staff.isEmpty
+                    ? "—"
+                    : "<details><summary>\(web.text("\(staff.count) 人", "\(staff.count)"))</summary>\(names)</details>"
                 let change: HTML = """
                     <details><summary>\(web.text("修改", "Change"))</summary><form method="post" action="/console/organisations" class="stack">\(Layout.csrf(web))<input type="hidden" name="id" value="\(organisation.id.raw)">
                     \(Layout.field(web.text("名称", "Name"), "<input name=\"name\" required maxlength=\"100\" value=\"\(organisation.name)\">"))\(Layout.field(web.text("统一社会信用代码", "Credit code"), "<input name=\"credit_code\" maxlength=\"18\" value=\"\(organisation.creditCode)\">"))<div><button>\(web.text("保存", "Save"))</button></div></form></details>
                     """
                 rows.append(
-                    "<tr><th scope=\"row\"><span class=\"depth d\(min(depth, 4))\">\(organisation.name)</span></th><td>\(organisation.level.title[web.language])</td><td>\(organisation.division)</td><td>\(organisation.creditCode.isEmpty ? "—" : organisation.creditCode)</td><td>\(names)</td><td>\(change)</td></tr>"
+                    "<tr><th scope=\"row\"><span class=\"depth d\(min(depth, 4))\">\(organisation.name)</span></th><td>\(organisation.level.title[web.language])</td><td>\(organisation.division)</td><td>\(organisation.creditCode.isEmpty ? "—" : organisation.creditCode)</td><td>\(persons)</td><td>\(change)</td></tr>"
                 )
                 add(organisation.id, depth + 1)
             }

@@ -237,7 +237,7 @@ enum StandardsPages {
         let found = try await web.perform(web.services.catalogue.list, query)
         let organisations = web.services.kernel.gate.organisations
         let rows = found.entries.map { entry -> HTML in
-            let remarks = entry.content.map { web.services.catalogue.remarks($0) } ?? []
+            let remarks = (entry.content.map { web.services.catalogue.remarks($0) } ?? []).filter { !$0.isOfProvider }
             let items = remarks.map {
                 "<li>\(Layout.badge($0.blocks ? web.text("须改", "must") : web.text("建议", "should"), $0.blocks ? "poor" : "fair")) \($0.message[web.language]) <span class=\"muted\">→ \($0.fix[web.language])</span></li>"
                     as HTML
@@ -258,9 +258,24 @@ enum StandardsPages {
             Layout.console(
                 web.text("编制检查", "Compliance"),
                 web,
-                "<header class=\"title\"><h1>\(web.text("编制检查", "Compliance"))</h1><p class=\"muted\">\(web.text("按政务信息资源目录编制指南检查，共 \(found.total) 个条目有问题。", "Checked by the national guide; \(found.total) entries have remarks."))</p></header><section class=\"card\">\(table)\(next)</section>"
+                "<header class=\"title\"><h1>\(web.text("编制检查", "Compliance"))</h1><p class=\"muted\">\(web.text("按政务信息资源目录编制指南检查，共 \(found.total) 个条目有问题。", "Checked by the national guide; \(found.total) entries have remarks."))</p></header>\(codeless(web))<section class=\"card\">\(table)\(next)</section>"
             )
         )
+    }
+
+    /// The providers whose credit codes are missing: said once, not with each of their entries.
+    private static func codeless(_ web: WebRequest) -> HTML {
+        let gate = web.services.kernel.gate
+        let names = gate.organisations.sorted.filter { $0.creditCode.isEmpty && $0.parent != nil }.map(\.name)
+        guard !names.isEmpty else { return .empty }
+        let more = names.count > 8 ? web.text("等 \(names.count) 个机构", " and others, \(names.count) in all") : ""
+        let list = names.prefix(8).joined(separator: web.text("、", ", ")) + more
+        let fix: HTML =
+            gate.holds(.accountsManage, web.caller)
+            ? "<a href=\"/console/organisations\">\(web.text("登记信用代码", "Enter the codes"))</a>"
+            : "<span class=\"muted\">→ \(Compliance.providerCodeFix[web.language])</span>"
+        return
+            "<section class=\"card\"><h2>\(web.text("提供方缺统一社会信用代码", "Providers without a credit code")) \(Layout.badge(String(names.count), "fair"))</h2><p>\(list)</p><p>\(fix)</p></section>"
     }
 
     // MARK: At work

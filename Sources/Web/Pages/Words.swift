@@ -104,4 +104,31 @@ enum Words {
         if name == "data.public_reads" { return language == .zh ? "公众访问计数" : "reads of the public, counted" }
         return actions[name]?[language] ?? name
     }
+
+    /// What awaits an administrator, and where it is done.
+    static func pending(_ work: PendingWork, _ language: Language) -> (text: String, link: String) {
+        func say(_ zh: String, _ en: String) -> String { language == .zh ? zh : en }
+        let last =
+            work.last.map { say("上次 \(Layout.day($0))", "last on \(Layout.day($0))") } ?? say("尚无记录", "never yet")
+        return switch work.kind {
+        case .backup: (say("一周内没有完好的备份(\(last))", "No sound backup for a week (\(last))"), "/console/backups")
+        case .drill: (say("一季度内没有恢复演练(\(last))", "No restore drill for a quarter (\(last))"), "/console/backups")
+        case .holidays:
+            (
+                say("\(work.count) 年的节假日安排尚未录入", "The holidays of \(work.count) are not entered"),
+                "/console/settings?year=\(work.count)"
+            )
+        case .creditCodes:
+            (
+                say("\(work.count) 个机构没有统一社会信用代码", "\(work.count) organisations without a credit code"),
+                "/console/organisations"
+            )
+        case .withoutRole:
+            (say("\(work.count) 个账号没有角色", "\(work.count) accounts without a role"), "/console/grants")
+        case .endingGrants:
+            (say("\(work.count) 项授权将在 30 天内到期", "\(work.count) grants end within 30 days"), "/console/grants")
+        case .verification:
+            (say("一个月内没有验证过存证链(\(last))", "The evidence was not verified for a month (\(last))"), "/console/evidence")
+        }
+    }
 }
