@@ -29,7 +29,7 @@ PEER = '''
 import dlt, sys
 from dlt.sources.sql_database import sql_table
 folder, port = sys.argv[1:]
-pipeline = dlt.pipeline("bench", destination=dlt.destinations.duckdb(folder + "/bench.duckdb"), dataset_name="bench", pipelines_dir=folder + "/state")
+pipeline = dlt.pipeline("bench", destination=dlt.destinations.duckdb(folder + "/bench.duckdb"), dataset_name="peer", pipelines_dir=folder + "/state")
 table = sql_table(f"postgresql+psycopg2://tongqu:tongqu-test@127.0.0.1:{port}/postgres", table="bench", incremental=dlt.sources.incremental("updated_at"), primary_key="id", write_disposition="merge", backend="pyarrow")
 pipeline.run(table)
 '''
