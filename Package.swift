@@ -63,6 +63,7 @@ let floor1: [Target] = [
             .product(name: "GRDBSQLite", package: "GRDB.swift"),
         ]
     ),
+    module("StorePostgres", ["Basics", "Tabular", "Store", "CPostgres"]),
     module(
         "Connect",
         [
@@ -111,7 +112,7 @@ let floor5: [Target] = [
         "Composition",
         [
             "Basics", "Codes", "Tabular", "Check", "Connect", "Seal", "Mask", "Kernel", "Lake", "Catalogue", "Collect",
-            "Open", "Quality", "Store", "StoreSQLite", "Web", .product(name: "Yams", package: "Yams"),
+            "Open", "Quality", "Store", "StorePostgres", "StoreSQLite", "Web", .product(name: "Yams", package: "Yams"),
         ]
     ),
     .executableTarget(
@@ -132,10 +133,10 @@ let floor5: [Target] = [
 // MARK: Tests
 
 let testTargets: [Target] = [
-    module("TestKit", ["Basics", "Kernel", "Web", "Composition", hummingbird, logging]),
+    module("TestKit", ["Basics", "Kernel", "Seal", "StorePostgres", "Web", "Composition", hummingbird, logging]),
     tests("ArchitectureTests", []),
     tests("BasicsTests", ["Basics"]),
-    tests("CQLTests", ["Basics", "Tabular", "CQL", "Store", "StoreSQLite"]),
+    tests("CQLTests", ["Basics", "Tabular", "CQL", "Store", "StorePostgres", "StoreSQLite"]),
     tests("CheckTests", ["Basics", "Codes", "Tabular", "Mask", "Check"]),
     tests("CodesTests", ["Basics", "Codes"]),
     tests(

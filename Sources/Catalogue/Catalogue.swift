@@ -27,14 +27,22 @@ public final class Catalogue: Sendable {
                 "CREATE INDEX entry_events_resource ON entry_events (resource, id)",
                 "CREATE TABLE entry_versions (resource BIGINT NOT NULL, version BIGINT NOT NULL, content TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (resource, version))",
                 "CREATE TABLE code_sequences (category TEXT PRIMARY KEY, last BIGINT NOT NULL)",
-                "CREATE VIRTUAL TABLE entries_text USING fts5 (title, body, tokenize = 'unicode61 remove_diacritics 2')",
+            ],
+            sqlite: [
+                "CREATE VIRTUAL TABLE entries_text USING fts5 (title, body, tokenize = 'unicode61 remove_diacritics 2')"
+            ],
+            postgresql: [
+                "CREATE TABLE entries_text (rowid BIGINT PRIMARY KEY, words TSVECTOR NOT NULL)",
+                "CREATE INDEX entries_text_words ON entries_text USING gin (words)",
             ]
         ),
         Migration(
             "catalogue/002-items",
             [
-                "ALTER TABLE entries ADD COLUMN items BIGINT NOT NULL DEFAULT 0",
-                "UPDATE entries SET items = coalesce(json_array_length(coalesce(published, draft), '$.items'), 0)",
+                "ALTER TABLE entries ADD COLUMN items BIGINT NOT NULL DEFAULT 0"
+            ],
+            sqlite: [
+                "UPDATE entries SET items = coalesce(json_array_length(coalesce(published, draft), '$.items'), 0)"
             ]
         ),
         Standards.migration, Standards.remarksMigration,
@@ -122,7 +130,7 @@ public final class Catalogue: Sendable {
     /// The next 顺序码 of a category, six digits at the least.
     static func nextCode(_ category: String, _ db: any SQLWriting) throws -> String {
         try db.execute(
-            "INSERT INTO code_sequences (category, last) VALUES (?, 1) ON CONFLICT (category) DO UPDATE SET last = last + 1",
+            "INSERT INTO code_sequences (category, last) VALUES (?, 1) ON CONFLICT (category) DO UPDATE SET last = code_sequences.last + 1",
             [.text(category)]
         )
         let number =
@@ -156,6 +164,7 @@ public final class Catalogue: Sendable {
         _ surroundings: Surroundings,
         _ db: any SQLWriting
     ) throws {
+        try content.checkLengths()
         var resource = Resource(
             code: code,
             name: content.name,
@@ -189,6 +198,7 @@ public final class Catalogue: Sendable {
         _ surroundings: Surroundings,
         _ db: any SQLWriting
     ) throws {
+        try content.checkLengths()
         var resource = entry.resource
         if resource.state == .draft {
             resource.name = content.name
@@ -422,14 +432,7 @@ public final class Catalogue: Sendable {
             content.summary, provider, content.keywords.joined(separator: " "),
             Classification.title(content.category).zh, items, resource.code,
         ]
-        try db.execute("DELETE FROM entries_text WHERE rowid = ?", [.integer(resource.id.raw)])
-        try db.execute(
-            "INSERT INTO entries_text (rowid, title, body) VALUES (?,?,?)",
-            [
-                .integer(resource.id.raw), .text(TextForms.spaced(content.name)),
-                .text(TextForms.spaced(body.joined(separator: " "))),
-            ]
-        )
+        try EntryText.put(resource.id.raw, title: content.name, body: body.joined(separator: " "), db)
     }
 
     /// 下线: the entry and its data are no longer offered; grants to the public end.
@@ -447,7 +450,7 @@ public final class Catalogue: Sendable {
         try await kernel.databases.control.write { db in
             _ = try Kernel.save(changed, db)
             try Kernel.removePublicGrants(of: changed.id, db)
-            try db.execute("DELETE FROM entries_text WHERE rowid = ?", [.integer(changed.id.raw)])
+            try EntryText.remove(changed.id.raw, db)
             try db.execute(
                 "UPDATE entries SET changed_at = ? WHERE resource = ?",
                 [.integer(now), .integer(changed.id.raw)]
@@ -491,7 +494,7 @@ public final class Catalogue: Sendable {
         return try await kernel.databases.control.read { db in
             try db.rows(
                 """
-                SELECT \(Catalogue.columns), v.note FROM entry_events v CROSS JOIN entries e ON e.resource = v.resource
+                SELECT \(Catalogue.columns), v.note FROM entry_events v \(db.dialect.joinInOrder) entries e ON e.resource = v.resource
                 JOIN resources r ON r.id = e.resource WHERE v.what = 'returned' AND e.stage = 'draft'\(own) AND NOT EXISTS
                 (SELECT 1 FROM entry_events l WHERE l.resource = v.resource AND l.id > v.id AND l.what <> 'saved')
                 ORDER BY v.id DESC LIMIT \(limit)

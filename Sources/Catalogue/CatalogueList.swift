@@ -80,14 +80,8 @@ extension SearchIndex {
     func list(_ query: EntryListQuery, owners: Set<OrganisationID>?, now: Int64) async throws -> EntryList {
         try await load()
         var matching: Set<Int64>?
-        if let match = SearchIndex.match(query.text) {
-            matching = Set(
-                try await database.read { db in
-                    try db.rows("SELECT rowid FROM entries_text WHERE entries_text MATCH ?", [.text(match)]).map {
-                        $0.integer(0)
-                    }
-                }
-            )
+        if let words = EntryText.Words(query.text) {
+            matching = Set(try await database.read { db in try EntryText.find(words, db) })
         }
         let (ids, total) = state.withLock { state -> ([Int64], Int) in
             let categories = query.category.map { prefix in state.categories.list.map { $0.hasPrefix(prefix) } }

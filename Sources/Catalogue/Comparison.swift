@@ -116,12 +116,8 @@ extension Catalogue {
         let pairs = Catalogue.pairs(content.name)
         guard !pairs.isEmpty else { return [] }
         // The pairs are phrases of the full text; the best twenty by its rank are looked at closely.
-        let match = pairs.prefix(40).map { "\"\(TextForms.spaced($0))\"" }.joined(separator: " OR ")
         let ids = try await kernel.databases.control.read { db in
-            try db.rows(
-                "SELECT rowid FROM entries_text WHERE entries_text MATCH ? ORDER BY rank LIMIT 20",
-                [.text("title : (\(match))")]
-            ).map { $0.integer(0) }
+            try EntryText.best(20, of: pairs.prefix(40).map { String($0) }, db)
         }
         let items = Set(content.schema.fields.map { TextForms.comparable($0.display) })
         return try await index.entries(ids.filter { $0 != resource.raw }).compactMap { entry -> SimilarEntry? in

@@ -230,3 +230,23 @@ extension EntryContent {
         )
     }
 }
+
+extension EntryContent {
+    /// Keeps texts to a size that pages can show, in bytes: combining characters count too.
+    ///
+    /// - Throws: `entry.too_long`.
+    func checkLengths() throws(Problem) {
+        let texts: [(String, Int)] =
+            [(name, 600), (department, 600), (summary, 20_000), (keywords.joined(), 4000), (formatType, 200)]
+            + schema.fields.flatMap { [($0.name, 300), ($0.title, 600)] } + items.map { ($0.condition, 4000) }
+        guard texts.allSatisfy({ $0.0.utf8.count <= $0.1 }), schema.fields.count <= 2000 else {
+            throw Problem(
+                "entry.too_long",
+                status: 422,
+                zh: "条目的名称、摘要或信息项过长。",
+                en: "The entry's name, summary or items are too long.",
+                hint: .init("名称至多 600 字节，摘要至多 20,000 字节。", "A name has 600 bytes at the most, a summary 20,000.")
+            )
+        }
+    }
+}

@@ -227,12 +227,8 @@ final class SearchIndex: Sendable {
     func search(_ query: CatalogueQuery, isPublic: Bool) async throws -> CatalogueHits {
         try await load()
         var ids: [Int64]?
-        if let match = SearchIndex.match(query.text) {
-            ids = try await database.read { db in
-                try db.rows("SELECT rowid FROM entries_text WHERE entries_text MATCH ? ORDER BY rowid", [.text(match)])
-                    .map { $0.integer(0) }
-            }
-        }
+        let words = EntryText.Words(query.text)
+        if let words { ids = try await database.read { db in try EntryText.find(words, db) } }
         let found = state.withLock { SearchIndex.filter(&$0, ids, query, isPublic) }
         let ordered = try await rank(found.positions, query)
         let page = ordered.dropFirst(max(0, query.offset)).prefix(max(1, min(query.limit, 200)))
@@ -245,13 +241,6 @@ final class SearchIndex: Sendable {
             frequencies: found.frequencies,
             formats: found.formats
         )
-    }
-
-    /// Each word a phrase of single characters; all must be there.
-    static func match(_ text: String) -> String? {
-        let terms = text.split(whereSeparator: { $0.isWhitespace }).prefix(12).map { TextForms.spaced(String($0)) }
-            .filter { !$0.isEmpty }
-        return terms.isEmpty ? nil : terms.map { "\"\($0)\"" }.joined(separator: " AND ")
     }
 
     private struct Found {
@@ -319,15 +308,8 @@ final class SearchIndex: Sendable {
     /// Hits in the title come first, then those with data and a better score.
     private func rank(_ hits: [(id: Int64, weight: Float)], _ query: CatalogueQuery) async throws -> [Int64] {
         var titles: Set<Int64> = []
-        if let match = SearchIndex.match(query.text), hits.count <= 20_000 {
-            titles = Set(
-                try await database.read { db in
-                    try db.rows(
-                        "SELECT rowid FROM entries_text WHERE entries_text MATCH ?",
-                        [.text("title : (\(match))")]
-                    ).map { $0.integer(0) }
-                }
-            )
+        if let words = EntryText.Words(query.text), hits.count <= 20_000 {
+            titles = Set(try await database.read { db in try EntryText.find(words, inTitles: true, db) })
         }
         let wanted = max(0, query.offset) + max(1, min(query.limit, 200))
         let weighted = hits.map { (id: $0.id, weight: $0.weight + (titles.contains($0.id) ? 1000 : 0)) }

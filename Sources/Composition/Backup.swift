@@ -1,11 +1,9 @@
-import Store
 import Basics
 public import Foundation
 import Kernel
 import Seal
-import StoreSQLite
 
-/// Backups: a folder of the four databases, the files and a signed list of digests.
+/// Backups: a folder of the databases (SQLite's four files, or `database/`, a dump of PostgreSQL), the files and a signed list of digests.
 public enum Backup {
     /// What a backup holds.
     public struct Manifest: Sendable {
@@ -20,7 +18,6 @@ public enum Backup {
     static let plainKey = "node.key"
     static let sealedKey = "node.key.sealed"
     static let publicKey = "node.pub"
-    static let databases = ["control", "evidence", "records", "lake"]
 
     /// Copies a node into a folder, consistently, while it runs.
     ///
@@ -40,9 +37,7 @@ public enum Backup {
         try? manager.removeItem(at: part)
         try manager.createDirectory(at: part, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         try await node.kernel.evidence.seal()
-        for (name, database) in node.kernel.databases.all {
-            try await database.backup(to: part.appendingPathComponent("\(name).sqlite").path)
-        }
+        try await node.store.back(upTo: part)
         for name in ["uploads", "versions"] where manager.fileExists(atPath: folder.appendingPathComponent(name).path) {
             try manager.copyItem(at: folder.appendingPathComponent(name), to: part.appendingPathComponent(name))
         }
@@ -154,8 +149,13 @@ public enum Backup {
 
     /// Puts a verified backup into an empty folder. A sealed key needs its passphrase.
     ///
-    /// - Throws: `backup.damaged`, `backup.passphrase`, `backup.unsealed`, `backup.not_empty`.
-    public static func restore(_ backup: URL, to folder: URL, passphrase: String? = nil) async throws -> Manifest {
+    /// - Throws: `backup.damaged`, `backup.passphrase`, `backup.unsealed`, `backup.not_empty`, `backup.engine`, `store.*`.
+    public static func restore(
+        _ backup: URL,
+        to folder: URL,
+        passphrase: String? = nil,
+        store: StoreSettings = .sqlite
+    ) async throws -> Manifest {
         let manifest = try await verify(backup)
         let sealed = FileManager.default.contents(atPath: backup.appendingPathComponent(sealedKey).path)
         guard sealed != nil || passphrase == nil else {
@@ -199,7 +199,8 @@ public enum Backup {
             withIntermediateDirectories: true,
             attributes: [.posixPermissions: 0o700]
         )
-        for file in manifest.files where file.name != sealedKey && file.name != publicKey {
+        for file in manifest.files
+        where file.name != sealedKey && file.name != publicKey && !file.name.hasPrefix("database/") {
             let target = folder.appendingPathComponent(file.name)
             try manager.createDirectory(at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
             try manager.copyItem(at: backup.appendingPathComponent(file.name), to: target)
@@ -209,11 +210,7 @@ public enum Backup {
             [.posixPermissions: 0o600],
             ofItemAtPath: folder.appendingPathComponent("node.key").path
         )
-        for name in databases {
-            let database = try SQLiteDatabase(path: folder.appendingPathComponent("\(name).sqlite").path)
-            if let fault = try await database.integrityFault() { throw damaged("\(name).sqlite: \(fault)") }
-            try await database.close()
-        }
+        try await NodeStore.restore(backup, to: store, folder: folder)
         return manifest
     }
 }

@@ -8,7 +8,6 @@ public import Lake
 public import Open
 public import Quality
 import Store
-import StoreSQLite
 public import Web
 
 /// What a node is started with.
@@ -24,6 +23,8 @@ public struct NodeSettings: Sendable {
     public var safekeeping: SafekeepingSettings
     /// The folders of this machine that sources may read; by default `drop` in the data directory.
     public var dropFolders: [URL]
+    /// Where the rows lie.
+    public var store: StoreSettings
 
     public init(
         folder: URL,
@@ -32,8 +33,10 @@ public struct NodeSettings: Sendable {
         isSecure: Bool = false,
         title: LocalizedText? = nil,
         safekeeping: SafekeepingSettings? = nil,
-        dropFolders: [URL]? = nil
+        dropFolders: [URL]? = nil,
+        store: StoreSettings = .sqlite
     ) {
+        self.store = store
         self.dropFolders = dropFolders ?? [folder.appendingPathComponent("drop")]
         self.safekeeping =
             safekeeping
@@ -53,6 +56,7 @@ extension NodeSettings {
     var described: [(name: String, title: LocalizedText, value: String)] {
         [
             ("TONGQU_DATA", .init("数据目录", "data directory"), folder.path),
+            ("TONGQU_STORE", .init("存储引擎", "store"), store.described),
             ("TONGQU_PUBLIC_ONLY", .init("只对公众", "public only"), isPublicOnly ? "true" : "false"),
             ("TONGQU_SECURE", .init("仅经 TLS 的 Cookie", "cookies over TLS only"), isSecure ? "true" : "false"),
             ("TONGQU_BACKUP_FOLDER", .init("备份目录", "folder of backups"), safekeeping.folder.path),
@@ -77,6 +81,7 @@ public final class Node: Sendable {
     public let sources: Sources
     public let services: Services
     let lock: DirectoryLock?
+    let store: NodeStore
     let settings: NodeSettings
 
     /// Opens a data directory, new or old.
@@ -92,33 +97,15 @@ public final class Node: Sendable {
             withIntermediateDirectories: true,
             attributes: [.posixPermissions: 0o700]
         )
-        let lock = try DirectoryLock(settings.folder)
-        func database(
-            _ name: String,
-            readers: Int = 4,
-            cache: Int = 16,
-            spills: Bool = false,
-            pageBytes: Int = 4096
-        ) throws -> any Database {
-            try SQLiteDatabase(
-                path: settings.folder.appendingPathComponent("\(name).sqlite").path,
-                readers: readers,
-                cacheMegabytes: cache,
-                spills: spills,
-                pageBytes: pageBytes
-            )
+        let lock = try DirectoryLock(settings.folder, isShared: settings.store != .sqlite)
+        let store = try await NodeStore.open(settings.store, folder: settings.folder)
+        return try await store.alone {
+            try await Node(store, try nodeKey(settings.folder), settings, clock, faults, lock)
         }
-        let databases = Databases(
-            control: try database("control"),
-            evidence: try database("evidence", readers: 2, cache: 4),
-            records: try database("records", cache: 8),
-            lake: try database("lake", cache: 32, spills: true, pageBytes: 16_384)
-        )
-        return try await Node(databases, try nodeKey(settings.folder), settings, clock, faults, lock)
     }
 
     private init(
-        _ databases: Databases,
+        _ store: NodeStore,
         _ key: NodeKey,
         _ settings: NodeSettings,
         _ clock: Clock,
@@ -126,9 +113,10 @@ public final class Node: Sendable {
         _ lock: DirectoryLock?
     ) async throws {
         self.lock = lock
+        self.store = store
         self.settings = settings
         kernel = try await Kernel(
-            databases: databases,
+            databases: store.databases,
             key: key,
             clock: clock,
             migrations: Catalogue.migrations + Opening.migrations + QualityStore.migrations + Uploads.migrations
@@ -240,10 +228,14 @@ public final class Node: Sendable {
         }
     }
 
+    /// Examines the databases; what is wrong with each, nil for a sound one.
+    public func databaseFaults() async throws -> [(name: String, fault: String?)] { try await store.faults() }
+
     /// Seals the evidence and closes the databases.
     public func close() async throws {
         try await tellCounts()
         try await kernel.close()
+        await store.close()
     }
 }
 
@@ -251,7 +243,8 @@ public final class Node: Sendable {
 final class DirectoryLock: Sendable {
     let descriptor: Int32
 
-    init(_ folder: URL) throws {
+    /// Several processes of one node on a server share the directory of its files; on SQLite it is one process's.
+    init(_ folder: URL, isShared: Bool) throws {
         descriptor = Glibc.open(folder.appendingPathComponent("node.lock").path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw Problem(
@@ -262,7 +255,7 @@ final class DirectoryLock: Sendable {
                 details: ["folder": folder.path]
             )
         }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        guard flock(descriptor, (isShared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 else {
             Glibc.close(descriptor)
             throw Problem(
                 "node.locked",

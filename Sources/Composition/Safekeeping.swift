@@ -126,16 +126,18 @@ struct Safekeeping: Sendable {
             try await store.fetch(newest, to: fetched.appendingPathComponent(newest))
         }
         guard let backup = found else { throw none }
-        let manifest = try await Backup.restore(backup, to: place, passphrase: settings.passphrase)
-        let restored = try await Node.open(NodeSettings(folder: place, vendorFolder: place))
-        let verdict: EvidenceVerdict
-        do {
-            verdict = try await restored.kernel.evidence.verify()
-        } catch {
-            try? await restored.close()
-            throw error
+        let (manifest, verdict) = try await node.store.beside { store in
+            let manifest = try await Backup.restore(backup, to: place, passphrase: settings.passphrase, store: store)
+            let restored = try await Node.open(NodeSettings(folder: place, vendorFolder: place, store: store))
+            do {
+                let verdict = try await restored.kernel.evidence.verify()
+                try await restored.close()
+                return (manifest, verdict)
+            } catch {
+                try? await restored.close()
+                throw error
+            }
         }
-        try await restored.close()
         if let fault = verdict.fault {
             throw Problem(
                 "backup.evidence",

@@ -192,7 +192,7 @@ public struct ODBCSource: Sendable {
             let statement = try statement(sql)
             var names = try statement.columns().map(\.name)
             if request.watermark != nil { names.removeLast() }
-            let file = try SpoolFile(path)
+            let file = try SpoolFile(path, request.stop)
             try file.write(Delimited.line(names))
             var fetched = Fetched(rows: 0, watermark: nil, columns: names)
             while var row = try statement.next() {

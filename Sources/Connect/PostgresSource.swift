@@ -154,7 +154,7 @@ public struct PostgresSource: Sendable {
                 "COPY (SELECT \(list) FROM \(table)\(condition)) TO STDOUT (FORMAT csv, HEADER)",
                 expecting: PGRES_COPY_OUT
             )
-            let file = try SpoolFile(path)
+            let file = try SpoolFile(path, request.stop)
             var lines: Int64 = 0
             while true {
                 var data: UnsafeMutablePointer<CChar>?

@@ -1,7 +1,7 @@
 import NIOSSL
 import NIOHTTPCompression
 import AsyncHTTPClient
-import Basics
+public import Basics
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -59,10 +59,10 @@ public struct RESTSource: Sendable {
     ///
     /// - Throws: `source.unreachable`, `source.refused`, `source.malformed`, `source.interrupted`, `store.disk`.
     public func fetch(_ request: TableRequest, to path: String) async throws -> Fetched {
-        let file = try SpoolFile(path)
+        let file = try SpoolFile(path, request.stop)
         var fetched = Fetched(rows: 0, watermark: nil)
         var place = try first(request)
-        var previous: [JSONValue] = []
+        var seen: Set<Int> = []
         var received = 0
         let end = ContinuousClock.now + .seconds(7200)
         for number in 0..<RESTSource.maximumPages {
@@ -72,7 +72,8 @@ public struct RESTSource: Sendable {
             guard let found = RESTSource.find(rowsPath, answer), let rows = found.array else {
                 throw Outside.malformed("“\(rowsPath)”处不是数组", "there is no array at “\(rowsPath)”")
             }
-            guard number == 0 || rows.isEmpty || rows != previous else {
+            // The same page again, at once or by turns: the server does not page.
+            guard rows.isEmpty || seen.insert(rows.hashValue).inserted else {
                 throw Outside.malformed("两页内容相同，分页参数未起作用", "two pages are the same: paging has no effect")
             }
             for row in rows {
@@ -97,10 +98,35 @@ public struct RESTSource: Sendable {
                 throw Outside.malformed("页数过多", "there are too many pages")
             }
             place = next
-            previous = rows
         }
         try file.finish()
         return fetched
+    }
+
+    /// An address that a source may ask: http(s), with no account in it, and not of the link itself, where clouds keep their secrets.
+    ///
+    /// - Throws: `source.invalid`.
+    public static func check(address: String, head: String) throws(Problem) {
+        func invalid(_ zh: String, _ en: String) -> Problem {
+            Problem("source.invalid", status: 422, zh: "归集来源填写有误：\(zh)。", en: "The source is not right: \(en).")
+        }
+        let place = URLComponents(string: address)
+        guard let place, ["http", "https"].contains(place.scheme ?? ""), let host = place.host?.lowercased(),
+            place.user == nil
+        else { throw invalid("地址应为 http(s)://…，不含账号", "an address is http(s)://… without an account") }
+        let bare = host.trimmingCharacters(in: CharacterSet(charactersIn: "[]."))
+        let isOfLink =
+            bare.hasPrefix("169.254.") || bare.hasPrefix("fe80:") || bare.hasPrefix("::ffff:169.254.")
+            || bare.hasPrefix("fd00:ec2:") || bare == "metadata.google.internal" || UInt32(bare) != nil
+            || bare.hasPrefix("0x")
+        guard !isOfLink else { throw invalid("不能访问本链路或元数据地址", "addresses of the link itself are not asked") }
+        let refused = ["host", "content-length", "transfer-encoding", "connection", "cookie"]
+        let isName = head.utf8.allSatisfy {
+            (0x61...0x7A).contains($0 | 0x20) || (0x30...0x39).contains($0) || $0 == 0x2D
+        }
+        guard isName, !refused.contains(head.lowercased()) else {
+            throw invalid("密钥请求头的名称有误", "the head of the secret is not right")
+        }
     }
 
     /// The member names of the first row: shows that the source answers.

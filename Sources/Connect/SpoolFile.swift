@@ -7,9 +7,11 @@ final class SpoolFile {
     private let handle: FileHandle
     private var buffer: [UInt8] = []
     private var isFinished = false
+    private let stop: StopSign
 
-    init(_ path: String) throws {
+    init(_ path: String, _ stop: StopSign = StopSign()) throws {
         self.path = path
+        self.stop = stop
         let part = path + ".part"
         guard FileManager.default.createFile(atPath: part, contents: nil, attributes: [.posixPermissions: 0o600]),
             let handle = FileHandle(forWritingAtPath: part)
@@ -33,7 +35,35 @@ final class SpoolFile {
         if buffer.count >= 1 << 18 { try flush() }
     }
 
+    /// One reading may take this much, and leaves this much of the disk: a source without end fills no machine.
+    static let maximumBytes = 50_000_000_000
+    static let spareBytes: Int64 = 1_000_000_000
+    private var written = 0
+
     private func flush() throws {
+        guard !stop.isSet else {
+            throw Problem(
+                "source.stopped",
+                status: 409,
+                zh: "来源已停用或删除，读取已停止。",
+                en: "The source was disabled or removed; the reading was stopped."
+            )
+        }
+        written += buffer.count
+        guard written <= SpoolFile.maximumBytes else {
+            throw Problem(
+                "source.too_much",
+                status: 507,
+                zh: "来源一次给出的数据超过 50 GB，已停止。",
+                en: "The source gave more than 50 GB at once and was stopped.",
+                hint: .init("请按水位取增量，或收窄范围。", "Read it by a watermark, or narrow it.")
+            )
+        }
+        if written >> 26 != (written - buffer.count) >> 26 {
+            let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+            let free = try? FileManager.default.attributesOfFileSystem(forPath: folder)[.systemFreeSize] as? Int64
+            guard free ?? .max > SpoolFile.spareBytes else { throw SpoolFile.full() }
+        }
         do { try handle.write(contentsOf: buffer) } catch { throw SpoolFile.full() }
         buffer.removeAll(keepingCapacity: true)
     }

@@ -14,20 +14,35 @@ public struct TableRequest: Sendable {
     public var after: String?
     /// Whether rows with exactly that value are taken again: late ones of the same moment are not lost, known ones are replaced by key.
     public var takesEqual: Bool
+    /// Ends the reading when it is set.
+    public var stop: StopSign
 
     public init(
         table: String,
         columns: [(source: String, name: String)] = [],
         watermark: String? = nil,
         after: String? = nil,
-        takesEqual: Bool = false
+        takesEqual: Bool = false,
+        stop: StopSign = StopSign()
     ) {
+        self.stop = stop
         self.table = table
         self.columns = columns
         self.watermark = watermark
         self.after = after
         self.takesEqual = takesEqual
     }
+}
+
+/// Tells a reading under way to end.
+public final class StopSign: Sendable {
+    private let flag = Mutex(false)
+
+    public init() {}
+
+    public func set() { flag.withLock { $0 = true } }
+
+    var isSet: Bool { flag.withLock { $0 } }
 }
 
 /// What was written to a file.

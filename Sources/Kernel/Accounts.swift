@@ -99,11 +99,12 @@ public final class Accounts: Sendable {
         let allowed = login.utf8.allSatisfy {
             (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x2E || $0 == 0x2D || $0 == 0x5F
         }
-        guard allowed, (2...40).contains(login.count) else {
+        let isReserved = login == Principal.commandLine || login.hasPrefix(Principal.sourcePrefix)
+        guard allowed, !isReserved, (2...40).contains(login.count) else {
             throw Problem(
                 "account.login",
-                zh: "账号应为 2–40 位小写字母、数字或 . - _。",
-                en: "A login has 2–40 small letters, digits or . - _."
+                zh: "账号应为 2–40 位小写字母、数字或 . - _，且不以 source- 开头。",
+                en: "A login has 2–40 small letters, digits or . - _, and does not begin with source-."
             )
         }
         var hash: String?
@@ -153,7 +154,11 @@ public final class Accounts: Sendable {
                 "UPDATE principals SET active = ?, failures = 0, locked_until = 0 WHERE id = ?",
                 [.integer(isActive ? 1 : 0), .integer(id.raw)]
             )
-            if !isActive { try db.execute("DELETE FROM sessions WHERE principal = ?", [.integer(id.raw)]) }
+            if !isActive {
+                // Keys end with the account: what comes back gets new ones.
+                try db.execute("DELETE FROM sessions WHERE principal = ?", [.integer(id.raw)])
+                try db.execute("DELETE FROM api_keys WHERE principal = ?", [.integer(id.raw)])
+            }
         }
         forget(id)
     }
@@ -397,6 +402,37 @@ public final class Accounts: Sendable {
         return key
     }
 
+    /// The keys of an account that have not ended, without the keys themselves.
+    func keys(of id: PrincipalID) async throws -> [AccountKey] {
+        let now = clock.now()
+        return try await database.read { db in
+            try db.rows(
+                "SELECT key, note, created_at, until_at FROM api_keys WHERE principal = ? AND until_at > ? ORDER BY created_at",
+                [.integer(id.raw), .integer(now)]
+            ).map {
+                AccountKey(
+                    id: AccountKey.id($0.blob(0)),
+                    note: $0.text(1),
+                    createdAt: $0.integer(2),
+                    until: $0.integer(3)
+                )
+            }
+        }
+    }
+
+    /// - Throws: `request.not_found`.
+    func revokeKey(_ key: String, of id: PrincipalID) async throws {
+        let removed = try await database.write { db in
+            let digests = try db.rows("SELECT key FROM api_keys WHERE principal = ?", [.integer(id.raw)]).map {
+                $0.blob(0)
+            }
+            guard let digest = digests.first(where: { AccountKey.id($0) == key }) else { return 0 }
+            return try db.execute("DELETE FROM api_keys WHERE key = ?", [.blob(digest)])
+        }
+        guard removed == 1 else { throw Problem.notFound(.init("密钥", "the key")) }
+        keys.forget { $1.principal.id == id }
+    }
+
     /// Whose key it is; nil for unknown, ended ones and disabled accounts.
     public func principal(key: String) async throws -> Principal? {
         guard key.hasPrefix("tq_"), key.utf8.count <= 100 else { return nil }
@@ -413,7 +449,19 @@ public final class Accounts: Sendable {
         }
         guard let row else { return nil }
         let principal = Accounts.read(row)
+        guard !principal.isBuiltIn else { return nil }
         keys.store((principal, row.integer(9)), for: digest, since: epoch)
         return principal
     }
+}
+
+/// An API key as it is listed: never the key itself.
+public struct AccountKey: Sendable, Hashable {
+    /// The beginning of the key's digest: enough to name it, nothing to use.
+    public var id: String
+    public var note: String
+    public var createdAt: Int64
+    public var until: Int64
+
+    static func id(_ digest: [UInt8]) -> String { Hexadecimal.text(digest.prefix(8)) }
 }

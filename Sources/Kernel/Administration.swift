@@ -11,7 +11,7 @@ public struct Administration: Sendable {
     public static let descriptors: [ActionDescriptor] =
         viewDescriptors + nodeDescriptors + pendingDescriptors + [
             signInDescriptor, signOutDescriptor, backUpDescriptor, backupsDescriptor, changePasswordDescriptor,
-            accountsDescriptor, createAccountDescriptor,
+            accountsDescriptor, createAccountDescriptor, keysDescriptor, revokeKeyDescriptor, holdersDescriptor,
             setRolesDescriptor,
             setActiveDescriptor,
             setPasswordDescriptor, createKeyDescriptor, grantDescriptor, revokeDescriptor, grantsDescriptor,
@@ -70,6 +70,27 @@ public struct Administration: Sendable {
         .write,
         zh: "新建接口密钥",
         en: "create an API key"
+    )
+    static let keysDescriptor = ActionDescriptor(
+        "account.keys",
+        .accountsManage,
+        .view,
+        zh: "接口密钥列表",
+        en: "list API keys"
+    )
+    static let revokeKeyDescriptor = ActionDescriptor(
+        "account.revoke_key",
+        .accountsManage,
+        .write,
+        zh: "吊销接口密钥",
+        en: "revoke an API key"
+    )
+    static let holdersDescriptor = ActionDescriptor(
+        "grant.holders",
+        .grantsManage,
+        .view,
+        zh: "人员与角色",
+        en: "people and their roles"
     )
     static let setRolesDescriptor = ActionDescriptor(
         "grant.set_roles",
@@ -203,7 +224,12 @@ public struct Administration: Sendable {
             // Noted first: an auditor sees whose account a failed sign-in was aimed at.
             let principal = try await kernel.accounts.find(login: input.login)
             decision.note("principal", principal.map { String($0.id.raw) } ?? "unknown")
-            return try await kernel.accounts.signIn(login: input.login, password: input.password)
+            do {
+                return try await kernel.accounts.signIn(login: input.login, password: input.password)
+            } catch {
+                if let principal { kernel.gate.noteFailedSignIn(principal, trace: decision.caller.trace) }
+                throw error
+            }
         }
     }
 
@@ -272,6 +298,7 @@ public struct Administration: Sendable {
         Action(Self.setActiveDescriptor) { [kernel] input, decision in
             decision.note("principal", String(input.0.raw))
             decision.note("active", String(input.1))
+            try await Self.guardTarget(input.0, decision, kernel)
             try await kernel.accounts.setActive(input.1, of: input.0)
         }
     }
@@ -280,20 +307,32 @@ public struct Administration: Sendable {
     public var setPassword: Action<(PrincipalID, String, isLasting: Bool), Void> {
         Action(Self.setPasswordDescriptor) { [kernel] input, decision in
             decision.note("principal", String(input.0.raw))
-            let target = try await kernel.accounts.find(input.0)
-            let isLocal = decision.caller.principal?.kind == .service
-            // The system administrator must not become the other two.
-            guard isLocal || target?.roles.isDisjoint(with: [.securityAdministrator, .auditor]) == true else {
-                throw Problem(
-                    "account.protected",
-                    status: 403,
-                    zh: "安全管理员和审计员的密码只能在本机用命令重置。",
-                    en:
-                        "The passwords of the security administrator and the auditor are reset on the node's own machine only.",
-                    hint: .init("tongqu user password 账号", "tongqu user password LOGIN")
-                )
-            }
+            try await Self.guardTarget(input.0, decision, kernel)
             try await kernel.accounts.setPassword(input.1, of: input.0, isOneTime: !input.isLasting)
+        }
+    }
+
+    static let builtIn = Problem(
+        "account.built_in",
+        status: 403,
+        zh: "这是节点自己的账号，不能登录、建密钥或修改。",
+        en: "This is the node's own account: nobody signs in as it, gets keys of it, or changes it."
+    )
+
+    /// The system administrator becomes none of the other two, nor silences them; the node's own accounts stay as they are.
+    private static func guardTarget(_ id: PrincipalID, _ decision: Decision, _ kernel: Kernel) async throws {
+        let target = try await kernel.accounts.find(id)
+        guard target?.isBuiltIn != true else { throw builtIn }
+        let isLocal = decision.caller.principal?.isLocal == true
+        guard isLocal || target?.roles.isDisjoint(with: [.securityAdministrator, .auditor]) != false else {
+            throw Problem(
+                "account.protected",
+                status: 403,
+                zh: "安全管理员和审计员的账号只能在本机用命令停用或重置密码。",
+                en:
+                    "The accounts of the security administrator and the auditor are disabled, and their passwords reset, on the node's own machine only.",
+                hint: .init("tongqu user password 账号", "tongqu user password LOGIN")
+            )
         }
     }
 
@@ -301,9 +340,8 @@ public struct Administration: Sendable {
         Action(Self.createKeyDescriptor) { [kernel] input, decision in
             decision.note("principal", String(input.0.raw))
             let target = try await kernel.accounts.find(input.0)
-            guard
-                decision.caller.principal?.kind == .service || target?.kind == .service
-                    || decision.caller.principal?.id == input.0
+            guard let caller = decision.caller.principal, target?.isBuiltIn == false,
+                caller.isLocal || target?.kind == .service || caller.id == input.0
             else {
                 throw Problem(
                     "account.key",
@@ -314,6 +352,26 @@ public struct Administration: Sendable {
             }
             let until = kernel.clock.now() + Int64(max(1, min(input.days, 366))) * CivilTime.microsecondsPerDay
             return try await kernel.accounts.createKey(for: input.0, note: input.note, until: until)
+        }
+    }
+
+    /// The API keys of an account, without the keys themselves.
+    public var keys: Action<PrincipalID, [AccountKey]> {
+        Action(Self.keysDescriptor) { [kernel] id, _ in try await kernel.accounts.keys(of: id) }
+    }
+
+    /// Ends an API key at once.
+    public var revokeKey: Action<(PrincipalID, key: String), Void> {
+        Action(Self.revokeKeyDescriptor) { [kernel] input, decision in
+            decision.note("principal", String(input.0.raw))
+            try await kernel.accounts.revokeKey(input.key, of: input.0)
+        }
+    }
+
+    /// The people whose roles the security administrator assigns.
+    public var holders: Action<Void, [Principal]> {
+        Action(Self.holdersDescriptor) { [kernel] _, _ in
+            try await kernel.accounts.list().filter { $0.kind == .person }
         }
     }
 
@@ -329,6 +387,7 @@ public struct Administration: Sendable {
             }
             decision.note("principal", String(input.0.raw))
             decision.note("roles", input.1.map(\.rawValue).sorted().joined(separator: ","))
+            guard try await kernel.accounts.find(input.0)?.isBuiltIn == false else { throw Self.builtIn }
             try await kernel.accounts.setRoles(input.1, of: input.0)
         }
     }

@@ -18,6 +18,7 @@ public final class Gate: Sendable {
         var tree = OrganisationTree([])
         /// Public reads since the last full minute, by action and resource.
         var publicReads: [String: Int] = [:]
+        var failedSignIns: [PrincipalID: (since: Int64, count: Int64)] = [:]
         var allowed = 0
         var denied = 0
     }
@@ -198,6 +199,34 @@ public final class Gate: Sendable {
                 grants: [],
                 trace: "",
                 details: counts.sorted { $0.key < $1.key }.map { ($0.key, String($0.value)) }
+            )
+        )
+    }
+
+    /// Records whose account a failed sign-in was aimed at: as often as an account can fail before it is locked, so that the public
+    /// cannot make the node write without end.
+    func noteFailedSignIn(_ principal: Principal, trace: String) {
+        let now = clock.now()
+        let isNoted = state.withLock { state in
+            var seen = state.failedSignIns[principal.id] ?? (now, 0)
+            if now - seen.since > Accounts.lockLength { seen = (now, 0) }
+            seen.count += 1
+            if state.failedSignIns.count > 10_000 { state.failedSignIns = [:] }
+            state.failedSignIns[principal.id] = seen
+            return seen.count <= Accounts.maximumFailures + 1
+        }
+        guard isNoted else { return }
+        evidence.enqueue(
+            EvidenceEntry(
+                at: now,
+                actor: "public",
+                organisation: nil,
+                action: Administration.signInDescriptor.name,
+                resource: "",
+                outcome: "failed",
+                grants: [],
+                trace: trace,
+                details: [("principal", String(principal.id.raw))]
             )
         )
     }

@@ -263,11 +263,10 @@ public final class Kernel: Sendable {
         return true
     }
 
-    /// Flushes and seals the evidence; called when the node stops.
+    /// Flushes and seals the evidence; called when the node stops, before its databases are closed.
     public func close() async throws {
         try await gate.flushPublicReads()
         try await evidence.seal()
-        for (_, database) in databases.all { try await database.close() }
     }
 
     // MARK: The gate's own actions

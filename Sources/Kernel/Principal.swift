@@ -47,3 +47,18 @@ public struct Caller: Sendable {
     /// What evidence calls the caller: never a person's name.
     public var actor: String { principal.map { "\($0.kind.rawValue):\($0.id.raw)" } ?? "public" }
 }
+
+extension Principal {
+    /// The account that commands on the node's own machine act as.
+    public static let commandLine = "command-line"
+    /// What the logins of sources' own accounts begin with.
+    public static let sourcePrefix = "source-"
+
+    /// Whether the node made it for itself: nobody signs in as it, gets keys of it, or changes it.
+    public var isBuiltIn: Bool {
+        kind == .service && (login == Self.commandLine || login.hasPrefix(Self.sourcePrefix))
+    }
+
+    /// Whether it is whoever works on the node's own machine.
+    var isLocal: Bool { kind == .service && login == Self.commandLine }
+}

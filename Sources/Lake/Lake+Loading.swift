@@ -125,7 +125,7 @@ extension Lake {
             )
             let load = db.lastInsertedID
             try db.execute(
-                PhysicalTable(name: "r\(resource.id.raw)_\(load)", fields: fields).createStatement(database.dialect)
+                PhysicalTable(name: "r\(resource.id.raw)_\(load)", fields: fields).createStatement(db.dialect)
             )
             return load
         }
@@ -204,7 +204,8 @@ extension Lake {
         try await commit(&builder, quarantine, database)
         try version?.finish()
         let statements =
-            request.mode == .replace || state == nil ? staging.indexStatements(key: resource.schema.key) : []
+            request.mode == .replace || state == nil
+            ? staging.indexStatements(key: resource.schema.key, database.dialect) : []
         for statement in statements { try await database.write { db in try db.execute(statement) } }
         try faults.step("indexes")
         let report = checker.report()
@@ -218,11 +219,12 @@ extension Lake {
     ) async throws {
         let batches = builder.next()
         let rows = quarantine.drain()
-        let (load, owner, statement) = (builder.load, builder.owner, builder.staging.insertStatement())
+        let (load, owner, staging) = (builder.load, builder.owner, builder.staging)
         try await database.write { db in
             for batch in batches {
                 try db.insert(
-                    statement,
+                    into: staging.name,
+                    staging.insertColumns,
                     batch.checked.batch,
                     rows: batch.checked.good,
                     lead: [
@@ -279,7 +281,7 @@ extension Lake {
             } else if let state = try TableState.current(resource.id, db) {
                 let refused = try Lake.merge(
                     staging,
-                    into: try state.following(resource.schema, db, database.dialect),
+                    into: try state.following(resource.schema, db, db.dialect),
                     key: resource.schema.key,
                     mode: request.mode,
                     load: load,
@@ -384,7 +386,7 @@ extension Lake {
             )
         }
         let staged = try db.row("SELECT count(*) FROM \(staging.name)")?.integer(0) ?? 0
-        let added = try db.execute("INSERT OR IGNORE \(insert)", [])
+        let added = try db.execute("INSERT \(insert) WHERE true ON CONFLICT DO NOTHING", [])
         return staged - Int64(added)
     }
 }

@@ -29,12 +29,12 @@ extension Lake {
                 masked: masks
             )
         }
-        let decided = try DecidedQuery(query, decision, state)
+        let database = database(resource)
+        let decided = try DecidedQuery(query, decision, state, database.dialect)
         let limit = max(1, min(query.limit, 10_000))
         let cursor = try query.cursor.map { text throws(Problem) in try DecidedQuery.Cursor(text: text) }
         retain(state.physical)
         defer { release(state.physical) }
-        let database = database(resource)
         var (batch, last) = try await decided.fetch(after: cursor, limit: limit, database)
         if batch.count < limit, let next = decided.partWithoutValue(after: cursor) {
             let (rest, end) = try await decided.fetch(after: next, limit: limit - batch.count, database)
@@ -105,8 +105,11 @@ public actor RecordScan {
 
     init(_ lake: Lake, _ resource: Resource, _ state: TableState?, _ query: RecordQuery, _ decision: Decision) throws {
         self.lake = lake
-        database = lake.database(resource)
-        let decided = try state.map { state throws(Problem) in try DecidedQuery(query, decision, state) }
+        let database = lake.database(resource)
+        self.database = database
+        let decided = try state.map { state throws(Problem) in
+            try DecidedQuery(query, decision, state, database.dialect)
+        }
         self.decided = decided
         physical = state?.physical
         isDone = state == nil

@@ -67,11 +67,11 @@ extension Lake {
             let table: PhysicalTable
             if let state = before {
                 // The resource's items may have changed since the last record: the table follows.
-                table = try state.following(schema, db, database.dialect)
+                table = try state.following(schema, db, db.dialect)
             } else {
                 table = PhysicalTable(name: "r\(resource.id.raw)_0", fields: schema.fields)
-                try db.execute(table.createStatement(database.dialect))
-                for statement in table.indexStatements(key: schema.key) { try db.execute(statement) }
+                try db.execute(table.createStatement(db.dialect))
+                for statement in table.indexStatements(key: schema.key, db.dialect) { try db.execute(statement) }
                 try db.execute(
                     "INSERT INTO tables (resource, physical, schema, next_id, next_seq, rows, load, updated_at) VALUES (?,?,?,1,1,0,0,?)",
                     [
@@ -93,7 +93,7 @@ extension Lake {
             let id = change.id ?? numbers.integer(0)
             if change.id != nil { try db.execute("DELETE FROM \(table.name) WHERE _id = ?", [.integer(id)]) }
             let lead = [id, resource.owner.raw, 0, load, sequence].map(LeadValue.constant)
-            try db.insert(table.insertStatement(), row, rows: [0], lead: lead)
+            try db.insert(into: table.name, table.insertColumns, row, rows: [0], lead: lead)
             try db.execute(
                 "UPDATE tables SET next_id = ?, next_seq = ?, rows = rows + ?, updated_at = ? WHERE resource = ?",
                 [

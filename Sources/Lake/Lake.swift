@@ -95,9 +95,14 @@ public final class Lake: Sendable {
                     [.integer(now), .integer(load)]
                 )
             }
-            return try db.rows(
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB 'r[0-9]*_[0-9]*' AND name NOT IN (SELECT physical FROM tables)"
-            ).map { $0.text(0) }
+            let current = Set(try db.rows("SELECT physical FROM tables").map { $0.text(0) })
+            return try db.tables().filter { name in
+                let parts = name.dropFirst().split(separator: "_", omittingEmptySubsequences: false)
+                let isRows =
+                    name.hasPrefix("r") && parts.count == 2
+                    && parts.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }
+                return isRows && !current.contains(name)
+            }
         }
         for name in orphans { try await database.write { db in try db.execute("DROP TABLE \(name)") } }
     }

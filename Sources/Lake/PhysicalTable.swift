@@ -89,7 +89,7 @@ struct PhysicalTable: Sendable, Hashable {
             }
             try db.execute("DROP INDEX IF EXISTS \(name)_key")
         }
-        for statement in indexStatements(key: key) { try db.execute(statement) }
+        for statement in indexStatements(key: key, dialect) { try db.execute(statement) }
     }
 
     /// The columns of a key's fields.
@@ -120,7 +120,7 @@ struct PhysicalTable: Sendable, Hashable {
     }
 
     /// The key and the fields asked for often. The change number has none until something asks by it.
-    func indexStatements(key: [String]) -> [String] {
+    func indexStatements(key: [String], _ dialect: Dialect) -> [String] {
         var statements: [String] = []
         let keyColumns = keyColumns(key)
         if !keyColumns.isEmpty {
@@ -130,18 +130,15 @@ struct PhysicalTable: Sendable, Hashable {
         }
         for (index, field) in fields.enumerated() where field.indexed && key != [field.name] && field.type != .point {
             let column = columns(index)[0]
-            statements.append("CREATE INDEX IF NOT EXISTS \(name)_\(column) ON \(name) (\(column))")
+            // Rows that agree in the value follow each other by id: SQLite's indexes end in it by themselves.
+            let columns = dialect == .postgresql ? "\(column), _id" : column
+            statements.append("CREATE INDEX IF NOT EXISTS \(name)_\(column) ON \(name) (\(columns))")
         }
         return statements
     }
 
-    /// An INSERT whose parameters are the five system columns and every column.
-    func insertStatement() -> String {
-        let columns = allColumns
-        let marks = Array(repeating: "?", count: columns.count + 5).joined(separator: ",")
-        return
-            "INSERT INTO \(name) (_id, _owner, _origin, _load, _seq, \(columns.joined(separator: ", "))) VALUES (\(marks))"
-    }
+    /// The five system columns and every column, in the order in which rows are inserted.
+    var insertColumns: [String] { ["_id", "_owner", "_origin", "_load", "_seq"] + allColumns }
 }
 
 /// What the lake knows of a resource's rows.

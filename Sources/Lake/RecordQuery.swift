@@ -63,7 +63,8 @@ struct DecidedQuery: Sendable {
     let isWhole: Bool
 
     /// - Throws: `query.field`, `query.masked`, `query.sort_unindexed`, `cql.*`.
-    init(_ query: RecordQuery, _ decision: Decision, _ state: TableState) throws(Problem) {
+    init(_ query: RecordQuery, _ decision: Decision, _ state: TableState, _ dialect: Dialect) throws(Problem) {
+        let engine: SQLEngine = dialect == .postgresql ? .postgresql : .sqlite
         table = state.table
         rows = state.rows
         let visible = Dictionary(decision.fields.map { ($0.field.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -85,10 +86,14 @@ struct DecidedQuery: Sendable {
             for name in expression.properties {
                 if let access = visible[name], access.mask != nil { throw DecidedQuery.masked(name) }
             }
-            conditions.append(try BoundExpression(predicate: expression, fields: open).sql { physical.column($0) })
+            conditions.append(
+                try BoundExpression(predicate: expression, fields: open).sql(for: engine) { physical.column($0) }
+            )
         }
         if let scope = decision.rows {
-            conditions.append(try BoundExpression(predicate: scope, fields: table.fields).sql { physical.column($0) })
+            conditions.append(
+                try BoundExpression(predicate: scope, fields: table.fields).sql(for: engine) { physical.column($0) }
+            )
         }
         self.conditions = conditions
         isWhole = conditions.isEmpty && query.sort == nil && query.cursor == nil

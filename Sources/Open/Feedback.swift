@@ -84,7 +84,16 @@ public final class FeedbackBox: Sendable {
         zh: "答复反馈",
         en: "answer a remark"
     )
-    public static let descriptors = [sendDescriptor, answersDescriptor, listDescriptor, answerDescriptor]
+    static let asideDescriptor = ActionDescriptor(
+        "feedback.set_aside",
+        .catalogueEdit,
+        .write,
+        zh: "搁置反馈",
+        en: "put a remark aside"
+    )
+    public static let descriptors = [
+        sendDescriptor, answersDescriptor, listDescriptor, answerDescriptor, asideDescriptor,
+    ]
 
     private static let columns =
         "f.id, r.code, r.name, f.kind, f.text, f.contact, f.at, f.answer, f.answered_at FROM feedback f JOIN resources r ON r.id = f.resource"
@@ -134,8 +143,12 @@ public final class FeedbackBox: Sendable {
             [self] remark, decision in
             guard let resource = decision.resource else { throw Problem.notFound(.init("资源", "the resource")) }
             let text = TextForms.trimmed(remark.text)
-            guard (5...1000).contains(text.count) else { throw Self.invalid("内容应为 5–1000 字", "5 to 1,000 characters") }
-            guard remark.contact.count <= 100 else { throw Self.invalid("联系方式过长", "the contact is too long") }
+            guard (5...1000).contains(text.count), text.utf8.count <= 4000 else {
+                throw Self.invalid("内容应为 5–1000 字", "5 to 1,000 characters")
+            }
+            guard remark.contact.utf8.count <= 400, remark.contact.count <= 100 else {
+                throw Self.invalid("联系方式过长", "the contact is too long")
+            }
             let now = kernel.clock.now()
             let minute = now / 60_000_000
             let isFull = taken.withLock { taken in
@@ -150,7 +163,7 @@ public final class FeedbackBox: Sendable {
             ]
             let id = try await kernel.databases.control.write { db in
                 let waiting = try db.row(
-                    "SELECT count(*) FROM (SELECT 1 FROM feedback WHERE resource = ? AND answered_at IS NULL LIMIT \(Self.perResource))",
+                    "SELECT count(*) FROM (SELECT 1 FROM feedback WHERE resource = ? AND answered_at IS NULL LIMIT \(Self.perResource)) waiting",
                     [.integer(resource.id.raw)]
                 )
                 guard (waiting?.integer(0) ?? 0) < Self.perResource else { throw Self.busy }
@@ -169,7 +182,7 @@ public final class FeedbackBox: Sendable {
             guard let resource = decision.resource else { return [] }
             return try await kernel.databases.control.read { db in
                 try db.rows(
-                    "SELECT \(Self.columns) WHERE f.resource = ? AND f.answered_at IS NOT NULL ORDER BY f.id DESC LIMIT 20",
+                    "SELECT \(Self.columns) WHERE f.resource = ? AND f.answer IS NOT NULL ORDER BY f.id DESC LIMIT 20",
                     [.integer(resource.id.raw)]
                 ).map { row in
                     var shown = Self.read(row)
@@ -198,7 +211,8 @@ public final class FeedbackBox: Sendable {
     public var answer: Action<(id: Int64, text: String), Void> {
         Action(Self.answerDescriptor, target: { [self] in try await resource(of: $0.id) }) { [kernel] input, decision in
             let text = TextForms.trimmed(input.text)
-            guard (2...2000).contains(text.count), let principal = decision.caller.principal else {
+            guard (2...2000).contains(text.count), text.utf8.count <= 8000, let principal = decision.caller.principal
+            else {
                 throw Self.invalid("答复应为 2–2000 字", "an answer has 2 to 2,000 characters")
             }
             let now = kernel.clock.now()
@@ -209,6 +223,21 @@ public final class FeedbackBox: Sendable {
                 )
             }
             decision.note("feedback", String(input.id))
+        }
+    }
+
+    /// Puts a remark aside that needs no answer: it is no longer waiting and is not shown to the public.
+    public var setAside: Action<Int64, Void> {
+        Action(Self.asideDescriptor, target: { [self] in try await resource(of: $0) }) { [kernel] id, decision in
+            guard let principal = decision.caller.principal else { throw Self.busy }
+            let now = kernel.clock.now()
+            try await kernel.databases.control.write { db in
+                try db.execute(
+                    "UPDATE feedback SET answered_at = ?, answered_by = ? WHERE id = ? AND answer IS NULL",
+                    [.integer(now), .integer(principal.id.raw), .integer(id)]
+                )
+            }
+            decision.note("feedback", String(id))
         }
     }
 

@@ -123,8 +123,8 @@ extension QualityStore {
                 }
                 let failures = try db.rows(
                     """
-                    SELECT j.resource, coalesce(json_extract(j.result, '$.code'), ''), count(*) FROM jobs j
-                    CROSS JOIN resources r ON r.code = j.resource WHERE j.state = 'failed' AND j.created_at > ? AND r.owner = ?
+                    SELECT j.resource, coalesce(\(db.dialect.member("code", of: "j.result")), ''), count(*) FROM jobs j
+                    \(db.dialect.joinInOrder) resources r ON r.code = j.resource WHERE j.state = 'failed' AND j.created_at > ? AND r.owner = ?
                     GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 50
                     """,
                     [.integer(since), value]

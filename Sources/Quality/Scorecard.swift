@@ -156,6 +156,9 @@ public final class QualityStore: Sendable {
                 "CREATE TABLE quality_current (resource BIGINT PRIMARY KEY, owner BIGINT NOT NULL, load BIGINT NOT NULL, total REAL NOT NULL)",
                 "CREATE INDEX quality_current_owner ON quality_current (owner, total)",
                 "CREATE TABLE quality_months (owner BIGINT NOT NULL, month TEXT NOT NULL, total REAL NOT NULL, loads BIGINT NOT NULL, PRIMARY KEY (owner, month))",
+            ],
+            // PostgreSQL came later: there is nothing to take over.
+            sqlite: [
                 """
                 INSERT INTO quality_current SELECT s.resource, r.owner, s.load, s.total FROM scorecards s JOIN resources r ON r.id = s.resource
                 WHERE s.load = (SELECT max(load) FROM scorecards l WHERE l.resource = s.resource)

@@ -7,6 +7,9 @@ public protocol SQLReading {
     func rows(_ sql: String, _ values: [SQLValue]) throws -> [SQLRow]
     /// Rows of an answer as a typed batch; the answer's columns are those of the fields, a point taking two.
     func batch(_ sql: String, _ values: [SQLValue], fields: [Field], capacity: Int) throws -> Batch
+    var dialect: Dialect { get }
+    /// The names of the database's tables.
+    func tables() throws -> [String]
     /// The engine's plan of a statement, for tests.
     func plan(_ sql: String, _ values: [SQLValue]) throws -> String
 }
@@ -18,10 +21,9 @@ public protocol SQLWriting: SQLReading {
     func execute(_ sql: String, _ values: [SQLValue]) throws -> Int
     /// The id of the row inserted last.
     var lastInsertedID: Int64 { get }
-    /// Inserts rows of a batch. The statement's parameters are the lead values, then one (a point: two) for each column.
-    ///
-    /// `statement` is an INSERT, `rows` are the rows to take.
-    func insert(_ statement: String, _ batch: Batch, rows: [Int32], lead: [LeadValue]) throws
+    /// Inserts rows of a batch, as fast as the engine can. The table's columns are given in the order of the lead values, which go into
+    /// BIGINT columns, and then of the batch's (a point: two), which have the types of ``Dialect/columnType(_:)``.
+    func insert(into table: String, _ columns: [String], _ batch: Batch, rows: [Int32], lead: [LeadValue]) throws
 }
 
 /// A value put before the columns of every row inserted.
@@ -52,23 +54,32 @@ public protocol Database: Sendable {
     /// Runs a closure in a write transaction on a database thread; durable when it returns.
     @discardableResult
     func write<T: Sendable>(_ body: @escaping @Sendable (any SQLWriting) throws -> T) async throws -> T
-    /// Copies the database as of now into a file.
-    func backup(to path: String) async throws
-    /// Checks the file's structure; a description of the first fault.
-    func integrityFault() async throws -> String?
-    /// Writes what is pending into the main file and closes.
-    func close() async throws
 }
 
-/// The few places where engines differ.
-public struct Dialect: Sendable {
-    public var name: String
-    /// The SQL type of a field's column.
-    public var columnType: @Sendable (FieldType) -> String
+/// The few places where engines differ. Everything else is the SQL both know.
+public enum Dialect: String, Sendable {
+    case sqlite, postgresql
 
-    public init(name: String, columnType: @escaping @Sendable (FieldType) -> String) {
-        self.name = name
-        self.columnType = columnType
+    /// The type of a field's column, in the common words that every engine reads its own way.
+    public func columnType(_ type: FieldType) -> String {
+        switch type {
+        case .text, .geometry, .file: "TEXT"
+        case .real, .point: "REAL"
+        case .date: "INTEGER"
+        case .boolean: "SMALLINT"
+        case .integer, .decimal, .time, .timestamp: "BIGINT"
+        }
+    }
+
+    /// A join that SQLite runs in the order it is written in; PostgreSQL plans by its own statistics.
+    public var joinInOrder: String { self == .sqlite ? "CROSS JOIN" : "JOIN" }
+
+    /// A member of a JSON text, as text.
+    public func member(_ name: String, of column: String) -> String {
+        switch self {
+        case .sqlite: "json_extract(\(column), '$.\(name)')"
+        case .postgresql: "(CAST(\(column) AS json) ->> '\(name)')"
+        }
     }
 }
 
@@ -99,10 +110,13 @@ public struct Databases: Sendable {
 public struct Migration: Sendable {
     public var name: String
     public var statements: [String]
+    /// What one engine alone is told after them, where the two must differ.
+    public var own: [Dialect: [String]]
 
-    public init(_ name: String, _ statements: [String]) {
+    public init(_ name: String, _ statements: [String], sqlite: [String] = [], postgresql: [String] = []) {
         self.name = name
         self.statements = statements
+        own = [.sqlite: sqlite, .postgresql: postgresql]
     }
 
     /// Applies the steps a database does not have yet, each in a transaction of its own.
@@ -129,7 +143,9 @@ public struct Migration: Sendable {
         }
         for migration in migrations where !done.contains(migration.name) {
             try await database.write { db in
-                for statement in migration.statements { try db.execute(statement) }
+                for statement in migration.statements + (migration.own[database.dialect] ?? []) {
+                    try db.execute(statement)
+                }
                 try db.execute(
                     "INSERT INTO schema_migrations (name, applied_at) VALUES (?, ?)",
                     [.text(migration.name), .integer(microseconds)]

@@ -9,13 +9,7 @@ import Tabular
 public final class SQLiteDatabase: Store.Database {
     let pool: DatabasePool
 
-    public let dialect = Dialect(name: "sqlite") { type in
-        switch type {
-        case .text, .geometry, .file: "TEXT"
-        case .real, .point: "REAL"
-        default: "INTEGER"
-        }
-    }
+    public var dialect: Dialect { .sqlite }
 
     /// Opens or creates a file. `pageBytes` is the page size of a new file: large pages make bulk writing cheaper. `spills` says whether sorting may use temporary files, so that memory stays bounded while
     /// large indexes are built.

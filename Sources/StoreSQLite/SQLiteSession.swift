@@ -10,6 +10,7 @@ final class SQLiteSession: SQLWriting {
 
     init(_ db: GRDB.Database) { self.db = db }
 
+    var dialect: Dialect { .sqlite }
     var lastInsertedID: Int64 { db.lastInsertedRowID }
 
     /// Tells SQLite to copy a bound text.
@@ -86,6 +87,10 @@ final class SQLiteSession: SQLWriting {
         }
     }
 
+    func tables() throws -> [String] {
+        try rows("SELECT name FROM sqlite_master WHERE type = 'table'", []).map { $0.text(0) }
+    }
+
     func plan(_ sql: String, _ values: [SQLValue]) throws -> String {
         try rows("EXPLAIN QUERY PLAN " + sql, values).map { $0.text(3) }.joined(separator: "\n")
     }
@@ -108,7 +113,9 @@ final class SQLiteSession: SQLWriting {
         return Batch(fields: fields, columns: readers.map { $0.finish() }, count: count)
     }
 
-    func insert(_ statement: String, _ batch: Batch, rows: [Int32], lead: [LeadValue]) throws {
+    func insert(into table: String, _ columns: [String], _ batch: Batch, rows: [Int32], lead: [LeadValue]) throws {
+        let marks = Array(repeating: "?", count: columns.count).joined(separator: ",")
+        let statement = "INSERT INTO \(table) (\(columns.joined(separator: ", "))) VALUES (\(marks))"
         let handle = try prepared(statement, [])
         defer { sqlite3_reset(handle) }
         var counters: [(at: Int32, start: Int64)] = []
@@ -138,12 +145,6 @@ final class SQLiteSession: SQLWriting {
             }
         }
     }
-
-    nonisolated(unsafe) static let emptyText: UnsafePointer<CChar> = {
-        let text = UnsafeMutablePointer<CChar>.allocate(capacity: 1)
-        text.initialize(to: 0)
-        return UnsafePointer(text)
-    }()
 }
 
 /// Collects one column of an answer.

@@ -7,6 +7,8 @@ public import Kernel
 public import Lake
 import Logging
 import NIOCore
+import Seal
+import StorePostgres
 import Synchronization
 import Web
 
@@ -23,6 +25,7 @@ public final class TestNode: Sendable {
         folder: URL? = nil,
         demonstration: Bool = false,
         packs: URL? = nil,
+        store: StoreSettings? = nil,
         faults: Lake.FaultPlan = .init()
     ) async throws {
         let place = folder ?? FileManager.default.temporaryDirectory.appending(path: "tongqu-test-\(UUID().uuidString)")
@@ -31,7 +34,11 @@ public final class TestNode: Sendable {
         clock = TestClock()
         let now = clock
         node = try await Node.open(
-            NodeSettings(folder: place, vendorFolder: place.appending(path: "vendor")),
+            NodeSettings(
+                folder: place,
+                vendorFolder: place.appending(path: "vendor"),
+                store: try store ?? TestNode.store(of: place)
+            ),
             clock: Clock { now.now },
             faults: faults
         )
@@ -44,6 +51,26 @@ public final class TestNode: Sendable {
         respond = { try await responder.respond(to: $0, context: $1) }
     }
 
+    /// The engine of this run of the tests: SQLite, or what `TONGQU_TEST_STORE` says, each folder with schemas of its own.
+    public static func store(of folder: URL) throws -> StoreSettings {
+        guard let address = ProcessInfo.processInfo.environment["TONGQU_TEST_STORE"], !address.isEmpty else {
+            return .sqlite
+        }
+        let name = Digest(.sha256, of: folder.standardizedFileURL.path.utf8).description.suffix(20)
+        return try StoreSettings("\(address)?schema=t\(name)", connections: 6)
+    }
+
+    /// Removes a folder's schemas.
+    public static func removeStore(of folder: URL) async throws {
+        guard case .postgresql(let settings) = try store(of: folder) else { return }
+        let server = PostgresServer(settings)
+        try await server.removeEverything()
+        server.close()
+    }
+
+    /// Whether this run is on SQLite.
+    public static var isSQLite: Bool { (try? store(of: root)) == .sqlite }
+
     public static let password = "Test-Pass-2026"
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
@@ -55,7 +82,10 @@ public final class TestNode: Sendable {
     /// Closes the node; its folder goes unless it was given.
     public func close() async throws {
         try await node.close()
-        if !keepsFolder { try? FileManager.default.removeItem(at: folder) }
+        if !keepsFolder {
+            try? FileManager.default.removeItem(at: folder)
+            try await TestNode.removeStore(of: folder)
+        }
     }
 
     /// A caller by login.

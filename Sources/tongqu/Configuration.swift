@@ -52,6 +52,7 @@ struct Configuration {
     /// Reads the settings; what a command was told goes before everything else.
     static func read(
         data: String? = nil,
+        store: String? = nil,
         port: Int? = nil,
         host: String? = nil,
         isPublicOnly: Bool = false
@@ -102,7 +103,12 @@ struct Configuration {
                 ),
                 dropFolders: reader.string(forKey: "drop.folders").map { list in
                     list.split(separator: ":").map { URL(fileURLWithPath: String($0)).standardizedFileURL }
-                }
+                },
+                store: try StoreSettings(
+                    store ?? reader.string(forKey: "store", isSecret: true, default: "sqlite"),
+                    connections: reader.int(forKey: "store.connections", default: 16),
+                    seconds: reader.int(forKey: "store.timeout", default: 600)
+                )
             ),
             host: host ?? reader.string(forKey: "host", default: "127.0.0.1"),
             port: chosenPort,

@@ -13,12 +13,22 @@ import Tabular
 struct NodeOptions: ParsableArguments {
     @Option(help: ArgumentHelp(say("数据目录(默认 TONGQU_DATA 或 ./data)", "the data directory (TONGQU_DATA or ./data)")))
     var data: String?
+    @Option(
+        help: ArgumentHelp(
+            say(
+                "存储：sqlite(默认)或 postgresql://账号@主机/库名?schema=tongqu",
+                "the store: sqlite (default) or postgresql://user@host/database?schema=tongqu"
+            )
+        )
+    )
+    var store: String?
 
-    /// Opens the node for a command; nobody else may be using it.
+    /// Opens the node for a command; on SQLite nobody else may be using it.
     func open() async throws -> Node {
-        let configuration = try await Configuration.read(data: data)
+        let configuration = try await Configuration.read(data: data, store: store)
         let folder = configuration.settings.folder
-        guard FileManager.default.fileExists(atPath: folder.appendingPathComponent("control.sqlite").path) else {
+        let mark = configuration.settings.store == .sqlite ? "control.sqlite" : "node.key"
+        guard FileManager.default.fileExists(atPath: folder.appendingPathComponent(mark).path) else {
             throw Problem(
                 "node.absent",
                 status: 404,
@@ -220,7 +230,7 @@ struct BackupCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await node.with { node, _ in
-                let configuration = try await Configuration.read(data: self.node.data)
+                let configuration = try await Configuration.read(data: self.node.data, store: self.node.store)
                 let manifest = try await Backup.create(
                     node,
                     from: configuration.settings.folder,
@@ -279,13 +289,24 @@ struct BackupCommand: AsyncParsableCommand {
         var folder: String
         @Option(help: ArgumentHelp(say("恢复到的目录", "the folder to restore into")))
         var to: String
+        @Option(
+            help: ArgumentHelp(
+                say(
+                    "恢复到的存储(默认 sqlite；PostgreSQL 的备份须给地址)",
+                    "the store to restore to (sqlite; an address for a backup of PostgreSQL)"
+                )
+            )
+        )
+        var store: String?
 
         func run() async throws {
             try await carry {
+                let configuration = try await Configuration.read(store: store)
                 let manifest = try await Backup.restore(
                     URL(fileURLWithPath: folder),
                     to: URL(fileURLWithPath: to),
-                    passphrase: try await Configuration.read().backupPassphrase
+                    passphrase: configuration.backupPassphrase,
+                    store: configuration.settings.store
                 )
                 emit(
                     say(
@@ -309,8 +330,7 @@ struct Doctor: AsyncParsableCommand {
     func run() async throws {
         var isHealthy = true
         try await node.with { node, caller in
-            for (name, database) in node.kernel.databases.all {
-                let fault = try await database.integrityFault()
+            for (name, fault) in try await node.databaseFaults() {
                 emit("\(fault == nil ? "✓" : "✗") \(name) \(fault ?? say("完整", "sound"))")
                 if fault != nil { isHealthy = false }
             }
@@ -319,7 +339,7 @@ struct Doctor: AsyncParsableCommand {
                 "\(verdict.fault == nil ? "✓" : "✗") \(say("存证", "evidence")) \(verdict.fault?[language] ?? say("\(verdict.records) 条，完整", "\(verdict.records) records, sound"))"
             )
             if verdict.fault != nil { isHealthy = false }
-            let folder = try await Configuration.read(data: self.node.data).settings.folder
+            let folder = try await Configuration.read(data: self.node.data, store: self.node.store).settings.folder
             let mode =
                 (try? FileManager.default.attributesOfItem(atPath: folder.appendingPathComponent("node.key").path)[
                     .posixPermissions

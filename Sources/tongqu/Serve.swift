@@ -29,6 +29,7 @@ struct Serve: AsyncParsableCommand {
             let started = ContinuousClock.now
             let settings = try await Configuration.read(
                 data: node.data,
+                store: node.store,
                 port: port,
                 host: host,
                 isPublicOnly: publicOnly

@@ -2,6 +2,7 @@ import Basics
 import CQL
 import Foundation
 import Store
+import StorePostgres
 import StoreSQLite
 import Tabular
 import TestKit
@@ -54,20 +55,38 @@ import Testing
 
     /// Thousands of random expressions over random rows: in memory and in SQLite the answers are the same, null logic included.
     @Test func memoryAndSQLiteAgree() async throws {
-        var random = Random(state: 20_261_121)
-        let rows = 60
-        let batch = CQLTests.rows(rows, &random)
         let folder = FileManager.default.temporaryDirectory.appending(path: "tongqu-cql-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let database = try SQLiteDatabase(path: folder.appending(path: "t.sqlite").path)
+        try await agree(database, .sqlite)
+        try await database.close()
+    }
+
+    /// The same in PostgreSQL.
+    @Test(.enabled(if: CQLTests.port != nil, "needs TONGQU_TEST_POSTGRES: run ./test"))
+    func memoryAndPostgreSQLAgree() async throws {
+        let address =
+            "postgresql://tongqu:tongqu-test@127.0.0.1:\(CQLTests.port ?? "")/postgres?schema=cql\(Int.random(in: 0..<1_000_000_000))"
+        let server = PostgresServer(try PostgresSettings(address, connections: 2))
+        try await agree(try await server.database("t"), .postgresql)
+        try await server.removeEverything()
+        server.close()
+    }
+
+    static let port = ProcessInfo.processInfo.environment["TONGQU_TEST_POSTGRES"]
+
+    private func agree(_ database: any Database, _ engine: SQLEngine) async throws {
+        var random = Random(state: 20_261_121)
+        let rows = 60
+        let batch = CQLTests.rows(rows, &random)
         let columns = CQLTests.fields.indices.map { "c\($0) \(database.dialect.columnType(CQLTests.fields[$0].type))" }
             .joined(separator: ", ")
         try await database.write { db in
             try db.execute("CREATE TABLE t (_id INTEGER PRIMARY KEY, \(columns))")
-            let marks = Array(repeating: "?", count: CQLTests.fields.count + 1).joined(separator: ",")
             try db.insert(
-                "INSERT INTO t VALUES (\(marks))",
+                into: "t",
+                ["_id"] + CQLTests.fields.indices.map { "c\($0)" },
                 batch,
                 rows: (0..<Int32(rows)).map { $0 },
                 lead: [.counting(from: 0)]
@@ -77,7 +96,9 @@ import Testing
             let text = CQLTests.predicate(&random, depth: 3)
             let expression = try BoundExpression(text: text, fields: CQLTests.fields)
             let memory = expression.evaluate(batch)
-            let fragment = expression.sql { field in "c\(CQLTests.fields.firstIndex { $0.name == field.name } ?? 0)" }
+            let fragment = expression.sql(for: engine) { field in
+                "c\(CQLTests.fields.firstIndex { $0.name == field.name } ?? 0)"
+            }
             let values = fragment.values.map { SQLValue($0) }
             let answers = try await database.read { db in
                 try db.rows("SELECT \(fragment.text) FROM t ORDER BY _id", values)
@@ -86,7 +107,6 @@ import Testing
             #expect(memory == sql, "\(text)\n\(fragment.text)")
             if memory != sql { break }
         }
-        try await database.close()
     }
 
     struct Random {

@@ -116,18 +116,21 @@ import Testing
             }
         }
         let restored = place.appending(path: "r")
-        _ = try await Backup.restore(backup, to: restored, passphrase: passphrase)
+        let store = try TestNode.store(of: restored)
+        _ = try await Backup.restore(backup, to: restored, passphrase: passphrase, store: store)
         let again = try await TestNode(folder: restored)
         #expect(try await again.node.kernel.evidence.verify().fault == nil)
         #expect(try await again.ask("GET", "/api/v1/resources").json["total"]?.integer ?? 0 > 0)
         try await again.close()
+        try await TestNode.removeStore(of: restored)
 
-        let file = backup.appending(path: "lake.sqlite")
+        let name = TestNode.isSQLite ? "lake.sqlite" : "database/toc.dat"
+        let file = backup.appending(path: name)
         var bytes = try Data(contentsOf: file)
         bytes[bytes.count / 2] ^= 1
         try bytes.write(to: file)
         let fault = await #expect(throws: Problem.self) { try await Backup.verify(backup) }
-        #expect(fault?.code == "backup.damaged" && fault?.details["file"] == "lake.sqlite")
+        #expect(fault?.code == "backup.damaged" && fault?.details["file"] == name)
 
         // Signed again by another key: whoever restores with the genuine one is told.
         let forger = try NodeKey.generate().key

@@ -269,7 +269,8 @@ import Testing
         try await node.close()
     }
 
-    @Test func aDirectoryServesOneProcessAndSurvivesReopening() async throws {
+    @Test(.enabled(if: TestNode.isSQLite, "of SQLite's files"))
+    func aDirectoryServesOneProcessAndSurvivesReopening() async throws {
         let node = try await TestNode(demonstration: true)
         await #expect(throws: Problem.self) { _ = try await TestNode(folder: node.folder) }
         let folder = node.folder

@@ -106,11 +106,10 @@ import Testing
         let count = "/api/v1/resources/\(id)/records?limit=1&count=exact"
         #expect(try await node.ask("GET", count, headers: clerk).json["count"]?.integer == 300)
         let tables = try await node.node.kernel.databases.lake.read { db in
-            try db.rows(
-                "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name GLOB 'r[0-9]*' AND name NOT IN (SELECT physical FROM tables)"
-            )[0].integer(0)
+            let current = Set(try db.rows("SELECT physical FROM tables").map { $0.text(0) })
+            return try db.tables().filter { $0.wholeMatch(of: /r\d+_\d+/) != nil && !current.contains($0) }
         }
-        #expect(tables == 0)
+        #expect(tables.isEmpty)
         fails.withLock { $0 = false }
         _ = try await node.load(upload, into: id, mode: "replace", session: clerk)
         #expect(try await node.ask("GET", count, headers: clerk).json["count"]?.integer == 70_000)
@@ -136,12 +135,22 @@ import Testing
                 as: caller
             )
             let decision = try await Self.decision(node, resource, caller)
-            let decided = try DecidedQuery(RecordQuery(resource.code, filter: filter, sort: sort), decision, state)
+            let query = RecordQuery(resource.code, filter: filter, sort: sort)
+            let decided = try DecidedQuery(query, decision, state, node.node.kernel.databases.lake.dialect)
             let statement = decided.statement(after: nil, limit: 100)
             let (sql, values) = (statement.sql, statement.values)
-            let plan = try await node.node.kernel.databases.lake.read { try $0.plan(sql, values) }
-            #expect(plan.contains("SEARCH") || plan.contains("USING INDEX"), "\(plan)")
-            #expect(plan.contains(index) && !plan.contains("TEMP B-TREE"), "\(plan)")
+            let plan = try await node.node.kernel.databases.lake.read { db in
+                // A table of a few pages is read whole by choice; whether the index serves is the question.
+                if !TestNode.isSQLite { _ = try db.rows("SELECT set_config('enable_seqscan', 'off', true)") }
+                return try db.plan(sql, values)
+            }
+            #expect(
+                ["SEARCH", "USING INDEX", "Index Scan", "Index Only Scan"].contains { plan.contains($0) },
+                "\(plan)"
+            )
+            // PostgreSQL may well take rows by id and leave out what does not fit, where a third of them fits.
+            #expect(plan.contains(index) || !TestNode.isSQLite && plan.contains("_pkey"), "\(plan)")
+            #expect(!plan.contains("TEMP B-TREE") && !plan.contains("Seq Scan"), "\(plan)")
         }
         try await node.close()
     }

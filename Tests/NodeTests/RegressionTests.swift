@@ -1,7 +1,7 @@
 import Composition
 import Basics
 import Foundation
-import Kernel
+@testable import Kernel
 import Lake
 import Store
 import Tabular
@@ -193,6 +193,180 @@ import Testing
     }
 }
 
+/// What an attacker tried and must not get again.
+@Suite struct AccountRegressionTests {
+    /// The node's own accounts give nobody their rights: no keys, no roles, no other state; and the administrators leave each other alone.
+    @Test func theNodesOwnAccountsAreNobodys() async throws {
+        let node = try await TestNode(demonstration: true)
+        let system = try await node.session("sysadmin")
+        let machine = try #require(await node.node.kernel.accounts.find(login: "command-line")).id.raw
+        let auditor = try #require(await node.node.kernel.accounts.find(login: "auditor")).id.raw
+        func ask(_ method: String, _ path: String, _ body: String) async throws -> (Int, String) {
+            let answer = try await node.ask(method, "/api/v1/accounts/\(path)", headers: system, body: Array(body.utf8))
+            return (answer.status, answer.json["code"]?.string ?? "")
+        }
+        #expect(try await ask("POST", "\(machine)/keys", #"{"note":"x"}"#) == (403, "account.key"))
+        #expect(try await ask("PUT", "\(machine)/active", #"{"active":false}"#) == (403, "account.built_in"))
+        #expect(
+            try await ask("PUT", "\(machine)/password", #"{"password":"Other-Pass-2026"}"#) == (403, "account.built_in")
+        )
+        #expect(try await ask("PUT", "\(auditor)/active", #"{"active":false}"#) == (403, "account.protected"))
+        #expect(
+            try await ask("PUT", "\(auditor)/password", #"{"password":"Other-Pass-2026"}"#) == (
+                403, "account.protected"
+            )
+        )
+        // Nor is a key honoured that an earlier release made.
+        let key = try await node.node.kernel.accounts.createKey(for: PrincipalID(machine), note: "old", until: .max)
+        let asked = try await node.ask("GET", "/api/v1/evidence", headers: ["authorization": "Bearer \(key)"])
+        #expect(asked.status == 401)
+        for login in ["source-31", "command-line"] {
+            let owner = try #require(await node.node.kernel.accounts.find(login: "clerk")).organisation.raw
+            let body = #"{"login":"\#(login)","name":"某某","organisation":\#(owner),"kind":"service"}"#
+            let made = try await node.ask("POST", "/api/v1/accounts", headers: system, body: Array(body.utf8))
+            #expect(made.json["code"]?.string == "account.login", "\(made.text)")
+        }
+        try await node.close()
+    }
+
+    /// Keys are listed without being shown, end one by one, and end with their account.
+    @Test func keysAreListedAndRevoked() async throws {
+        let node = try await TestNode(demonstration: true)
+        let system = try await node.session("sysadmin")
+        let security = try await node.session("secadmin")
+        let owner = try #require(await node.node.kernel.accounts.find(login: "clerk")).organisation.raw
+        let made = try await node.ask(
+            "POST",
+            "/api/v1/accounts",
+            headers: system,
+            body: Array(#"{"login":"robot","name":"接口","organisation":\#(owner),"kind":"service"}"#.utf8)
+        )
+        let id = try #require(made.json["id"]?.integer)
+        _ = try await node.ask(
+            "PUT",
+            "/api/v1/accounts/\(id)/roles",
+            headers: security,
+            body: Array(#"{"roles":["clerk"]}"#.utf8)
+        )
+        func key() async throws -> [String: String] {
+            let body = Array(#"{"note":"夜间"}"#.utf8)
+            let made = try await node.ask("POST", "/api/v1/accounts/\(id)/keys", headers: system, body: body)
+            return ["authorization": "Bearer \(made.json["key"]?.string ?? "")"]
+        }
+        func works(_ key: [String: String]) async throws -> Bool {
+            try await node.ask("GET", "/api/v1/entries", headers: key).status == 200
+        }
+        let (first, second) = (try await key(), try await key())
+        for key in [first, second] { #expect(try await works(key)) }
+        let listed = try await node.ask("GET", "/api/v1/accounts/\(id)/keys", headers: system)
+        let ids = (listed.json["keys"]?.array ?? []).compactMap { $0["id"]?.string }
+        #expect(ids.count == 2 && !listed.text.contains("tq_"))
+        let page = try await node.ask("GET", "/console/accounts", headers: system).text
+        #expect(page.contains(ids[0]) && page.contains("吊销"))
+        let gone = try await node.ask("DELETE", "/api/v1/accounts/\(id)/keys/\(ids[0])", headers: system)
+        #expect(gone.status == 204)
+        #expect(try await works(first) == false)
+        for active in ["false", "true"] {
+            _ = try await node.ask(
+                "PUT",
+                "/api/v1/accounts/\(id)/active",
+                headers: system,
+                body: Array(#"{"active":\#(active)}"#.utf8)
+            )
+        }
+        #expect(try await works(second) == false)
+        try await node.close()
+    }
+
+    /// An auditor sees whose account failed sign-ins were aimed at, as often as an account can fail; the rest is counted.
+    @Test func failedSignInsNameTheAccount() async throws {
+        let node = try await TestNode(demonstration: true)
+        let target = try #require(await node.node.kernel.accounts.find(login: "reviewer")).id.raw
+        for _ in 0..<9 {
+            let body = Array(#"{"login":"reviewer","password":"Wrong-Pass-2026"}"#.utf8)
+            #expect(try await node.ask("POST", "/api/v1/session", body: body).status == 401)
+        }
+        try await node.node.kernel.evidence.flush()
+        let auditor = try await node.session("auditor")
+        let records =
+            try await node.ask("GET", "/api/v1/evidence?limit=100", headers: auditor).json["records"]?.array ?? []
+        let failed = records.compactMap { $0["body"] }.filter {
+            $0["action"]?.string == "session.sign_in" && $0["outcome"]?.string == "failed"
+        }
+        #expect(failed.count == 6, "\(failed)")
+        #expect(failed.allSatisfy { $0["details"]?["principal"]?.string == String(target) }, "\(failed)")
+        try await node.close()
+    }
+
+    /// The security administrator gives a role on the page where it is asked for.
+    @Test func rolesAreAssignedOnThePage() async throws {
+        let node = try await TestNode(demonstration: true)
+        let security = try await node.session("secadmin")
+        let clerk = try #require(await node.node.kernel.accounts.find(login: "clerk"))
+        let page = try await node.ask("GET", "/console/grants", headers: security).text
+        #expect(page.contains("/console/grants/roles/\(clerk.id.raw)"))
+        var headers = security
+        headers["content-type"] = "application/x-www-form-urlencoded"
+        let body = "_csrf=\(security["x-csrf-token"] ?? "")&role_clerk=on&role_department_reviewer=on"
+        let sent = try await node.ask(
+            "POST",
+            "/console/grants/roles/\(clerk.id.raw)",
+            headers: headers,
+            body: Array(body.utf8)
+        )
+        #expect(sent.status == 303, "\(sent.text)")
+        #expect(try await node.node.kernel.accounts.find(login: "clerk")?.roles == [.clerk, .departmentReviewer])
+        try await node.close()
+    }
+
+    /// Sizes are counted in bytes: a letter with a million accents is no letter.
+    @Test func textsAreMeasuredInBytes() async throws {
+        let node = try await TestNode(demonstration: true)
+        let long = "abcde" + String(repeating: "\u{301}", count: 5000)
+        for (text, contact) in [(long, ""), ("地图上找不到", long)] {
+            let body = JSONValue.object([
+                .init("kind", "error"), .init("text", .string(text)), .init("contact", .string(contact)),
+            ])
+            let sent = try await node.ask(
+                "POST",
+                "/api/v1/resources/301001-000001/feedback",
+                body: Array(body.text.utf8)
+            )
+            #expect(sent.json["code"]?.string == "feedback.invalid", "\(sent.text)")
+        }
+        let clerk = try await node.session("clerk")
+        let owner = try #require(await node.node.kernel.accounts.find(login: "clerk")).organisation.raw
+        let entry = JSONValue.object([
+            .init("name", .string(long)), .init("category", "301001"), .init("provider", .integer(owner)),
+            .init("summary", "一个名称过长的条目，不应保存。"),
+            .init("schema", .object([.init("fields", .array([.object([.init("name", "a")])]))])),
+        ])
+        let made = try await node.ask("POST", "/api/v1/resources", headers: clerk, body: Array(entry.text.utf8))
+        #expect(made.json["code"]?.string == "entry.too_long", "\(made.text)")
+        try await node.close()
+    }
+
+    /// What needs no answer is put aside: it waits no more and the public does not see it.
+    @Test func remarksArePutAside() async throws {
+        let node = try await TestNode(demonstration: true)
+        let path = "/api/v1/resources/301001-000001/feedback"
+        _ = try await node.ask("POST", path, body: Array(#"{"kind":"wish","text":"广告广告广告广告"}"#.utf8))
+        let clerk = try await node.session("clerk")
+        let list = try await node.ask("GET", "/api/v1/feedback?waiting=true", headers: clerk)
+        let spam = try #require(list.json["feedback"]?.array?.first { $0["text"]?.string?.hasPrefix("广告") == true })
+        let id = try #require(spam["id"]?.integer)
+        var headers = clerk
+        headers["content-type"] = "application/x-www-form-urlencoded"
+        let body = "_csrf=\(clerk["x-csrf-token"] ?? "")&act=aside"
+        let sent = try await node.ask("POST", "/console/feedback/\(id)", headers: headers, body: Array(body.utf8))
+        #expect(sent.status == 303, "\(sent.text)")
+        #expect(try await !node.ask("GET", "/api/v1/feedback?waiting=true", headers: clerk).text.contains("广告"))
+        #expect(try await !node.ask("GET", "/resources/301001-000001").text.contains("广告"))
+        #expect(try await node.ask("GET", "/console/feedback", headers: clerk).text.contains("已搁置"))
+        try await node.close()
+    }
+}
+
 /// The data directory of an earlier release opens and upgrades.
 @Suite struct UpgradeTests {
     static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(
@@ -215,7 +389,7 @@ import Testing
             ]
             try tar.run()
             tar.waitUntilExit()
-            let node = try await TestNode(folder: folder)
+            let node = try await TestNode(folder: folder, store: .sqlite)
             let rows = try await node.ask("GET", "/api/v1/resources/301001-000001/records?count=exact&limit=1").json
             #expect(rows["count"]?.integer == 178, "\(archive)")
             #expect(try await node.ask("GET", "/api/v1/resources?q=%E5%8D%A1%E5%8F%A3").json["total"]?.integer == 1)

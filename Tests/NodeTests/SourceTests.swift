@@ -403,6 +403,20 @@ import Testing
             }
             return response
         }
+        // Rows without end, of which every page is another; and two pages by turns.
+        router.get("unending") { request, _ -> Response in
+            let page = request.uri.queryParameters["page"].flatMap { Int($0) } ?? 0
+            let text = String(repeating: "长", count: 30_000)
+            let rows = (0..<10).map { row in
+                JSONValue.object([.init("id", .integer(Int64(page * 10 + row))), .init("name", .string(text))])
+            }
+            return Response(status: .ok, body: .init(byteBuffer: .init(string: JSONValue.array(rows).text)))
+        }
+        router.get("turns") { request, _ -> Response in
+            let page = request.uri.queryParameters["page"].flatMap { Int($0) } ?? 0
+            let rows = (0..<10).map { JSONValue.object([.init("id", .integer(Int64(page % 2 * 10 + $0)))]) }
+            return Response(status: .ok, body: .init(byteBuffer: .init(string: JSONValue.array(rows).text)))
+        }
         // A source with a limit of its own, 404 behind its last page, and a "since" that means "from".
         router.get("capped") { request, _ -> Response in
             let query = request.uri.queryParameters
@@ -569,16 +583,74 @@ import Testing
         #expect(strange["problem"]?["code"]?.string == "source.host_key", "\(strange)")
         settings["fingerprint"] = words[1]
         let steward = try await node.session("steward")
-        let changed = try await node.ask(
+        // Another host key is another machine: the key that was kept is not for that one.
+        let kept = try await node.ask(
             "PUT",
             "/api/v1/sources/\(source)",
             headers: steward,
             body: Self.body(code, "sftp", settings, mode: "append")
         )
+        #expect(kept.status == 422, "\(kept.text)")
+        let changed = try await node.ask(
+            "PUT",
+            "/api/v1/sources/\(source)",
+            headers: steward,
+            body: Self.body(code, "sftp", settings, mode: "append", secret: key)
+        )
         #expect(changed.status == 200, "\(changed.text)")
         let run = try await Self.run(node, source)
         #expect(run["what"]?.string == "车辆 名单.csv" && run["good"]?.integer == 1, "\(run)")
         #expect(try await Self.run(node, source)["rows"]?.integer == 0)
+        try await node.close()
+    }
+
+    /// A source without end is stopped by disabling it, and one whose pages come by turns by itself; some addresses are asked by nobody.
+    @Test(.timeLimit(.minutes(2))) func sourcesWithoutEndAreStopped() async throws {
+        let node = try await TestNode(demonstration: true)
+        let clerk = try await node.session("clerk")
+        let steward = try await node.session("steward")
+        let code = try await Self.resource(node, clerk)
+        try await Self.interface().test(.live) { client in
+            let port = try #require(client.port)
+            func settings(_ path: String) -> [String: String] {
+                ["address": "http://127.0.0.1:\(port)/\(path)", "paging": "page", "page_size": "10"]
+            }
+            let turns = try await Self.add(node, Self.body(code, "rest", settings("turns")))
+            #expect(try await Self.run(node, turns)["problem"]?["code"]?.string == "source.malformed")
+            let endless = try await Self.add(node, Self.body(code, "rest", settings("unending")))
+            let queued = try await node.ask("POST", "/api/v1/sources/\(endless)/runs", headers: steward)
+            async let ran = node.node.kernel.jobs.runPending()
+            try await Task.sleep(for: .seconds(1))
+            let off = try await node.ask("DELETE", "/api/v1/sources/\(endless)", headers: steward)
+            #expect(off.status < 300, "\(off.text)")
+            _ = try await ran
+            let job = try #require(queued.json["job"]?.integer)
+            #expect(try await node.node.kernel.jobs.find(job)?.result["code"]?.string == "source.stopped")
+            let left = try FileManager.default.contentsOfDirectory(atPath: node.folder.appending(path: "uploads").path)
+            #expect(!left.contains { $0.hasSuffix(".part") }, "\(left)")
+        }
+        for (address, head) in [
+            ("http://169.254.169.254/latest", "Authorization"), ("http://2852039166/", "Authorization"),
+            ("http://[fe80::1]/", "Authorization"), ("http://a:b@127.0.0.1/", "Authorization"),
+            ("file:///etc/passwd", "Authorization"), ("http://127.0.0.1/", "Host"), ("http://127.0.0.1/", "X: y"),
+        ] {
+            let refused = try await node.ask(
+                "POST",
+                "/api/v1/sources",
+                headers: steward,
+                body: Self.body(code, "rest", ["address": address, "head": head])
+            )
+            #expect(refused.json["code"]?.string == "source.invalid", "\(address) \(head): \(refused.text)")
+        }
+        for host in ["@tq", "/tmp", "a@b"] {
+            let refused = try await node.ask(
+                "POST",
+                "/api/v1/sources",
+                headers: steward,
+                body: Self.body(code, "postgresql", ["host": host, "database": "d", "user": "u", "table": "t"])
+            )
+            #expect(refused.json["code"]?.string == "source.invalid", "\(host): \(refused.text)")
+        }
         try await node.close()
     }
 }

@@ -420,7 +420,8 @@ import Testing
             NodeSettings(
                 folder: folder.appending(path: "node"),
                 vendorFolder: folder,
-                safekeeping: SafekeepingSettings(folder: local, keep: 2, remote: place)
+                safekeeping: SafekeepingSettings(folder: local, keep: 2, remote: place),
+                store: try TestNode.store(of: folder)
             )
         )
         _ = try await Demonstration.install(node, packs: TestNode.smallPacks, password: TestNode.password)
@@ -448,7 +449,9 @@ import Testing
         #expect(job.state == .done && job.result["rto_seconds"]?.real != nil, "\(job.result.text)")
         // A copy that was altered there is found when it is read.
         let newest = try #require(kept.max())
-        try Data("x".utf8).write(to: remote.appending(path: "\(newest)/control.sqlite"))
+        try Data("x".utf8).write(
+            to: remote.appending(path: "\(newest)/\(TestNode.isSQLite ? "control.sqlite" : "database/toc.dat")")
+        )
         let again = try await node.kernel.gate.perform(
             node.kernel.administration.backUp,
             Administration.drillJob,

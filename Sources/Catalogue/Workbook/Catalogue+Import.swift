@@ -176,7 +176,7 @@ extension Catalogue {
 
     static func isCode(_ code: String, of category: String) -> Bool {
         let parts = code.split(separator: "/", omittingEmptySubsequences: false)
-        return parts.count == 2 && parts[0] == category && (1...12).contains(parts[1].count)
+        return parts.count == 2 && parts[0] == category && (1...6).contains(parts[1].utf8.count)
             && parts[1].utf8.allSatisfy { (0x30...0x39).contains($0) }
     }
 
@@ -223,7 +223,7 @@ extension Catalogue {
         let parts = code.split(separator: "/")
         guard parts.count == 2, let number = Int64(parts[1]) else { return }
         try db.execute(
-            "INSERT INTO code_sequences (category, last) VALUES (?, ?) ON CONFLICT (category) DO UPDATE SET last = max(last, excluded.last)",
+            "INSERT INTO code_sequences (category, last) VALUES (?, ?) ON CONFLICT (category) DO UPDATE SET last = CASE WHEN excluded.last > code_sequences.last THEN excluded.last ELSE code_sequences.last END",
             [.text(String(parts[0])), .integer(number)]
         )
     }

@@ -116,13 +116,18 @@ public struct Source: Sendable {
         if !kind.isOfFiles, mode == .append, self["watermark"].isEmpty {
             throw invalid("追加须按水位取增量，否则每次都会重复", "rows are added after a watermark only: they would come twice")
         }
-        guard !self["host"].contains("/") else { throw invalid("主机有误", "the host is not right") }
+        guard !self["host"].contains(where: { "/@\\".contains($0) }) else {
+            throw invalid("主机有误", "the host is not right")
+        }
+        if kind == .rest { try RESTSource.check(address: self["address"], head: self["head"]) }
         if kind == .odbc { try ODBCSource.check(self["connection"]) }
         guard (0...87_600).contains(silenceHours) else { throw invalid("断更时长有误", "the hours of silence are not right") }
     }
 
     /// What decides where rows come from, and whether a secret is for it.
-    private static let placeNames = ["host", "port", "user", "database", "address", "connection", "head", "encryption"]
+    private static let placeNames = [
+        "host", "port", "user", "database", "address", "connection", "head", "encryption", "fingerprint",
+    ]
 
     /// Whether it goes to another place than before: a secret that was kept is not for that one.
     func isElsewhere(than old: Source) -> Bool {

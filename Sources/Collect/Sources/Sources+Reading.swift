@@ -161,6 +161,23 @@ extension Sources {
         }
     }
 
+    /// Looks every other second whether the source may still be read: who disables or removes it ends the reading.
+    private func watched(_ source: Source, _ stop: StopSign) -> Task<Void, any Error> {
+        Task { [self] in
+            while true {
+                try await Task.sleep(for: .seconds(2))
+                // A failing database is not a reason to stop.
+                let row = try? await kernel.databases.control.read { db in
+                    try db.rows("SELECT enabled FROM sources WHERE id = ?", [.integer(source.id)])
+                }
+                // One that was off when it was asked for by hand is read all the same.
+                guard let row, row.isEmpty || source.isEnabled && !row[0].flag(0) else { continue }
+                stop.set()
+                return
+            }
+        }
+    }
+
     private func takeRows(_ source: Source, _ job: Int64) async throws -> Arrival {
         let watermark = source["watermark"]
         let request = TableRequest(
@@ -168,8 +185,11 @@ extension Sources {
             columns: source.columns,
             watermark: watermark.isEmpty ? nil : watermark,
             after: watermark.isEmpty ? nil : source.checkpoint,
-            takesEqual: source.mode == .upsert
+            takesEqual: source.mode == .upsert,
+            stop: StopSign()
         )
+        let watch = watched(source, request.stop)
+        defer { watch.cancel() }
         let spool = "collect-\(job).\(source.kind == .rest ? "json" : "csv")"
         let path = folder.appendingPathComponent(spool).path
         let secret = try await secret(of: source)

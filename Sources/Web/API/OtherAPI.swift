@@ -222,6 +222,42 @@ enum AdministrationAPI {
             )
             return .json(.object([.init("key", .string(key))]), status: .created)
         },
+        Route(
+            .get,
+            "/api/v1/accounts/{id}/keys",
+            .actions(["account.keys"]),
+            .console,
+            zh: "接口密钥列表",
+            en: "API keys of an account"
+        ) { web in
+            let keys = try await web.perform(
+                web.services.administration.keys,
+                PrincipalID(try web.number("id"))
+            )
+            let list = keys.map { key in
+                JSONValue.object([
+                    .init("id", .string(key.id)), .init("note", .string(key.note)),
+                    .init("created_at", .string(CivilTime.timestamp(key.createdAt))),
+                    .init("until", .string(CivilTime.timestamp(key.until))),
+                ])
+            }
+            return .json(.object([.init("keys", .array(list))]))
+        },
+        Route(
+            .delete,
+            "/api/v1/accounts/{id}/keys/{key}",
+            .actions(["account.revoke_key"]),
+            .console,
+            zh: "吊销接口密钥",
+            en: "Revoke an API key"
+        ) { web in
+            let key = try web.parameter("key")
+            try await web.perform(
+                web.services.administration.revokeKey,
+                (PrincipalID(try web.number("id")), key: key)
+            )
+            return Response(status: .noContent)
+        },
         Route(.get, "/api/v1/organisations", .actions(["organisation.list"]), .console, zh: "机构列表", en: "Organisations")
         { web in
             let organisations = try await web.perform(web.services.administration.organisations, ())

@@ -44,7 +44,44 @@ enum AdministrationPages {
             )
             return .redirect("/console/accounts")
         },
-        Route(.get, "/console/grants", .actions(["grant.list"]), .console, zh: "授权", en: "Grants", handle: grants),
+        Route(
+            .get,
+            "/console/grants",
+            .actions(["grant.list", "grant.holders"]),
+            .console,
+            zh: "授权",
+            en: "Grants",
+            handle: grants
+        ),
+        Route(
+            .post,
+            "/console/grants/roles/{id}",
+            .actions(["grant.set_roles"]),
+            .console,
+            zh: "分配角色",
+            en: "Assign roles"
+        ) { web in
+            let form = try await web.form()
+            let roles = Set(Role.allCases.filter { form["role_\($0.rawValue)"] == "on" })
+            try await web.perform(web.services.administration.setRoles, (PrincipalID(try web.number("id")), roles))
+            return .redirect("/console/grants")
+        },
+        Route(
+            .post,
+            "/console/accounts/{id}/keys/{key}",
+            .actions(["account.revoke_key"]),
+            .console,
+            zh: "吊销接口密钥",
+            en: "Revoke an API key"
+        ) { web in
+            _ = try await web.form()
+            let key = try web.parameter("key")
+            try await web.perform(
+                web.services.administration.revokeKey,
+                (PrincipalID(try web.number("id")), key: key)
+            )
+            return .redirect("/console/accounts")
+        },
         Route(.get, "/console/evidence", .actions(["evidence.list"]), .console, zh: "存证审计", en: "Evidence") { web in
             _ = try ConsolePages.signedIn(web)
             return .page(try await evidence(web, verdict: nil))
@@ -83,8 +120,15 @@ enum AdministrationPages {
         _ = try ConsolePages.signedIn(web)
         let list = try await web.perform(web.services.administration.accounts, ())
         let organisations = web.services.kernel.gate.organisations
-        let rows = list.map { account -> HTML in
-            let isOwn = account.id == web.principal?.id || account.kind == .service
+        var keys: [PrincipalID: [AccountKey]] = [:]
+        for account in list where account.kind == .service && !account.isBuiltIn {
+            keys[account.id] = try await web.perform(web.services.administration.keys, account.id)
+        }
+        let rows = list.filter { !$0.isBuiltIn }.map { account -> HTML in
+            let isOwn = account.id == web.principal?.id
+            let held = (keys[account.id] ?? []).map { key -> HTML in
+                "<form method=\"post\" action=\"/console/accounts/\(account.id.raw)/keys/\(key.id)\" class=\"inline\">\(Layout.csrf(web))<span>\(web.text("密钥", "key")) \(key.note) <code>\(key.id)</code> \(web.text("至", "until")) \(Layout.day(key.until))</span> <button class=\"danger\">\(web.text("吊销", "Revoke"))</button></form>"
+            }
             let toggle: HTML =
                 isOwn
                 ? .empty
@@ -92,7 +136,7 @@ enum AdministrationPages {
                 <form method="post" action="/console/accounts/\(account.id.raw)/active" class="inline">\(Layout.csrf(web))<input type="hidden" name="active" value="\(account.isActive ? "false" : "true")"><button class="\(account.isActive ? "danger" : "quiet")">\(account.isActive ? web.text("停用", "Disable") : web.text("启用", "Enable"))</button></form>
                 """
             return
-                "<tr><td>\(account.login)</td><td>\(account.name)</td><td>\(organisations[account.organisation]?.name ?? "")</td><td>\(account.roles.sorted { $0.rawValue < $1.rawValue }.map { Layout.badge($0.title[web.language]) })</td><td>\(account.isActive ? Layout.badge(web.text("启用", "active"), "good") : Layout.badge(web.text("停用", "disabled"), "poor"))</td><td>\(toggle)</td></tr>"
+                "<tr><td>\(account.login)</td><td>\(account.name)</td><td>\(organisations[account.organisation]?.name ?? "")</td><td>\(account.roles.sorted { $0.rawValue < $1.rawValue }.map { Layout.badge($0.title[web.language]) })</td><td>\(account.isActive ? Layout.badge(web.text("启用", "active"), "good") : Layout.badge(web.text("停用", "disabled"), "poor"))</td><td>\(toggle)\(held)</td></tr>"
         }
         let choices = organisations.sorted.map { (String($0.id.raw), $0.name) }
         return .page(
@@ -119,6 +163,7 @@ enum AdministrationPages {
         let rows = list.map { grant -> HTML in
             "<tr><td>\(grant.id)</td><td>\(Words.title(grant.grantee, web))<br><code>\(AdministrationAPI.title(grant.grantee))</code></td><td>\(grant.permissions.sorted { $0.rawValue < $1.rawValue }.map { Layout.badge($0.title[web.language]) })</td><td>\(Words.title(grant.scope)[web.language])<br><code>\(AdministrationAPI.title(grant.scope))</code></td><td>\(grant.fields.map { $0.sorted().joined(separator: ", ") } ?? web.text("全部", "all"))</td><td>\(grant.rows ?? web.text("全部", "all"))</td><td>\(grant.purpose)</td><td>\(Layout.day(grant.until))</td></tr>"
         }
+        let people = roles(try await web.perform(web.services.administration.holders, ()), web)
         let heads = [
             web.text("编号", "Id"), web.text("被授权者", "Grantee"), web.text("权限", "Permissions"), web.text("范围", "Scope"),
             web.text("字段", "Fields"), web.text("行", "Rows"), web.text("用途", "Purpose"), web.text("截止", "Until"),
@@ -127,9 +172,37 @@ enum AdministrationPages {
             Layout.console(
                 web.text("授权", "Grants"),
                 web,
-                "<header class=\"title\"><h1>\(web.text("授权", "Grants"))</h1><p class=\"muted\">\(web.text("所有权限都来自这张表：角色、共享、开放无一例外。", "Every right comes from this table: roles, sharing and opening alike."))</p></header><section class=\"card\"><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("授权", "Grants"))\"><table><thead><tr>\(heads.map { "<th scope=\"col\">\($0)</th>" as HTML })</tr></thead><tbody>\(rows)</tbody></table></div></section>"
+                "<header class=\"title\"><h1>\(web.text("授权", "Grants"))</h1><p class=\"muted\">\(web.text("所有权限都来自这张表：角色、共享、开放无一例外。", "Every right comes from this table: roles, sharing and opening alike."))</p></header>\(people)<section class=\"card\"><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(web.text("授权", "Grants"))\"><table><thead><tr>\(heads.map { "<th scope=\"col\">\($0)</th>" as HTML })</tr></thead><tbody>\(rows)</tbody></table></div></section>"
             )
         )
+    }
+
+    /// Who has which roles, those without one first, and the form that gives them.
+    private static func roles(_ list: [Principal], _ web: WebRequest) -> HTML {
+        let organisations = web.services.kernel.gate.organisations
+        let people = list.filter(\.isActive).sorted {
+            ($0.roles.isEmpty ? 0 : 1, $0.id.raw) < ($1.roles.isEmpty ? 0 : 1, $1.id.raw)
+        }
+        let rows = people.map { person -> HTML in
+            let boxes = Role.allCases.map { role -> HTML in
+                "<label><input type=\"checkbox\" name=\"role_\(role.rawValue)\"\(person.roles.contains(role) ? " checked" as HTML : .empty)> \(role.title[web.language])</label> "
+            }
+            let badges =
+                person.roles.isEmpty
+                ? [Layout.badge(web.text("没有角色", "no role"), "poor")]
+                : person.roles.sorted { $0.rawValue < $1.rawValue }.map { Layout.badge($0.title[web.language]) }
+            let form: HTML =
+                person.id == web.principal?.id
+                ? .empty
+                : "<details><summary>\(web.text("分配", "Assign"))</summary><form method=\"post\" action=\"/console/grants/roles/\(person.id.raw)\" class=\"stack\">\(Layout.csrf(web))<div class=\"checks\">\(boxes)</div><div><button>\(web.text("保存", "Save"))</button></div></form></details>"
+            return
+                "<tr><td>\(person.login)<br><span class=\"muted\">\(person.name)</span></td><td>\(organisations[person.organisation]?.name ?? "")</td><td>\(badges)</td><td>\(form)</td></tr>"
+        }
+        let heads = [
+            web.text("账号", "Login"), web.text("机构", "Organisation"), web.text("角色", "Roles"), web.text("操作", "Change"),
+        ]
+        let title = web.text("人员与角色", "People and roles")
+        return "<section class=\"card\"><h2>\(title)</h2>\(Layout.table(heads, rows, label: title))</section>"
     }
 
     static func evidence(_ web: WebRequest, verdict: EvidenceVerdict?) async throws -> HTML {

@@ -66,13 +66,17 @@ enum FeedbackPages {
         Route(
             .post,
             "/console/feedback/{id}",
-            .actions(["feedback.answer"]),
+            .actions(["feedback.answer", "feedback.set_aside"]),
             .console,
-            zh: "答复",
-            en: "Answer"
+            zh: "答复或搁置",
+            en: "Answer or put aside"
         ) { web in
             let form = try await web.form()
-            try await web.perform(web.services.feedback.answer, (try web.number("id"), form["text"]))
+            if form["act"] == "aside" {
+                try await web.perform(web.services.feedback.setAside, try web.number("id"))
+            } else {
+                try await web.perform(web.services.feedback.answer, (try web.number("id"), form["text"]))
+            }
             return .redirect("/console/feedback")
         },
     ]
@@ -124,15 +128,22 @@ enum FeedbackPages {
         let list = try await web.perform(web.services.feedback.listed, (false, 200))
         let items = list.map { item -> HTML in
             let slug = Entry.slug(item.code)
+            let isAside = item.answer == nil && item.answeredAt != nil
             let answer: HTML =
-                item.answer.map {
+                isAside
+                ? .empty
+                : item.answer.map {
                     "<p class=\"answer\">\($0) <span class=\"muted\">\(Layout.day(item.answeredAt))</span></p>"
                 }
                     ?? """
                     <form method="post" action="/console/feedback/\(item.id)" class="stack">\(Layout.csrf(web))\(Layout.field(web.text("答复(将公开显示)", "Answer, shown to the public"), "<textarea name=\"text\" rows=\"2\" required minlength=\"2\" maxlength=\"2000\"></textarea>"))<div><button>\(web.text("答复", "Answer"))</button></div></form>
+                    <form method="post" action="/console/feedback/\(item.id)">\(Layout.csrf(web))<button class="quiet" name="act" value="aside">\(web.text("搁置(不公开)", "Put aside, unpublished"))</button></form>
                     """
             let contact: HTML = item.contact.isEmpty ? .empty : "<span class=\"muted\">\(item.contact)</span>"
-            let state = item.answer == nil ? Layout.badge(web.text("待答复", "waiting"), "fair") : .empty
+            let state =
+                isAside
+                ? Layout.badge(web.text("已搁置", "put aside"))
+                : item.answer == nil ? Layout.badge(web.text("待答复", "waiting"), "fair") : .empty
             return
                 "<section class=\"card\"><p><b>\(item.kind.title[web.language])</b> \(state) <a href=\"/console/entries/\(slug)\">\(item.name)</a> <time class=\"muted\">\(CivilTime.minute(item.at))</time> \(contact)</p><p>\(item.text)</p>\(answer)</section>"
         }

@@ -21,6 +21,7 @@ enum Layout {
             scripts: scripts,
             styles: styles,
             refresh: refresh,
+            query: web.request.uri.query ?? "",
             header: header(web),
             content
         )
@@ -33,9 +34,13 @@ enum Layout {
         scripts: [String] = [],
         styles: [String] = [],
         refresh: Int? = nil,
+        query: String = "",
         header: HTML,
         _ content: HTML
     ) -> HTML {
+        let other = language == .zh ? "en" : "zh"
+        // The same place in the other language: what was searched and filtered stays.
+        let kept = query.split(separator: "&").filter { !$0.hasPrefix("lang=") }.map { $0 + "&" }.joined()
         let site = services.settings.title[language]
         // Names and summaries stay in their own language; readers that speak are told so.
         let content = language == .en ? ForeignText.marked(content) : content
@@ -62,7 +67,7 @@ enum Layout {
             </main>
             <footer class="site-footer"><div class="wrap">
             <span>\(site) · \(language == .zh ? "由通衢提供" : "powered by Tongqu")</span>
-            <span><a href="/openapi.json">API</a> · <a href="?lang=\(language == .zh ? "en" : "zh")" hreflang="\(language == .zh ? "en" : "zh")">\(language == .zh ? "English" : "中文")</a></span>
+            <span><a href="/openapi.json">API</a> · <a href="?\(kept)lang=\(other)" hreflang="\(other)">\(language == .zh ? "English" : "中文")</a></span>
             </div></footer>
             \(scripts.map { "<script type=\"module\" src=\"\($0)\"></script>" as HTML })
             </body>

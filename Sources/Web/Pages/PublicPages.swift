@@ -26,7 +26,7 @@ enum PublicPages {
 
     static func home(_ web: WebRequest) async throws -> Response {
         let hits = try await web.perform(web.services.catalogue.search, CatalogueQuery(limit: 8))
-        let themes = hits.categories.prefix(12).map { facet -> HTML in
+        let themes = hits.categories.prefix(20).map { facet -> HTML in
             "<a class=\"theme\" href=\"/search?category=\(facet.value)\"><span>\(Classification.title(facet.value)[web.language])</span><b>\(facet.count)</b></a>"
         }
         let list: HTML =

@@ -152,7 +152,8 @@ enum SourcePages {
             buttons += [
                 button("probe", web.text("试连", "Try")),
                 "<a class=\"button quiet\" href=\"/console/sources/\(source.id)/edit\">\(web.text("修改", "Change"))</a>",
-                button("rewind", web.text("从头归集", "Start over")), button("remove", web.text("删除", "Take away")),
+                // Asked twice: neither can be taken back.
+                "<details class=\"inline\"><summary>\(web.text("从头归集或删除……", "Start over or take away…"))</summary><p class=\"actions\">\(button("rewind", web.text("从头归集", "Start over"))) \(button("remove", web.text("删除来源", "Take away"), "danger"))</p></details>",
             ]
         }
         let alarm: HTML =

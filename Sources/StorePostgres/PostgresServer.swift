@@ -1,0 +1,303 @@
+import Basics
+import Dispatch
+import Glibc
+import Store
+import Synchronization
+
+/// The connections of a process to its PostgreSQL: made as they are needed, kept, and shared by the node's databases.
+public final class PostgresServer: Sendable {
+    public let settings: PostgresSettings
+    private let state = Mutex(State())
+
+    private struct State {
+        /// Connections nobody uses, with the schema they were used for last.
+        var idle: [(worker: PostgresWorker, schema: String)] = []
+        var open = 0
+        var waiting: [CheckedContinuation<PostgresWorker, any Error>] = []
+        var isClosed = false
+    }
+
+    public init(_ settings: PostgresSettings) { self.settings = settings }
+
+    /// Looks whether the server can carry a node: reachable, writable, its texts UTF-8, its version known to be enough.
+    ///
+    /// - Throws: `store.unavailable`, `store.sign_in`, `store.missing`, `store.read_only`, `store.encoding`, `store.version`.
+    public func probe() async throws {
+        let found = try await run("", .plain) { db in
+            try db.row(
+                "SELECT current_setting('server_version_num'), current_setting('server_encoding'), current_setting('transaction_read_only')"
+            )
+        }
+        guard let found else { return }
+        guard Int(found.text(0)) ?? 0 >= 130_000 else {
+            throw Problem(
+                "store.version",
+                status: 503,
+                zh: "数据库服务器的版本过低，需要 PostgreSQL 13 以上(建议 15 以上)或与之兼容者。",
+                en:
+                    "The database server is too old; PostgreSQL 13 or later (better 15), or one compatible with it, is needed.",
+                details: ["version": found.text(0)]
+            )
+        }
+        guard found.text(1) == "UTF8" else {
+            throw Problem(
+                "store.encoding",
+                status: 503,
+                zh: "数据库的编码不是 UTF8。",
+                en: "The database's encoding is not UTF8.",
+                details: ["encoding": found.text(1)],
+                hint: .init("请建立 ENCODING 'UTF8' 的数据库。", "Create a database with ENCODING 'UTF8'.")
+            )
+        }
+        guard found.text(2) == "off" else { throw PostgresFailure(state: "25006").problem }
+    }
+
+    /// One of the node's databases: a schema, made where it is missing.
+    ///
+    /// - Throws: `store.refused`, `store.unavailable`.
+    public func database(_ name: String) async throws -> PostgresDatabase {
+        let schema = "\(settings.prefix)_\(name)"
+        try await run("", .plain) { db in
+            let isThere = try db.row("SELECT 1 FROM pg_namespace WHERE nspname = ?", [.text(schema)]) != nil
+            if !isThere { try db.execute("CREATE SCHEMA \"\(schema)\"") }
+        }
+        return PostgresDatabase(self, schema)
+    }
+
+    /// Whether no node lies under the prefix.
+    public func isEmpty() async throws -> Bool { try await schemas().isEmpty }
+
+    private func schemas() async throws -> [String] {
+        let pattern = "\(settings.prefix)\\_%"
+        return try await run("", .plain) { db in
+            try db.rows("SELECT CAST(nspname AS TEXT) FROM pg_namespace WHERE nspname LIKE ?", [.text(pattern)]).map {
+                $0.text(0)
+            }
+        }
+    }
+
+    /// Removes a node's schemas with all they hold: for tests and tried backups.
+    public func removeEverything() async throws {
+        for name in try await schemas() {
+            _ = try await run("", .plain) { db in try db.execute("DROP SCHEMA \"\(name)\" CASCADE") }
+        }
+    }
+
+    /// Makes an empty database beside this one, for a restored backup; its name begins with `tongqu_drill_`.
+    ///
+    /// - Throws: `store.scratch` where the account may not.
+    public func scratch(_ name: String) async throws -> PostgresServer {
+        let database = "tongqu_drill_\(name)"
+        do {
+            _ = try await run("", .outside) { db in
+                try db.execute("CREATE DATABASE \"\(database)\" TEMPLATE template0 ENCODING 'UTF8'")
+            }
+        } catch let problem as Problem where problem.code == "store.refused" {
+            throw Problem(
+                "store.scratch",
+                status: 409,
+                zh: "数据库账号不能建立临时数据库，无法演练恢复。",
+                en: "The database account may not create a database, so restoring cannot be tried.",
+                hint: .init(
+                    "请数据库管理员执行：ALTER ROLE … CREATEDB。",
+                    "Ask the database's administrator for: ALTER ROLE … CREATEDB."
+                )
+            )
+        }
+        return PostgresServer(try settings.database(database))
+    }
+
+    /// Drops a database that ``scratch(_:)`` made.
+    public func dropScratch(_ name: String) async throws {
+        _ = try await run("", .outside) { db in
+            try db.execute("DROP DATABASE IF EXISTS \"tongqu_drill_\(name)\" WITH (FORCE)")
+        }
+    }
+
+    /// Runs a closure while no other process of the node does the same: while a node's tables are brought up to date.
+    public func alone<T: Sendable>(_ body: () async throws -> T) async throws -> T {
+        let worker = try await take("")
+        let key = settings.prefix
+        do {
+            _ = try await worker.run("", .outside) { db in
+                try db.execute("SET statement_timeout = 0; SET lock_timeout = 0")
+                _ = try db.rows("SELECT CAST(pg_advisory_lock(hashtextextended(?, 7)) AS TEXT)", [.text(key)])
+            }
+            let result = try await body()
+            await worker.forget()
+            give(worker, "")
+            return result
+        } catch {
+            await worker.forget()
+            give(worker, "")
+            throw error
+        }
+    }
+
+    // MARK: Lending connections
+
+    func run<T: Sendable>(
+        _ schema: String,
+        _ mode: PostgresWorker.Mode,
+        _ body: @escaping @Sendable (PostgresSession) throws -> T
+    ) async throws -> T {
+        let worker = try await take(schema)
+        defer { give(worker, schema) }
+        return try await worker.run(schema, mode, body)
+    }
+
+    private func take(_ schema: String) async throws -> PostgresWorker {
+        try await withCheckedThrowingContinuation { continuation in
+            let found: Result<PostgresWorker, any Error>? = state.withLock { state in
+                if state.isClosed { return .failure(PostgresFailure(state: "57P01", isLost: true).problem) }
+                // One that has this schema's statements prepared, else any, else a new one.
+                if let index = state.idle.lastIndex(where: { $0.schema == schema }) {
+                    return .success(state.idle.remove(at: index).worker)
+                }
+                if state.open < settings.connections {
+                    state.open += 1
+                    return .success(PostgresWorker(settings))
+                }
+                if let worker = state.idle.popLast()?.worker { return .success(worker) }
+                state.waiting.append(continuation)
+                return nil
+            }
+            if let found { continuation.resume(with: found) }
+        }
+    }
+
+    private func give(_ worker: PostgresWorker, _ schema: String) {
+        let next = state.withLock { state -> CheckedContinuation<PostgresWorker, any Error>? in
+            if let next = state.waiting.first {
+                state.waiting.removeFirst()
+                return next
+            }
+            if !state.isClosed { state.idle.append((worker, schema)) }
+            return nil
+        }
+        next?.resume(returning: worker)
+    }
+
+    /// Ends the connections that nobody uses; those in use end when they are given back.
+    public func close() {
+        state.withLock { state in
+            state.isClosed = true
+            state.idle = []
+        }
+    }
+}
+
+/// A thread with its connection.
+actor PostgresWorker {
+    enum Mode {
+        /// One consistent reading.
+        case read
+        /// Serialisable; run again where others were quicker.
+        case write
+        /// A transaction of the server's default kind.
+        case plain
+        /// No transaction.
+        case outside
+    }
+
+    private final class Executor: SerialExecutor {
+        private let queue = DispatchQueue(label: "tongqu.postgresql")
+
+        func enqueue(_ job: consuming ExecutorJob) {
+            let job = UnownedJob(job)
+            let executor = asUnownedSerialExecutor()
+            queue.async { job.runSynchronously(on: executor) }
+        }
+    }
+
+    private let executor = Executor()
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    private let settings: PostgresSettings
+    private var connection: PostgresConnection?
+    /// Attempts of a transaction that others were quicker than.
+    private static let maximumAttempts = 20
+    /// How long a transaction waits for a server that went away, seconds: a restart is over in this time.
+    private static let patience = 20.0
+
+    init(_ settings: PostgresSettings) { self.settings = settings }
+
+    /// Ends the connection; the next transaction makes another.
+    func forget() { connection = nil }
+
+    func run<T: Sendable>(
+        _ schema: String,
+        _ mode: Mode,
+        _ body: @Sendable (PostgresSession) throws -> T
+    ) throws -> T {
+        var attempts = 0
+        var waited = 0.0
+        while true {
+            var isCommitting = false
+            let hadConnection = connection != nil
+            do {
+                return try attempt(schema, mode, body, &isCommitting)
+            } catch let failure as PostgresFailure {
+                if failure.isLost { connection = nil } else { rollBack() }
+                if failure.isLost, isCommitting, mode == .write { throw PostgresFailure.unknownEnd }
+                attempts += 1
+                if failure.isTransient, attempts < PostgresWorker.maximumAttempts {
+                    usleep(UInt32.random(in: 500...2000) << UInt32(min(attempts, 7)))
+                    continue
+                }
+                // A connection that had been idle may be long gone: the first try of a new one waits for nothing.
+                if failure.isLost, hadConnection || waited < PostgresWorker.patience {
+                    if !hadConnection { waited += PostgresWorker.pause(attempts) }
+                    continue
+                }
+                throw failure.problem
+            } catch let problem as Problem where connection == nil && problem.code == "store.unavailable" {
+                // The server does not answer: worth some patience only in the middle of work.
+                attempts += 1
+                guard attempts > 1, waited < PostgresWorker.patience else { throw problem }
+                waited += PostgresWorker.pause(attempts)
+            } catch {
+                rollBack()
+                throw error
+            }
+        }
+    }
+
+    private func attempt<T: Sendable>(
+        _ schema: String,
+        _ mode: Mode,
+        _ body: @Sendable (PostgresSession) throws -> T,
+        _ isCommitting: inout Bool
+    ) throws -> T {
+        let connection: PostgresConnection
+        if let known = self.connection {
+            connection = known
+        } else {
+            connection = try PostgresConnection(settings)
+            self.connection = connection
+        }
+        if !schema.isEmpty { try connection.use(schema: schema) }
+        switch mode {
+        case .read: try connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        case .write: try connection.run("BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE")
+        case .plain: try connection.run("BEGIN")
+        case .outside: return try body(PostgresSession(connection: connection))
+        }
+        let result = try body(PostgresSession(connection: connection))
+        isCommitting = true
+        // A closure that swallowed a failure has changed nothing.
+        guard try connection.commit() else { throw PostgresFailure(state: "25P02") }
+        return result
+    }
+
+    private func rollBack() {
+        guard let connection else { return }
+        do { try connection.run("ROLLBACK") } catch { self.connection = nil }
+    }
+
+    /// Waits, longer each time; how long, in seconds.
+    private static func pause(_ attempt: Int) -> Double {
+        let seconds = min(2, 0.05 * Double(1 << min(attempt, 6)))
+        usleep(UInt32(seconds * 1_000_000))
+        return seconds
+    }
+}
