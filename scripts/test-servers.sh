@@ -17,7 +17,7 @@ start_servers() {
     port=$(free_port)
     as_postgres "$postgres_bin/initdb" -D "$servers/postgres/data" -U tongqu --auth=scram-sha-256 --pwfile="$servers/password" -E UTF8 --locale=C.UTF-8 >/dev/null
     as_postgres "$postgres_bin/pg_ctl" -D "$servers/postgres/data" -w -l "$servers/postgres/log" \
-        -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off" start >/dev/null
+        -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_connections=1000 -c max_locks_per_transaction=256" start >/dev/null
     export TONGQU_TEST_POSTGRES=$port
     port=$(free_port)
     ssh-keygen -q -t ed25519 -N '' -f "$servers/sftp/host"

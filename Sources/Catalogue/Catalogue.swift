@@ -54,6 +54,12 @@ public final class Catalogue: Sendable {
         standards = Standards(database: kernel.databases.control, clock: kernel.clock)
     }
 
+    /// Takes notice of what another process changed: entries by their resources, the standards, or anything.
+    public func heard(entries: [Int64]?, standards changed: Bool) async throws {
+        if changed { standards.forget() }
+        if let entries { try await index.refresh(entries) } else { try await index.reload() }
+    }
+
     /// Reads the facets of every entry; until it is done the first search waits for it.
     public func warm() async throws { try await index.load() }
 
@@ -418,6 +424,29 @@ public final class Catalogue: Sendable {
         let published = try await self.entry(changed.code)
         index.put(published)
         return published
+    }
+
+    /// Puts the words of every entry into the full text, after rows came from another store.
+    public static func indexAll(_ database: any Database) async throws {
+        let organisations = try await database.read { db in try OrganisationTree(db) }
+        var last: Int64 = 0
+        while true {
+            let from = last
+            let found = try await database.read { db in
+                try db.rows(
+                    "SELECT \(Catalogue.columns) FROM resources r JOIN entries e ON e.resource = r.id WHERE r.id > ? ORDER BY r.id LIMIT 1000",
+                    [.integer(from)]
+                ).map(Catalogue.read)
+            }
+            guard let end = found.last?.resource.id.raw else { return }
+            try await database.write { db in
+                for entry in found where entry.resource.state != .offline {
+                    guard let content = entry.published ?? entry.draft else { continue }
+                    try indexText(entry.resource, content, organisations, db)
+                }
+            }
+            last = end
+        }
     }
 
     static func indexText(

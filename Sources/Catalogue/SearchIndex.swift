@@ -107,35 +107,50 @@ final class SearchIndex: Sendable {
         if state.withLock({ $0.isLoaded }) { return }
         let rows = try await database.read { db in
             try db.rows(
-                "SELECT e.resource, r.owner, e.category, e.frequency, e.format, r.state, r.is_open, e.data_at, e.score, e.level, e.stage, e.items, e.changed_at, e.bound, e.conforming, e.remarks FROM entries e JOIN resources r ON r.id = e.resource ORDER BY e.resource"
+                "SELECT \(SearchIndex.columns) ORDER BY e.resource"
             )
         }
         state.withLock { state in
             guard !state.isLoaded else { return }
             state.rows.reserveCapacity(rows.count)
-            for row in rows {
-                SearchIndex.put(
-                    &state,
-                    id: row.integer(0),
-                    owner: row.integer(1),
-                    category: row.text(2),
-                    frequency: row.text(3),
-                    format: row.text(4),
-                    level: row.text(9),
-                    stage: row.text(10),
-                    state: Resource.State(rawValue: row.text(5)) ?? .draft,
-                    isOpen: row.flag(6),
-                    items: row.integer(11),
-                    bound: row.integer(13),
-                    conforming: row.integer(14),
-                    remarks: row.integer(15),
-                    changedAt: row.integer(12),
-                    dataAt: row.integer(7),
-                    score: row.values[8] == .null ? .nan : Float(row.real(8))
-                )
-            }
+            for row in rows { SearchIndex.put(&state, row) }
             state.isLoaded = true
         }
+    }
+
+    private static let columns =
+        "e.resource, r.owner, e.category, e.frequency, e.format, r.state, r.is_open, e.data_at, e.score, e.level, e.stage, e.items, e.changed_at, e.bound, e.conforming, e.remarks FROM entries e JOIN resources r ON r.id = e.resource"
+
+    private static func put(_ state: inout State, _ row: SQLRow) {
+        SearchIndex.put(
+            &state,
+            id: row.integer(0),
+            owner: row.integer(1),
+            category: row.text(2),
+            frequency: row.text(3),
+            format: row.text(4),
+            level: row.text(9),
+            stage: row.text(10),
+            state: Resource.State(rawValue: row.text(5)) ?? .draft,
+            isOpen: row.flag(6),
+            items: row.integer(11),
+            bound: row.integer(13),
+            conforming: row.integer(14),
+            remarks: row.integer(15),
+            changedAt: row.integer(12),
+            dataAt: row.integer(7),
+            score: row.values[8] == .null ? .nan : Float(row.real(8))
+        )
+    }
+
+    /// Reads some entries again: another process changed them.
+    func refresh(_ ids: [Int64]) async throws {
+        guard !ids.isEmpty, state.withLock({ $0.isLoaded }) else { return }
+        let list = ids.map(String.init).joined(separator: ",")
+        let rows = try await database.read { db in
+            try db.rows("SELECT \(SearchIndex.columns) WHERE e.resource IN (\(list))")
+        }
+        state.withLock { state in for row in rows { SearchIndex.put(&state, row) } }
     }
 
     private static func put(

@@ -200,7 +200,9 @@ public enum Backup {
             attributes: [.posixPermissions: 0o700]
         )
         for file in manifest.files
-        where file.name != sealedKey && file.name != publicKey && !file.name.hasPrefix("database/") {
+        where file.name != sealedKey && file.name != publicKey && !file.name.hasPrefix("database/")
+            && file.name != NodeStore.prefixFile
+        {
             let target = folder.appendingPathComponent(file.name)
             try manager.createDirectory(at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
             try manager.copyItem(at: backup.appendingPathComponent(file.name), to: target)

@@ -82,6 +82,7 @@ public final class Node: Sendable {
     public let services: Services
     let lock: DirectoryLock?
     let store: NodeStore
+    private let neighbours: Neighbours?
     let settings: NodeSettings
 
     /// Opens a data directory, new or old.
@@ -97,6 +98,20 @@ public final class Node: Sendable {
             withIntermediateDirectories: true,
             attributes: [.posixPermissions: 0o700]
         )
+        let mark = settings.folder.appendingPathComponent(StoreCopy.mark)
+        if settings.store == .sqlite, let place = FileManager.default.contents(atPath: mark.path) {
+            throw Problem(
+                "node.moved",
+                status: 409,
+                zh: "这个节点已迁移到 PostgreSQL，不能再用 SQLite 打开。",
+                en: "This node was moved to PostgreSQL and is not opened on SQLite any more.",
+                details: ["store": String(decoding: place, as: UTF8.self)],
+                hint: .init(
+                    "请用 --store 给出地址；确要退回时删除 \(StoreCopy.mark)。",
+                    "Give the address with --store; to go back all the same, delete \(StoreCopy.mark)."
+                )
+            )
+        }
         let lock = try DirectoryLock(settings.folder, isShared: settings.store != .sqlite)
         let store = try await NodeStore.open(settings.store, folder: settings.folder)
         return try await store.alone {
@@ -119,8 +134,7 @@ public final class Node: Sendable {
             databases: store.databases,
             key: key,
             clock: clock,
-            migrations: Catalogue.migrations + Opening.migrations + QualityStore.migrations + Uploads.migrations
-                + Sources.migrations + FeedbackBox.migrations
+            migrations: Node.capabilityMigrations
         )
         lake = try await Lake(kernel: kernel, folder: settings.folder, faults: faults)
         let catalogue = try await Catalogue(kernel: kernel)
@@ -132,9 +146,15 @@ public final class Node: Sendable {
         }
         let uploadFolder = settings.folder.appendingPathComponent("uploads")
         uploads = Uploads(kernel: kernel, folder: uploadFolder)
-        let temporary = settings.folder.appendingPathComponent("temporary")
-        // What was being received when the node stopped was never acknowledged.
-        try? FileManager.default.removeItem(at: temporary)
+        let shared = store.databases.shared
+        var temporary = settings.folder.appendingPathComponent("temporary")
+        let living = try await shared?.connected() ?? []
+        // What was being received when a process stopped was never acknowledged.
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: temporary.path)) ?? []
+        where !living.contains(name) {
+            try? FileManager.default.removeItem(at: temporary.appendingPathComponent(name))
+        }
+        if let shared { temporary = temporary.appendingPathComponent(shared.process) }
         try FileManager.default.createDirectory(at: temporary, withIntermediateDirectories: true)
         let lakeActions = LakeActions(lake)
         sources = Sources(kernel: kernel, lake: lakeActions, folder: uploadFolder, roots: settings.dropFolders)
@@ -157,6 +177,7 @@ public final class Node: Sendable {
             feedback: FeedbackBox(kernel: kernel),
             settings: web
         )
+        neighbours = Neighbours(kernel, lake, catalogue)
         lakeActions.registerJobs()
         sources.registerJobs()
         try await sources.recover()
@@ -171,6 +192,16 @@ public final class Node: Sendable {
         try await lake.deliver()
         try await tellCounts(all: true)
     }
+
+    private static let capabilityMigrations =
+        Catalogue.migrations + Opening.migrations + QualityStore.migrations + Uploads.migrations + Sources.migrations
+        + FeedbackBox.migrations
+
+    /// The steps of each database's schema.
+    static let migrations: [String: [Migration]] = [
+        "control": Kernel.migrations + capabilityMigrations, "evidence": EvidenceChain.migrations,
+        "records": Lake.migrations, "lake": Lake.migrations,
+    ]
 
     private var safekeeping: Safekeeping {
         Safekeeping(node: self, data: settings.folder, settings: settings.safekeeping)
@@ -211,20 +242,25 @@ public final class Node: Sendable {
 
     private func keepEvidence() async throws {
         var seconds = 0
+        var isLeader = neighbours == nil
         while !Task.isCancelled {
             try await Task.sleep(for: .seconds(1))
             seconds += 1
-            try await kernel.evidence.flush()
+            // A full disk, a busy database, a server that is away: it is tried again the next time, and ends nothing.
+            try? await kernel.evidence.flush()
             if seconds % 5 == 0 {
-                try await tellCounts()
-                // A full disk or a busy database now: it is tried again in five seconds.
-                try? await sources.keepUp()
+                try? await tellCounts()
+                isLeader = (try? await neighbours?.look()) ?? (neighbours == nil)
+                if isLeader { try? await sources.keepUp() }
             }
             if seconds % 60 == 0 {
-                try await kernel.gate.flushPublicReads()
-                try await safekeeping.keepUp()
+                try? await kernel.gate.flushPublicReads()
+                if isLeader { try? await safekeeping.keepUp() }
             }
-            if seconds % 3600 == 0 { try await kernel.evidence.seal() }
+            if seconds % 3600 == 0 {
+                try? await kernel.evidence.seal()
+                if neighbours != nil { try? await lake.recover(living: store.databases.shared?.connected()) }
+            }
         }
     }
 
@@ -236,6 +272,7 @@ public final class Node: Sendable {
         try await tellCounts()
         try await kernel.close()
         await store.close()
+        lock?.release()
     }
 }
 
@@ -266,6 +303,9 @@ final class DirectoryLock: Sendable {
             )
         }
     }
+
+    /// Lets others use the directory before the object goes.
+    func release() { flock(descriptor, LOCK_UN) }
 
     deinit { Glibc.close(descriptor) }
 }

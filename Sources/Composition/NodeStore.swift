@@ -75,13 +75,15 @@ struct NodeStore: Sendable {
 
     private init(_ server: PostgresServer) async throws {
         try await server.probe()
+        try server.enter()
         self.server = server
         files = []
         databases = Databases(
             control: try await server.database("control"),
             evidence: try await server.database("evidence"),
             records: try await server.database("records"),
-            lake: try await server.database("lake")
+            lake: try await server.database("lake"),
+            shared: server
         )
     }
 
@@ -99,6 +101,8 @@ struct NodeStore: Sendable {
             }
             return
         }
+        // What the schemas are called, for whoever restores them under another name.
+        try Data(server.settings.prefix.utf8).write(to: folder.appendingPathComponent(NodeStore.prefixFile))
         let (address, password) = server.settings.forPrograms
         let schemas = NodeStore.names.flatMap { ["--schema", "\(server.settings.prefix)_\($0)"] }
         try await ServerProgram.run(
@@ -149,7 +153,12 @@ struct NodeStore: Sendable {
             let server = PostgresServer(settings)
             defer { server.close() }
             try await server.probe()
-            guard try await server.isEmpty() else {
+            let prefix =
+                FileManager.default.contents(atPath: backup.appendingPathComponent(prefixFile).path).map {
+                    String(decoding: $0, as: UTF8.self)
+                } ?? settings.prefix
+            let isFree = try await server.isEmpty(prefix)
+            guard try await server.isEmpty(), isFree else {
                 throw Problem(
                     "backup.not_empty",
                     status: 409,
@@ -164,8 +173,11 @@ struct NodeStore: Sendable {
                 ["--no-owner", "--no-privileges", "--exit-on-error", "--dbname", address, dump.path],
                 password: password
             )
+            try await server.rename(from: prefix)
         }
     }
+
+    static let prefixFile = "schema"
 
     /// Runs a closure with an empty store of the same engine, gone afterwards: where backups are tried.
     func beside<T: Sendable>(_ body: (StoreSettings) async throws -> T) async throws -> T {

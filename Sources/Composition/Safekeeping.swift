@@ -32,8 +32,10 @@ struct Safekeeping: Sendable {
     let settings: SafekeepingSettings
 
     func registerJobs() {
-        // What a stopped process left half-made.
-        let left = try? FileManager.default.contentsOfDirectory(at: settings.folder, includingPropertiesForKeys: nil)
+        // What a stopped process left half-made; with several at work it may be another's, and stays.
+        let left =
+            node.store.server != nil
+            ? nil : try? FileManager.default.contentsOfDirectory(at: settings.folder, includingPropertiesForKeys: nil)
         for url in left ?? [] where url.pathExtension == "part" || url.lastPathComponent.hasPrefix("drill-") {
             try? FileManager.default.removeItem(at: url)
         }

@@ -200,6 +200,21 @@ public final class Accounts: Sendable {
         try await setPassword(new, of: principal.id, isOneTime: false)
     }
 
+    /// Another process changed an account; nil for any.
+    func heard(principal: Int64?) {
+        guard let principal else {
+            sessions.forget { _, _ in true }
+            return keys.forget { _, _ in true }
+        }
+        forget(PrincipalID(principal))
+    }
+
+    /// Another process made, rotated or ended a session, `\x` and its digest, or changed keys.
+    func heard(session: String) {
+        keys.forget { _, _ in true }
+        if let digest = Hexadecimal.bytes(String(session.dropFirst(2))) { sessions.forget(digest) }
+    }
+
     private func forget(_ id: PrincipalID) {
         sessions.forget { $1.principal.id == id }
         keys.forget { $1.principal.id == id }

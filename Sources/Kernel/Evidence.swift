@@ -1,6 +1,6 @@
 public import Basics
 public import Seal
-import Store
+public import Store
 import Synchronization
 
 /// One record of evidence: a decision, a load, a grant, a destruction. Digests and numbers only.
@@ -68,7 +68,11 @@ public final class EvidenceChain: Sendable {
     let key: NodeKey
     let clock: Clock
     let algorithm: DigestAlgorithm
+    /// Where other processes write chains of their own beside this one.
+    private let shared: (any SharedStore)?
     private let state = Mutex(State())
+    /// Numbers of one chain: the chain's own number above, the record's below. The first chain is 0.
+    static let chainLength: Int64 = 1 << 40
 
     struct State {
         var waiting: [(entry: EvidenceEntry, done: CheckedContinuation<Void, any Error>?)] = []
@@ -76,9 +80,18 @@ public final class EvidenceChain: Sendable {
         var head: [UInt8] = []
         var next: Int64 = 1
         var lastInterval: Int64 = 0
+        var chain: Int64 = 0
     }
 
-    init(database: any Database, control: any Database, key: NodeKey, clock: Clock, algorithm: DigestAlgorithm = .sm3) {
+    init(
+        database: any Database,
+        control: any Database,
+        key: NodeKey,
+        clock: Clock,
+        shared: (any SharedStore)? = nil,
+        algorithm: DigestAlgorithm = .sm3
+    ) {
+        self.shared = shared
         self.database = database
         self.control = control
         self.key = key
@@ -86,7 +99,7 @@ public final class EvidenceChain: Sendable {
         self.algorithm = algorithm
     }
 
-    static let migrations = [
+    public static let migrations = [
         Migration(
             "evidence/001-chain",
             [
@@ -102,20 +115,62 @@ public final class EvidenceChain: Sendable {
                 public_key BLOB NOT NULL)
                 """,
             ]
-        )
+        ),
+        Migration(
+            "evidence/002-chains",
+            [
+                "CREATE TABLE evidence_chains (chain BIGINT PRIMARY KEY, holder TEXT NOT NULL)",
+                "CREATE INDEX evidence_at ON evidence (at, seq)",
+            ]
+        ),
     ]
 
+    /// The chain that a record belongs to, and its number there, as people read it: `12`, or `2-12` of a further chain.
+    public static func name(_ sequence: Int64) -> String {
+        let chain = sequence / chainLength
+        return chain == 0 ? String(sequence) : "\(chain)-\(sequence % chainLength)"
+    }
+
     func open() async throws {
+        let chain = try await claim()
+        let start = chain * EvidenceChain.chainLength
+        let range: [SQLValue] = [.integer(start), .integer(start + EvidenceChain.chainLength)]
         let (last, interval) = try await database.read { db in
             (
-                try db.row("SELECT seq, hash FROM evidence ORDER BY seq DESC LIMIT 1"),
-                try db.row("SELECT max(last_seq) FROM evidence_intervals")?.integer(0) ?? 0
+                try db.row("SELECT seq, hash FROM evidence WHERE seq > ? AND seq < ? ORDER BY seq DESC LIMIT 1", range),
+                try db.row("SELECT max(last_seq) FROM evidence_intervals WHERE last_seq > ? AND last_seq < ?", range)?
+                    .optionalInteger(0)
             )
         }
         state.withLock {
+            $0.chain = chain
             $0.head = last?.blob(1) ?? []
-            $0.next = (last?.integer(0) ?? 0) + 1
-            $0.lastInterval = interval
+            $0.next = (last?.integer(0) ?? start) + 1
+            $0.lastInterval = interval ?? start
+        }
+    }
+
+    /// The first chain that no living process writes; a new one where all are taken.
+    private func claim() async throws -> Int64 {
+        guard let shared else { return 0 }
+        let living = try await shared.connected()
+        return try await database.write { db in
+            let chains = try db.rows("SELECT chain, holder FROM evidence_chains ORDER BY chain")
+            let free = chains.first { !living.contains($0.text(1)) || $0.text(1) == shared.process }
+            let chain = free?.integer(0) ?? Int64(chains.count)
+            try db.execute(
+                "INSERT INTO evidence_chains (chain, holder) VALUES (?, ?) ON CONFLICT (chain) DO UPDATE SET holder = excluded.holder",
+                [.integer(chain), .text(shared.process)]
+            )
+            return chain
+        }
+    }
+
+    /// The numbers of all chains.
+    private func chains() async throws -> [Int64] {
+        guard shared != nil else { return [0] }
+        return try await database.read { db in
+            try db.rows("SELECT chain FROM evidence_chains ORDER BY chain").map { $0.integer(0) }
         }
     }
 
@@ -170,7 +225,23 @@ public final class EvidenceChain: Sendable {
     }
 
     private func write(_ entries: [EvidenceEntry]) async throws {
-        let (start, first) = state.withLock { ($0.head, $0.next) }
+        // A process that was taken for dead lost its chain to another: it goes on with one of its own.
+        if try await !append(entries) {
+            try await open()
+            guard try await append(entries) else {
+                throw Problem(
+                    "store.busy",
+                    status: 503,
+                    zh: "数据库正忙，请稍后重试。",
+                    en: "The database is busy; try again shortly."
+                )
+            }
+        }
+    }
+
+    /// Whether the chain was still this process's.
+    private func append(_ entries: [EvidenceEntry]) async throws -> Bool {
+        let (start, first, chain) = state.withLock { ($0.head, $0.next, $0.chain) }
         var head = start
         var rows: [[SQLValue]] = []
         for (offset, entry) in entries.enumerated() {
@@ -183,14 +254,25 @@ public final class EvidenceChain: Sendable {
             ])
         }
         let values = rows
-        try await database.write { db in
+        let holder = shared?.process
+        let isOwn = try await database.write { db in
+            if let holder {
+                let held = try db.row(
+                    "SELECT 1 FROM evidence_chains WHERE chain = ? AND holder = ?",
+                    [.integer(chain), .text(holder)]
+                )
+                guard held != nil else { return false }
+            }
             for row in values { try db.execute("INSERT INTO evidence VALUES (?,?,?,?,?,?,?,?,?)", row) }
+            return true
         }
+        guard isOwn else { return false }
         let newHead = head
         state.withLock {
             $0.head = newHead
             $0.next = first + Int64(values.count)
         }
+        return true
     }
 
     // MARK: Sealing
@@ -198,13 +280,17 @@ public final class EvidenceChain: Sendable {
     /// Closes the interval since the last one with a Merkle root signed by the node's key; nothing where there is nothing new.
     public func seal() async throws {
         try await flush()
-        let from = state.withLock { $0.lastInterval } + 1
+        let (from, chain) = state.withLock { ($0.lastInterval + 1, $0.chain) }
+        let end = (chain + 1) * EvidenceChain.chainLength
         let hashes = try await database.read { db in
-            try db.rows("SELECT seq, hash FROM evidence WHERE seq >= ? ORDER BY seq LIMIT 100000", [.integer(from)])
+            try db.rows(
+                "SELECT seq, hash FROM evidence WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT 100000",
+                [.integer(from), .integer(end)]
+            )
         }
         guard let last = hashes.last?.integer(0) else { return }
         // A chain that lost seals, or was altered since the last one, is not signed.
-        if let fault = try await verify(after: from - 1).fault {
+        if let fault = try await verify(chain, after: from - 1).fault {
             throw Problem(
                 "evidence.unsound",
                 status: 500,
@@ -224,24 +310,31 @@ public final class EvidenceChain: Sendable {
         try await database.write { db in
             try db.execute("INSERT INTO evidence_intervals VALUES (?,?,?,?,?,?,?,?)", values)
         }
-        try await anchor(last, root)
+        try await anchor(chain, last, root)
         state.withLock { $0.lastInterval = last }
     }
 
-    private func anchor(_ last: Int64, _ root: [UInt8]) async throws {
+    private static func anchorName(_ chain: Int64) -> String {
+        chain == 0 ? "evidence.anchor" : "evidence.anchor.\(chain)"
+    }
+
+    private func anchor(_ chain: Int64, _ last: Int64, _ root: [UInt8]) async throws {
         let value = "\(last):\(Hexadecimal.text(root))"
         try await control.write { db in
             try db.execute(
-                "INSERT INTO settings (name, value) VALUES ('evidence.anchor', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                [.text(value)]
+                "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                [.text(EvidenceChain.anchorName(chain)), .text(value)]
             )
         }
     }
 
     /// Whether the seal written down in the control database is among the chain's own.
-    private func anchorFault() async throws -> LocalizedText? {
+    private func anchorFault(_ chain: Int64) async throws -> LocalizedText? {
         let anchor = try await control.read {
-            try $0.row("SELECT value FROM settings WHERE name = 'evidence.anchor'")?.text(0)
+            try $0.row(
+                "SELECT value FROM settings WHERE name = ?",
+                [.text(EvidenceChain.anchorName(chain))]
+            )?.text(0)
         }
         guard let anchor else { return nil }
         let parts = anchor.split(separator: ":").map(String.init)
@@ -263,8 +356,22 @@ public final class EvidenceChain: Sendable {
 
     // MARK: Verifying
 
-    /// Recomputes every hash, root and signature; with `after`, only what follows a record.
-    public func verify(after start: Int64 = 0) async throws -> EvidenceVerdict {
+    /// Recomputes every hash, root and signature of every chain.
+    public func verify() async throws -> EvidenceVerdict {
+        var verdict = EvidenceVerdict()
+        for chain in try await chains() {
+            let part = try await verify(chain, after: chain * EvidenceChain.chainLength)
+            verdict.records += part.records
+            verdict.intervals += part.intervals
+            verdict.unsealed += part.unsealed
+            verdict.fault = verdict.fault ?? part.fault
+        }
+        return verdict
+    }
+
+    /// Recomputes what follows a record of a chain.
+    private func verify(_ chain: Int64, after start: Int64) async throws -> EvidenceVerdict {
+        let end = (chain + 1) * EvidenceChain.chainLength
         var verdict = EvidenceVerdict()
         var at = start
         var head = try await database.read { db in
@@ -272,33 +379,43 @@ public final class EvidenceChain: Sendable {
         }
         let intervals = try await database.read { db in
             try db.rows(
-                "SELECT first_seq, last_seq, root, algorithm, signature, signature_algorithm, public_key FROM evidence_intervals ORDER BY first_seq"
+                "SELECT first_seq, last_seq, root, algorithm, signature, signature_algorithm, public_key FROM evidence_intervals WHERE first_seq > ? AND first_seq < ? ORDER BY first_seq",
+                [.integer(start), .integer(end)]
             )
         }
-        var open = intervals.filter { $0.integer(0) > start }[...]
+        var open = intervals[...]
         var leaves: [[UInt8]] = []
         while true {
             let from = at
             let rows = try await database.read { db in
                 try db.rows(
-                    "SELECT seq, body, algorithm, hash, at, actor, action, resource, outcome FROM evidence WHERE seq > ? ORDER BY seq LIMIT 5000",
-                    [.integer(from)]
+                    "SELECT seq, body, algorithm, hash, at, actor, action, resource, outcome FROM evidence WHERE seq > ? AND seq < ? ORDER BY seq LIMIT 5000",
+                    [.integer(from), .integer(end)]
                 )
             }
             if rows.isEmpty { break }
             for row in rows {
                 let seq = row.integer(0)
                 guard seq == at + 1 else {
-                    verdict.fault = .init("第 \(at + 1) 条记录缺失", "record \(at + 1) is missing")
+                    verdict.fault = .init(
+                        "第 \(EvidenceChain.name(at + 1)) 条记录缺失",
+                        "record \(EvidenceChain.name(at + 1)) is missing"
+                    )
                     return verdict
                 }
                 guard let algorithm = DigestAlgorithm(rawValue: row.text(2)) else {
-                    verdict.fault = .init("第 \(seq) 条记录的摘要算法无法识别", "record \(seq) names an unknown digest")
+                    verdict.fault = .init(
+                        "第 \(EvidenceChain.name(seq)) 条记录的摘要算法无法识别",
+                        "record \(EvidenceChain.name(seq)) names an unknown digest"
+                    )
                     return verdict
                 }
                 head = Digest(algorithm, of: head + Array(row.text(1).utf8)).bytes
                 guard head == row.blob(3) else {
-                    verdict.fault = .init("第 \(seq) 条记录被改动", "record \(seq) was altered")
+                    verdict.fault = .init(
+                        "第 \(EvidenceChain.name(seq)) 条记录被改动",
+                        "record \(EvidenceChain.name(seq)) was altered"
+                    )
                     return verdict
                 }
                 // What lists and filters show must be what was hashed.
@@ -308,8 +425,8 @@ public final class EvidenceChain: Sendable {
                     body["resource"]?.string == row.text(7), body["outcome"]?.string == row.text(8)
                 else {
                     verdict.fault = .init(
-                        "第 \(seq) 条记录的检索栏与内容不符",
-                        "the columns of record \(seq) do not agree with its body"
+                        "第 \(EvidenceChain.name(seq)) 条记录的检索栏与内容不符",
+                        "the columns of record \(EvidenceChain.name(seq)) do not agree with its body"
                     )
                     return verdict
                 }
@@ -331,7 +448,7 @@ public final class EvidenceChain: Sendable {
             verdict.fault = .init("已封存的第 \(missing.integer(1)) 条记录缺失", "sealed record \(missing.integer(1)) is missing")
         }
         verdict.unsealed = leaves.count
-        if verdict.fault == nil { verdict.fault = try await anchorFault() }
+        if verdict.fault == nil { verdict.fault = try await anchorFault(chain) }
         return verdict
     }
 
@@ -355,8 +472,18 @@ public final class EvidenceChain: Sendable {
     /// The latest records, newest first, before a sequence number.
     func recent(before: Int64?, resource: String?, actor: String?, limit: Int) async throws -> [SQLRow] {
         try await flush()
-        var sql = "SELECT seq, at, actor, action, resource, outcome, body, hash FROM evidence WHERE seq < ?"
+        // One chain is in the order of its numbers; several are in that of time.
+        let isOne = shared == nil
+        var sql = "SELECT seq, at, actor, action, resource, outcome, body, hash FROM evidence WHERE "
         var values: [SQLValue] = [.integer(before ?? .max)]
+        if isOne {
+            sql += "seq < ?"
+        } else if let before {
+            sql += "(at, seq) < ((SELECT at FROM evidence WHERE seq = ?), ?)"
+            values.append(.integer(before))
+        } else {
+            sql += "seq < ?"
+        }
         if let resource, !resource.isEmpty {
             sql += " AND resource = ?"
             values.append(.text(resource))
@@ -365,7 +492,7 @@ public final class EvidenceChain: Sendable {
             sql += " AND actor = ?"
             values.append(.text(actor))
         }
-        let (text, bound) = (sql + " ORDER BY seq DESC LIMIT \(limit)", values)
+        let (text, bound) = (sql + " ORDER BY \(isOne ? "seq DESC" : "at DESC, seq DESC") LIMIT \(limit)", values)
         return try await database.read { db in try db.rows(text, bound) }
     }
 }

@@ -18,6 +18,9 @@ public final class Gate: Sendable {
         var tree = OrganisationTree([])
         /// Public reads since the last full minute, by action and resource.
         var publicReads: [String: Int] = [:]
+        /// Readings of the grants begun, and the latest that was put in place.
+        var asked = 0
+        var taken = 0
         var failedSignIns: [PrincipalID: (since: Int64, count: Int64)] = [:]
         var allowed = 0
         var denied = 0
@@ -31,15 +34,22 @@ public final class Gate: Sendable {
 
     /// Reads grants and organisations again; called after each change of them.
     public func reload() async throws {
+        let ticket = state.withLock { state in
+            state.asked += 1
+            return state.asked
+        }
         let (grants, organisations) = try await database.read { db in
             (
                 try db.rows("SELECT \(Grant.columns) FROM grants").map(Grant.read),
                 try db.rows("SELECT \(Organisation.columns) FROM organisations").map(Organisation.read)
             )
         }
-        state.withLock {
-            $0.grants = grants
-            $0.tree = OrganisationTree(organisations)
+        state.withLock { state in
+            // A slower reading that began earlier puts nothing old back.
+            guard ticket > state.taken else { return }
+            state.taken = ticket
+            state.grants = grants
+            state.tree = OrganisationTree(organisations)
         }
     }
 

@@ -41,7 +41,13 @@ public final class Jobs: Sendable {
     private let live = Mutex<[Int64: (Int64, Int64)]>([:])
     static let maximumAttempts: Int64 = 3
 
-    init(database: any Database, clock: Clock) {
+    /// The processes that take jobs from one queue; nil where this one is alone.
+    private let shared: (any SharedStore)?
+    /// Counts what may have brought work.
+    private let calls = Mutex(0)
+
+    init(database: any Database, clock: Clock, shared: (any SharedStore)? = nil) {
+        self.shared = shared
         self.database = database
         self.clock = clock
     }
@@ -80,9 +86,11 @@ public final class Jobs: Sendable {
         resource: String
     ) async throws -> Int64 {
         let now = clock.now()
-        return try await database.write { [self] db in
+        let job = try await database.write { [self] db in
             try add(kind, payload, by: principal, resource: resource, at: now, db)
         }
+        wake()
+        return job
     }
 
     /// Queues a job inside a control transaction.
@@ -145,11 +153,32 @@ public final class Jobs: Sendable {
         en: "The job was interrupted too often and was given up."
     )
 
-    /// Puts jobs that a stopped process left running back into the queue; those tried too often fail.
-    func recover() async throws {
+    /// Something was queued, here or elsewhere.
+    func wake() { calls.withLock { $0 += 1 } }
+
+    /// The processes that have jobs under way.
+    public func workers() async throws -> Set<String> {
+        try await database.read { db in
+            Set(
+                try db.rows("SELECT DISTINCT worker FROM jobs WHERE state = 'running'").compactMap {
+                    $0.optionalText(0)
+                }
+            )
+        }
+    }
+
+    /// Puts jobs that a stopped process left running back into the queue; those tried too often fail. `living` are the processes at
+    /// work, whose jobs are left to them; nil where there is only this one.
+    public func recover(living: Set<String>?) async throws {
+        let names = living.map { $0.filter { $0.allSatisfy(\.isNumber) }.map { "'\($0)'" }.joined(separator: ",") }
+        let left = names.map { $0.isEmpty ? "" : " AND (worker IS NULL OR worker NOT IN (\($0)))" } ?? ""
+        let isAny = try await database.read {
+            try $0.row("SELECT 1 FROM jobs WHERE state = 'running'\(left) LIMIT 1") != nil
+        }
+        guard isAny else { return }
         try await database.write { db in
             try db.execute(
-                "UPDATE jobs SET state = 'failed', finished_at = ?, result = ? WHERE state = 'running' AND attempts >= ?",
+                "UPDATE jobs SET state = 'failed', finished_at = ?, result = ? WHERE state = 'running' AND attempts >= ?\(left)",
                 [
                     .integer(self.clock.now()),
                     .text(
@@ -158,7 +187,7 @@ public final class Jobs: Sendable {
                     .integer(Jobs.maximumAttempts),
                 ]
             )
-            try db.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
+            try db.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'\(left)")
         }
     }
 
@@ -190,14 +219,19 @@ public final class Jobs: Sendable {
                 group.addTask { [self] in
                     while !Task.isCancelled {
                         // A busy or full database now: the lane goes on when it is better, and stops no other.
-                        if (try? await runPending(lane)) ?? 0 == 0 {
-                            try await Task.sleep(for: .milliseconds(lane == .inside ? 50 : 500))
-                        }
+                        let before = calls.withLock(\.self)
+                        if (try? await runPending(lane)) ?? 0 == 0 { try await rest(lane, since: before) }
                     }
                 }
             }
             for try await _ in group {}
         }
+    }
+
+    /// Waits for work: a file is looked at often, a server is asked once a second or when it calls.
+    private func rest(_ lane: Lane, since before: Int) async throws {
+        guard shared != nil else { return try await Task.sleep(for: .milliseconds(lane == .inside ? 50 : 500)) }
+        for _ in 0..<20 where calls.withLock(\.self) == before { try await Task.sleep(for: .milliseconds(50)) }
     }
 
     /// A job of a kind that is queued or runs, with the same payload.
@@ -229,13 +263,16 @@ public final class Jobs: Sendable {
         let isWaiting = try await database.read { try $0.row("SELECT 1 \(next)") != nil }
         guard isWaiting else { return nil }
         let now = clock.now()
+        let worker = SQLValue(shared?.process)
         return try await database.write { [self] db in
             guard let row = try db.row("SELECT \(Jobs.columns) \(next)") else { return nil }
             try db.execute(
-                "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = ? WHERE id = ?",
-                [.integer(now), row.values[0]]
+                "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = ?, worker = ? WHERE id = ?",
+                [.integer(now), worker, row.values[0]]
             )
-            return try read(row)
+            var job = try read(row)
+            job.attempts += 1
+            return job
         }
     }
 
@@ -256,12 +293,18 @@ public final class Jobs: Sendable {
             )
         }
         live.withLock { $0[job.id] = nil }
-        let values: [SQLValue] = [.text(state.rawValue), .text(result.text), .integer(clock.now()), .integer(job.id)]
+        // The attempt is the fencing token: who was taken for dead and wakes again ends nothing that another took up.
+        let values: [SQLValue] = [
+            .text(state.rawValue), .text(result.text), .integer(clock.now()), .integer(job.id), .integer(job.attempts),
+        ]
         // A full disk must not leave the job running for ever: the end is written when there is room again.
         while !Task.isCancelled {
             do {
                 try await database.write { db in
-                    try db.execute("UPDATE jobs SET state = ?, result = ?, finished_at = ? WHERE id = ?", values)
+                    try db.execute(
+                        "UPDATE jobs SET state = ?, result = ?, finished_at = ? WHERE id = ? AND attempts = ? AND state = 'running'",
+                        values
+                    )
                 }
                 return
             } catch {

@@ -18,16 +18,22 @@ public final class Kernel: Sendable {
         self.databases = databases
         self.clock = clock
         self.key = key
-        evidence = EvidenceChain(database: databases.evidence, control: databases.control, key: key, clock: clock)
+        evidence = EvidenceChain(
+            database: databases.evidence,
+            control: databases.control,
+            key: key,
+            clock: clock,
+            shared: databases.shared
+        )
         gate = Gate(database: databases.control, evidence: evidence, clock: clock)
         accounts = Accounts(database: databases.control, clock: clock)
-        jobs = Jobs(database: databases.control, clock: clock)
+        jobs = Jobs(database: databases.control, clock: clock, shared: databases.shared)
         try await Migration.apply(Kernel.migrations + migrations, to: databases.control, at: clock.now())
         try await Migration.apply(EvidenceChain.migrations, to: databases.evidence, at: clock.now())
         try await begin()
         try await evidence.open()
         try await gate.reload()
-        try await jobs.recover()
+        try await jobs.recover(living: try await databases.shared?.connected())
     }
 
     /// What a new node holds: its root organisation, the initial grants, the calendar.
@@ -69,7 +75,7 @@ public final class Kernel: Sendable {
         )
     }
 
-    static let migrations = [
+    public static let migrations = [
         Migration(
             "kernel/001-begin",
             [
@@ -129,7 +135,41 @@ public final class Kernel: Sendable {
         ),
         Migration("kernel/006-jobs-by-resource", ["CREATE INDEX jobs_resource ON jobs (resource, state)"]),
         Administration.viewsMigration,
+        Migration(
+            "kernel/007-processes",
+            ["ALTER TABLE jobs ADD COLUMN worker TEXT"],
+            postgresql: Kernel.tellingStatements([
+                ("grants", nil), ("organisations", nil), ("principals", "id"), ("sessions", "token"),
+                ("api_keys", nil), ("resources", "code"), ("jobs", nil),
+            ])
+        ),
     ]
+
+    /// Statements that let PostgreSQL tell the node's other processes of changes in tables: of a row by its key, or that there was one.
+    public static func tellingStatements(_ tables: [(name: String, key: String?)]) -> [String] {
+        [
+            """
+            CREATE OR REPLACE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$
+            DECLARE key TEXT := '';
+            BEGIN
+                IF TG_NARGS > 0 THEN
+                    IF TG_OP = 'DELETE' THEN
+                        EXECUTE format('SELECT CAST(($1).%I AS TEXT)', TG_ARGV[0]) INTO key USING OLD;
+                    ELSE
+                        EXECUTE format('SELECT CAST(($1).%I AS TEXT)', TG_ARGV[0]) INTO key USING NEW;
+                    END IF;
+                END IF;
+                PERFORM pg_notify('tongqu', TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME || ':' || key || '@' || current_setting('application_name'));
+                RETURN NULL;
+            END $$
+            """
+        ]
+            + tables.map { name, key in
+                """
+                CREATE TRIGGER tell AFTER INSERT OR UPDATE OR DELETE ON \(name) \(key == nil ? "FOR EACH STATEMENT" : "FOR EACH ROW") EXECUTE FUNCTION tell(\(key.map { "'\($0)'" } ?? ""))
+                """
+            }
+    }
 
     // MARK: Resources
 
@@ -201,6 +241,21 @@ public final class Kernel: Sendable {
             values + [.integer(resource.id.raw)]
         )
         return resource.id
+    }
+
+    /// Drops what is remembered of what another process of the node changed; nil for anything.
+    public func heard(_ changed: (table: String, key: String)?) {
+        switch changed?.table {
+        case "principals": accounts.heard(principal: Int64(changed?.key ?? ""))
+        case "sessions", "api_keys": accounts.heard(session: changed?.key ?? "")
+        case "resources": resources.forget(changed?.key ?? "")
+        case "jobs": jobs.wake()
+        case nil:
+            resources.forget { _, _ in true }
+            accounts.heard(principal: nil)
+            jobs.wake()
+        default: break
+        }
     }
 
     /// Drops what is remembered of a resource.

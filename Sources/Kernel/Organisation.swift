@@ -1,5 +1,5 @@
 public import Basics
-import Store
+public import Store
 
 /// The identity of an organisation in this node.
 public struct OrganisationID: Sendable, Hashable {
@@ -53,6 +53,13 @@ public struct Organisation: Sendable, Hashable {
 }
 
 /// The tree of organisations, held in memory.
+extension OrganisationTree {
+    /// The organisations as a database holds them.
+    public init(_ db: any SQLReading) throws {
+        self.init(try db.rows("SELECT \(Organisation.columns) FROM organisations").map(Organisation.read))
+    }
+}
+
 public struct OrganisationTree: Sendable {
     public private(set) var all: [OrganisationID: Organisation] = [:]
     private var children: [OrganisationID: [OrganisationID]] = [:]

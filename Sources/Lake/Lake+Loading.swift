@@ -97,20 +97,29 @@ extension Lake {
             .integer(request.principal.raw), .integer(kernel.clock.now()),
         ]
         let fields = resource.schema.fields
+        let isBare = Lake.isBare(request, database)
         let known = active.withLock { $0 }
+        let shared = kernel.databases.shared
+        let living = try await shared?.connected() ?? []
         let load = try await database.write { db in
-            let running = try db.rows(
-                "SELECT id FROM loads WHERE resource = ? AND state = 'running'",
+            let rows = try db.rows(
+                "SELECT id, worker FROM loads WHERE resource = ? AND state = 'running'",
                 [.integer(resource.id.raw)]
-            ).map { $0.integer(0) }
-            for dead in running where !known.contains(dead) {
+            )
+            // This process's own, and those of others that are at work.
+            let alive = Set(
+                rows.filter { row in
+                    known.contains(row.integer(0)) || row.text(1) != shared?.process && living.contains(row.text(1))
+                }.map { $0.integer(0) }
+            )
+            for dead in rows.map({ $0.integer(0) }) where !alive.contains(dead) {
                 try db.execute("DROP TABLE IF EXISTS r\(resource.id.raw)_\(dead)")
                 try db.execute(
                     "UPDATE loads SET state = 'failed', job = NULL, finished_at = started_at WHERE id = ?",
                     [.integer(dead)]
                 )
             }
-            if running.contains(where: known.contains) {
+            if !alive.isEmpty {
                 throw Problem(
                     "load.busy",
                     status: 409,
@@ -120,17 +129,25 @@ extension Lake {
                 )
             }
             try db.execute(
-                "INSERT INTO loads (resource, job, mode, state, source, digest, principal, started_at) VALUES (?,?,?,'running',?,?,?,?)",
-                values
+                "INSERT INTO loads (resource, job, mode, state, source, digest, principal, started_at, worker) VALUES (?,?,?,'running',?,?,?,?,?)",
+                values + [SQLValue(shared?.process)]
             )
             let load = db.lastInsertedID
             try db.execute(
-                PhysicalTable(name: "r\(resource.id.raw)_\(load)", fields: fields).createStatement(db.dialect)
+                PhysicalTable(name: "r\(resource.id.raw)_\(load)", fields: fields).createStatement(
+                    db.dialect,
+                    isBare: isBare
+                )
             )
             return load
         }
         active.withLock { _ = $0.insert(load) }
         return load
+    }
+
+    /// Whether the rows of a load are staged without the columns that are the same in all of them.
+    private static func isBare(_ request: LoadRequest, _ database: any Database) -> Bool {
+        request.mode == .replace && database.dialect == .postgresql
     }
 
     private func abandon(_ load: Int64, _ resource: Resource, _ database: any Database) async throws {
@@ -187,7 +204,8 @@ extension Lake {
             owner: resource.owner.raw,
             nextID: state?.nextID ?? 1,
             nextSequence: state?.nextSequence ?? 1,
-            staging: staging
+            staging: staging,
+            isBare: Lake.isBare(request, database)
         )
         while let raw = try reader.next() {
             let checked = checker.check(raw)
@@ -203,9 +221,10 @@ extension Lake {
         }
         try await commit(&builder, quarantine, database)
         try version?.finish()
-        let statements =
-            request.mode == .replace || state == nil
-            ? staging.indexStatements(key: resource.schema.key, database.dialect) : []
+        var statements = builder.isBare ? staging.completing(owner: builder.owner, load: load) : []
+        if request.mode == .replace || state == nil {
+            statements += staging.indexStatements(key: resource.schema.key, database.dialect)
+        }
         for statement in statements { try await database.write { db in try db.execute(statement) } }
         try faults.step("indexes")
         let report = checker.report()
@@ -219,20 +238,22 @@ extension Lake {
     ) async throws {
         let batches = builder.next()
         let rows = quarantine.drain()
-        let (load, owner, staging) = (builder.load, builder.owner, builder.staging)
+        let (load, owner, staging, isBare) = (builder.load, builder.owner, builder.staging, builder.isBare)
+        let columns = isBare ? staging.bareColumns : staging.insertColumns
         try await database.write { db in
             for batch in batches {
+                let same: [LeadValue] = [
+                    .constant(owner),
+                    // Rows to be appended carry their line while they are staged: those refused are told by it.
+                    batch.lines.map { .listed($0) } ?? .constant(0), .constant(load),
+                ]
                 try db.insert(
                     into: staging.name,
-                    staging.insertColumns,
+                    columns,
                     batch.checked.batch,
                     rows: batch.checked.good,
-                    lead: [
-                        .counting(from: batch.firstID), .constant(owner),
-                        // Rows to be appended carry their line while they are staged: those refused are told by it.
-                        batch.lines.map { .listed($0) } ?? .constant(0),
-                        .constant(load), .counting(from: batch.firstSequence),
-                    ]
+                    lead: [.counting(from: batch.firstID)] + (isBare ? [] : same)
+                        + [.counting(from: batch.firstSequence)]
                 )
             }
             for row in rows {
@@ -261,10 +282,17 @@ extension Lake {
         let (header, cells) = (quarantine.header, quarantine.cells)
         let json = report.json(.zh)
         let filled = report.filledJSON
+        let isShared = kernel.databases.shared != nil
         let published = try await database.write { db in
             var good = Int64(builder.taken)
             var bad = Int64(report.rows - report.valid)
             if isNew {
+                if isShared, let old = try TableState.current(resource.id, db)?.physical {
+                    try db.execute(
+                        "INSERT INTO retired (physical, at) VALUES (?, ?) ON CONFLICT (physical) DO NOTHING",
+                        [.text(old), .integer(now)]
+                    )
+                }
                 try db.execute(
                     """
                     INSERT INTO tables (resource, physical, schema, next_id, next_seq, rows, load, updated_at) VALUES (?,?,?,?,?,?,?,?)
@@ -307,14 +335,23 @@ extension Lake {
                 "INSERT INTO quarantine_headers (load, cells) VALUES (?, ?)",
                 [.integer(load), .text(header)]
             )
-            try db.execute(
-                "UPDATE loads SET state = 'done', finished_at = ?, good = ?, bad = ?, first_seq = ?, last_seq = ?, report = ? WHERE id = ?",
+            // Whoever was taken for dead meanwhile publishes nothing: the load's own state is the fence.
+            let finished = try db.execute(
+                "UPDATE loads SET state = 'done', finished_at = ?, good = ?, bad = ?, first_seq = ?, last_seq = ?, report = ? WHERE id = ? AND state = 'running'",
                 [
                     .integer(now), .integer(good), .integer(bad), .integer(builder.firstSequence),
                     .integer(builder.nextSequence - 1),
                     .text(json.text), .integer(load),
                 ]
             )
+            guard finished == 1 else {
+                throw Problem(
+                    "load.lost",
+                    status: 409,
+                    zh: "加载任务已由另一进程接手。",
+                    en: "Another process has taken the load over."
+                )
+            }
             try Lake.outbox(
                 LoadedEvent(
                     load: load,
@@ -330,10 +367,11 @@ extension Lake {
             return try db.row("SELECT \(Load.columns) FROM loads WHERE id = ?", [.integer(load)]).map(Load.read)
         }
         states.forget(resource.id)
-        if isNew, let old = state?.physical { retired.withLock { _ = $0.insert(old) } }
+        if isNew, kernel.databases.shared == nil, let old = state?.physical { retired.withLock { _ = $0.insert(old) } }
         try await dropRetired(database)
-        let physical = isNew ? staging.name : state?.physical ?? staging.name
-        try await database.write { db in try db.execute("ANALYZE \(physical)") }
+        let current = try await self.state(resource)?.table ?? staging
+        let analysis = current.analysisStatement(key: resource.schema.key, database.dialect)
+        try await database.write { db in try db.execute(analysis) }
         try await deliver()
         // What a load took from the system's memory is given back; a node loads rarely and serves always.
         malloc_trim(0)
@@ -409,6 +447,7 @@ struct LoadBuilder: Sendable {
     let load: Int64
     let owner: Int64
     let staging: PhysicalTable
+    let isBare: Bool
     let firstSequence: Int64
     private(set) var nextID: Int64
     private(set) var nextSequence: Int64
@@ -425,7 +464,8 @@ struct LoadBuilder: Sendable {
         var lines: [Int64]?
     }
 
-    init(load: Int64, owner: Int64, nextID: Int64, nextSequence: Int64, staging: PhysicalTable) {
+    init(load: Int64, owner: Int64, nextID: Int64, nextSequence: Int64, staging: PhysicalTable, isBare: Bool) {
+        self.isBare = isBare
         self.load = load
         self.owner = owner
         self.nextID = nextID

@@ -3,7 +3,7 @@ import CQL
 import Check
 public import Foundation
 public import Kernel
-import Store
+public import Store
 import Synchronization
 import Tabular
 
@@ -44,19 +44,13 @@ public final class Lake: Sendable {
                 withIntermediateDirectories: true
             )
         }
-        // Versions that were being written when the node stopped.
-        let versions = folder.appendingPathComponent("versions")
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: versions.path)) ?? []
-        where name.hasSuffix(".part") {
-            try? FileManager.default.removeItem(at: versions.appendingPathComponent(name))
-        }
         for database in [kernel.databases.lake, kernel.databases.records] {
             try await Migration.apply(Lake.migrations, to: database, at: kernel.clock.now())
-            try await recover(database)
         }
+        try await recover(living: try await kernel.databases.shared?.connected())
     }
 
-    static let migrations = [
+    public static let migrations = [
         Migration(
             "lake/001-begin",
             [
@@ -80,13 +74,54 @@ public final class Lake: Sendable {
             ]
         ),
         Migration("lake/002-ordinals", ["ALTER TABLE tables ADD COLUMN ordinals TEXT NOT NULL DEFAULT ''"]),
+        Migration(
+            "lake/003-processes",
+            [
+                "ALTER TABLE loads ADD COLUMN worker TEXT",
+                "CREATE TABLE retired (physical TEXT PRIMARY KEY, at BIGINT NOT NULL)",
+            ],
+            postgresql: Kernel.tellingStatements([("tables", "resource")])
+        ),
     ]
 
-    /// After a stop: loads that ran are failed (their jobs run again), tables nobody points to are dropped.
-    private func recover(_ database: any Database) async throws {
+    /// Clears up after processes that stopped: their loads are failed (the jobs run again), tables and versions nobody points to go.
+    /// `living` are the processes at work, whose loads are left to them; nil where there is only this one.
+    public func recover(living: Set<String>?) async throws {
+        for database in [kernel.databases.lake, kernel.databases.records] { try await recover(database, living) }
+        // Versions that were being written.
+        let running = try await kernel.databases.lake.read { db in
+            Set(
+                try db.rows("SELECT resource, id FROM loads WHERE state = 'running'").map {
+                    "\($0.integer(0))-\($0.integer(1))"
+                }
+            )
+        }
+        let versions = folder.appendingPathComponent("versions")
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: versions.path)) ?? []
+        where name.hasSuffix(".part") && !running.contains(String(name.prefix { $0 != "." })) {
+            try? FileManager.default.removeItem(at: versions.appendingPathComponent(name))
+        }
+    }
+
+    /// How long a replaced table stays where other processes may still read it, microseconds.
+    static let retirement: Int64 = 15 * 60_000_000
+
+    private func recover(_ database: any Database, _ living: Set<String>?) async throws {
         let now = kernel.clock.now()
         let orphans = try await database.write { db in
-            let unfinished = try db.rows("SELECT id FROM loads WHERE state = 'running'").map { $0.integer(0) }
+            var kept = Set(try db.rows("SELECT physical FROM tables").map { $0.text(0) })
+            var unfinished: [Int64] = []
+            for row in try db.rows("SELECT id, resource, worker FROM loads WHERE state = 'running'") {
+                if living?.contains(row.text(2)) == true {
+                    kept.insert("r\(row.integer(1))_\(row.integer(0))")
+                } else {
+                    unfinished.append(row.integer(0))
+                }
+            }
+            if living != nil {
+                try db.execute("DELETE FROM retired WHERE at < ?", [.integer(now - Lake.retirement)])
+                kept.formUnion(try db.rows("SELECT physical FROM retired").map { $0.text(0) })
+            }
             for load in unfinished {
                 try db.execute("DELETE FROM quarantine WHERE load = ?", [.integer(load)])
                 try db.execute("DELETE FROM quarantine_headers WHERE load = ?", [.integer(load)])
@@ -95,7 +130,7 @@ public final class Lake: Sendable {
                     [.integer(now), .integer(load)]
                 )
             }
-            let current = Set(try db.rows("SELECT physical FROM tables").map { $0.text(0) })
+            let current = kept
             return try db.tables().filter { name in
                 let parts = name.dropFirst().split(separator: "_", omittingEmptySubsequences: false)
                 let isRows =
@@ -104,7 +139,7 @@ public final class Lake: Sendable {
                 return isRows && !current.contains(name)
             }
         }
-        for name in orphans { try await database.write { db in try db.execute("DROP TABLE \(name)") } }
+        for name in orphans { try await database.write { db in try db.execute("DROP TABLE IF EXISTS \(name)") } }
     }
 
     func database(_ resource: Resource) -> any Database {
@@ -196,8 +231,15 @@ public final class Lake: Sendable {
         }
     }
 
-    /// Drops tables that were replaced and are no longer read.
+    /// Another process changed a resource's table; nil for any.
+    public func heard(resource: Int64?) {
+        guard let resource else { return states.forget { _, _ in true } }
+        states.forget(ResourceID(resource))
+    }
+
+    /// Drops tables that were replaced and are no longer read. Where other processes may read them they go later, in ``recover(living:)``.
     func dropRetired(_ database: any Database) async throws {
+        guard kernel.databases.shared == nil else { return }
         let free = retired.withLock { retired in
             let busy = readers.withLock { Set($0.keys) }
             let free = retired.subtracting(busy)

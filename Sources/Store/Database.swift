@@ -83,6 +83,16 @@ public enum Dialect: String, Sendable {
     }
 }
 
+/// A store that several processes of one node work on together.
+public protocol SharedStore: Sendable {
+    /// Names this process among them; another name after each start.
+    var process: String { get }
+    /// The processes that are connected now.
+    func connected() async throws -> Set<String>
+    /// Gives on what others changed: a table's name and a row's key; nil where anything may have changed.
+    func listen(_ body: @escaping @Sendable (_ changed: (table: String, key: String)?) -> Void)
+}
+
 /// The four databases of a node. No transaction spans two of them.
 public struct Databases: Sendable {
     /// Organisations, principals, grants, entries, jobs, settings.
@@ -93,8 +103,17 @@ public struct Databases: Sendable {
     public var records: any Database
     /// Resources written by loads.
     public var lake: any Database
+    /// Where other processes of the node may be at work too; nil on SQLite, which is one process's.
+    public var shared: (any SharedStore)?
 
-    public init(control: any Database, evidence: any Database, records: any Database, lake: any Database) {
+    public init(
+        control: any Database,
+        evidence: any Database,
+        records: any Database,
+        lake: any Database,
+        shared: (any SharedStore)? = nil
+    ) {
+        self.shared = shared
         self.control = control
         self.evidence = evidence
         self.records = records

@@ -13,7 +13,7 @@ final class PostgresConnection {
     private static let maximumPrepared = 400
 
     /// - Throws: `store.unavailable`, `store.sign_in`, `store.missing`, `store.authentication_unsupported`.
-    init(_ settings: PostgresSettings) throws {
+    init(_ settings: PostgresSettings, process: Int32) throws {
         // One statement may take this long; an idle transaction would hold rows that others wait for.
         let options =
             "-c statement_timeout=\(settings.seconds)s -c lock_timeout=60s -c idle_in_transaction_session_timeout=300s -c client_min_messages=warning"
@@ -22,7 +22,7 @@ final class PostgresConnection {
             "keepalives_interval",
             "keepalives_count", "tcp_user_timeout", "options",
         ]
-        let values = [settings.address, "tongqu", "10", "UTF8", "30", "10", "3", "60000", options]
+        let values = [settings.address, "tongqu \(process)", "10", "UTF8", "30", "10", "3", "60000", options]
         let found = PostgresConnection.withStrings(names) { names in
             PostgresConnection.withStrings(values) { values in PQconnectdbParams(names, values, 1) }
         }

@@ -136,9 +136,8 @@ struct PostgresFailure: Error {
         func problem(_ code: String, _ zh: String, _ en: String, _ hint: LocalizedText) -> Problem {
             Problem(code, status: 503, zh: zh, en: en, details: ["engine": "postgresql", "said": said], hint: hint)
         }
-        if said.contains("authentication method") && said.contains("not supported")
-            || said.contains("SASL") && said.contains("unsupported")
-        {
+        let unknown = ["authentication method", "SASL", "SCRAM authentication requires", "AUTH_REQ"]
+        if unknown.contains(where: said.contains) {
             return problem(
                 "store.authentication_unsupported",
                 "数据库服务器要求的登录方式是标准客户端库不支持的(如 openGauss 的 sha256)。",

@@ -17,7 +17,12 @@ public final class PostgresServer: Sendable {
         var isClosed = false
     }
 
-    public init(_ settings: PostgresSettings) { self.settings = settings }
+    let presence: Presence
+
+    public init(_ settings: PostgresSettings) {
+        self.settings = settings
+        presence = Presence(settings, number: Int32.random(in: 1...Int32.max))
+    }
 
     /// Looks whether the server can carry a node: reachable, writable, its texts UTF-8, its version known to be enough.
     ///
@@ -64,11 +69,20 @@ public final class PostgresServer: Sendable {
         return PostgresDatabase(self, schema)
     }
 
-    /// Whether no node lies under the prefix.
-    public func isEmpty() async throws -> Bool { try await schemas().isEmpty }
+    /// Whether no node lies under a prefix; by default the server's own.
+    public func isEmpty(_ prefix: String? = nil) async throws -> Bool { try await schemas(prefix).isEmpty }
 
-    private func schemas() async throws -> [String] {
-        let pattern = "\(settings.prefix)\\_%"
+    /// Gives schemas that were restored under another prefix this server's.
+    public func rename(from prefix: String) async throws {
+        guard prefix != settings.prefix else { return }
+        for name in try await schemas(prefix) {
+            let own = settings.prefix + name.dropFirst(prefix.count)
+            _ = try await run("", .plain) { db in try db.execute("ALTER SCHEMA \"\(name)\" RENAME TO \"\(own)\"") }
+        }
+    }
+
+    private func schemas(_ prefix: String? = nil) async throws -> [String] {
+        let pattern = "\((prefix ?? settings.prefix).replacing("_", with: "\\_"))\\_%"
         return try await run("", .plain) { db in
             try db.rows("SELECT CAST(nspname AS TEXT) FROM pg_namespace WHERE nspname LIKE ?", [.text(pattern)]).map {
                 $0.text(0)
@@ -156,7 +170,7 @@ public final class PostgresServer: Sendable {
                 }
                 if state.open < settings.connections {
                     state.open += 1
-                    return .success(PostgresWorker(settings))
+                    return .success(PostgresWorker(settings, process: presence.number))
                 }
                 if let worker = state.idle.popLast()?.worker { return .success(worker) }
                 state.waiting.append(continuation)
@@ -180,6 +194,7 @@ public final class PostgresServer: Sendable {
 
     /// Ends the connections that nobody uses; those in use end when they are given back.
     public func close() {
+        presence.stop()
         state.withLock { state in
             state.isClosed = true
             state.idle = []
@@ -219,7 +234,12 @@ actor PostgresWorker {
     /// How long a transaction waits for a server that went away, seconds: a restart is over in this time.
     private static let patience = 20.0
 
-    init(_ settings: PostgresSettings) { self.settings = settings }
+    private let process: Int32
+
+    init(_ settings: PostgresSettings, process: Int32) {
+        self.settings = settings
+        self.process = process
+    }
 
     /// Ends the connection; the next transaction makes another.
     func forget() { connection = nil }
@@ -272,7 +292,7 @@ actor PostgresWorker {
         if let known = self.connection {
             connection = known
         } else {
-            connection = try PostgresConnection(settings)
+            connection = try PostgresConnection(settings, process: process)
             self.connection = connection
         }
         if !schema.isEmpty { try connection.use(schema: schema) }

@@ -218,25 +218,41 @@ struct PostgresColumn {
     }
 }
 
-/// Writes rows in the binary form of COPY.
-struct CopyWriter {
-    private var bytes: [UInt8]
+/// Writes rows in the binary form of COPY into a buffer of its own, which grows by what a row needs at the most.
+struct CopyWriter: ~Copyable {
+    private var bytes: UnsafeMutableRawBufferPointer
+    private(set) var count = 0
     private let width: Int16
 
     init(width: Int) {
         self.width = Int16(width)
-        bytes = Array("PGCOPY\n".utf8) + [0xFF, 0x0D, 0x0A, 0x00] + [UInt8](repeating: 0, count: 8)
-        bytes.reserveCapacity(1 << 19)
+        bytes = .allocate(byteCount: 1 << 19, alignment: 8)
+        let head: [UInt8] = Array("PGCOPY\n".utf8) + [0xFF, 0x0D, 0x0A, 0x00] + [UInt8](repeating: 0, count: 8)
+        bytes.copyBytes(from: head)
+        count = head.count
     }
 
-    var count: Int { bytes.count }
+    deinit { bytes.deallocate() }
 
     @inline(__always)
     private mutating func put<T: FixedWidthInteger>(_ value: T) {
-        withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }
+        bytes.storeBytes(of: value.bigEndian, toByteOffset: count, as: T.self)
+        count &+= MemoryLayout<T>.size
     }
 
-    mutating func begin() { put(width) }
+    private mutating func reserve(_ more: Int) {
+        guard count + more > bytes.count else { return }
+        let grown = UnsafeMutableRawBufferPointer.allocate(byteCount: max(bytes.count * 2, count + more), alignment: 8)
+        grown.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+        bytes.deallocate()
+        bytes = grown
+    }
+
+    mutating func begin() {
+        // Every cell of fixed width takes twelve bytes at the most; texts ask for themselves.
+        reserve(2 + Int(width) * 12)
+        put(width)
+    }
 
     mutating func append(_ value: LeadValue, _ taken: Int) {
         let number: Int64 =
@@ -269,15 +285,20 @@ struct CopyWriter {
         case .text:
             guard let offsets = cell.offsets else { return put(Int32(-1)) }
             let (start, end) = (Int(offsets[row]), Int(offsets[row + 1]))
+            reserve(4 + end - start + Int(width) * 12)
             put(Int32(end - start))
-            bytes.append(contentsOf: UnsafeRawBufferPointer(start: cell.values + start, count: end - start))
+            bytes.baseAddress.map { $0 + count }?.copyMemory(from: cell.values + start, byteCount: end - start)
+            count &+= end - start
         }
     }
 
-    mutating func end() { put(Int16(-1)) }
+    mutating func end() {
+        reserve(2)
+        put(Int16(-1))
+    }
 
     mutating func send(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
-        try bytes.withUnsafeBytes { try body($0) }
-        bytes.removeAll(keepingCapacity: true)
+        try body(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+        count = 0
     }
 }

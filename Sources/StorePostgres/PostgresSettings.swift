@@ -36,7 +36,7 @@ public struct PostgresSettings: Sendable, Hashable {
         self.seconds = seconds
     }
 
-    static let invalid = Problem(
+    public static let invalid = Problem(
         "configuration.store",
         zh: "存储地址有误。",
         en: "The address of the store is not right.",

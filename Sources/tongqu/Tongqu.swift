@@ -29,6 +29,7 @@ struct Tongqu: AsyncParsableCommand {
         ),
         version: Version.text,
         subcommands: [
+            StoreCommand.self,
             Serve.self, Describe.self, Check.self, Load.self, Export.self, CatalogueCommand.self, SourceCommand.self,
             StandardsCommand.self, Evidence.self,
             BackupCommand.self,

@@ -160,7 +160,8 @@ public final class Standards: Sendable {
     /// Remarks of providers are no longer counted with each entry: all are counted again.
     static let remarksMigration = Migration(
         "catalogue/004-remarks-of-entries",
-        ["UPDATE entries SET remarks = -1"]
+        ["UPDATE entries SET remarks = -1"],
+        postgresql: Kernel.tellingStatements([("entries", "resource"), ("standards", nil)])
     )
 
     init(database: any Database, clock: Clock) {
@@ -179,6 +180,9 @@ public final class Standards: Sendable {
     static func invalid(_ zh: String, _ en: String) -> Problem {
         Problem("standard.invalid", status: 422, zh: "数据标准有误：\(zh)。", en: "The standard is not right: \(en).")
     }
+
+    /// Drops what is remembered: another process changed it.
+    func forget() { held.withLock { $0 = ($0.generation + 1, nil) } }
 
     /// The registry as it stands.
     func registry() async throws -> StandardsRegistry {

@@ -224,7 +224,7 @@ enum AdministrationPages {
                     ?? "<p class=\"good-text\" role=\"status\">\(web.text("存证链完整：\(verdict.records) 条记录、\(verdict.intervals) 个已封存区间全部验证通过，\(verdict.unsealed) 条待封存。", "The chain is sound: \(verdict.records) records and \(verdict.intervals) sealed intervals verified, \(verdict.unsealed) not sealed yet."))</p>"
             } ?? .empty
         let lines = rows.map { row -> HTML in
-            "<tr><td class=\"number\">\(row.sequence)</td><td>\(CivilTime.minute(row.at))</td><td>\(row.actor)</td><td>\(Words.action(row.action, web.language))<br><code>\(row.action)</code></td><td>\(row.resource)</td><td>\(Layout.badge(Words.outcome(row.outcome, web.language), row.outcome == "denied" ? "poor" : row.outcome == "failed" ? "fair" : "good"))</td><td><code title=\"\(row.hash)\">\(String(row.hash.prefix(12)))…</code></td></tr>"
+            "<tr><td class=\"number\">\(EvidenceChain.name(row.sequence))</td><td>\(CivilTime.minute(row.at))</td><td>\(row.actor)</td><td>\(Words.action(row.action, web.language))<br><code>\(row.action)</code></td><td>\(row.resource)</td><td>\(Layout.badge(Words.outcome(row.outcome, web.language), row.outcome == "denied" ? "poor" : row.outcome == "failed" ? "fair" : "good"))</td><td><code title=\"\(row.hash)\">\(String(row.hash.prefix(12)))…</code></td></tr>"
         }
         let older: HTML =
             rows.count == 50
