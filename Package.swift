@@ -142,7 +142,8 @@ let testTargets: [Target] = [
     tests(
         "NodeTests",
         [
-            "Basics", "Tabular", "Mask", "Store", "Connect", "Kernel", "Lake", "Collect", "Open", "Web", hummingbird,
+            "Basics", "Catalogue", "Tabular", "Mask", "Store", "StorePostgres", "StoreSQLite", "Connect", "Kernel", "Lake",
+            "Collect", "Open", "Web", hummingbird,
             .product(name: "HummingbirdTesting", package: "hummingbird"),
         ]
     ),

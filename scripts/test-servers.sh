@@ -6,19 +6,33 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 # PostgreSQL refuses to run as root: it gets the account that Debian's package made.
 as_postgres() { if [ "$(id -u)" = 0 ]; then (cd / && runuser -u postgres -- "$@"); else "$@"; fi; }
 
+# start_postgres FOLDER [OPTIONS]: a server of its own in a new folder, on loopback; prints its port. Account and password: tongqu, tongqu-test.
+start_postgres() {
+    local folder=$1 port
+    shift
+    mkdir -p "$folder"
+    [ "$(id -u)" != 0 ] || chown postgres "$folder"
+    postgres_bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
+    port=$(free_port)
+    echo tongqu-test >"$folder.password"
+    as_postgres "$postgres_bin/initdb" -D "$folder/data" -U tongqu --auth=scram-sha-256 --pwfile="$folder.password" -E UTF8 --locale=C.UTF-8 >/dev/null
+    as_postgres "$postgres_bin/pg_ctl" -D "$folder/data" -w -l "$folder/log" \
+        -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= $*" start >/dev/null
+    echo "$port"
+}
+
+stop_postgres() {
+    as_postgres "$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)/pg_ctl" -D "$1/data" -m "${2:-fast}" stop >/dev/null 2>&1 || true
+}
+
 start_servers() {
     servers=$(mktemp -d /tmp/tongqu-servers-XXXXXX)
     chmod 755 "$servers"
-    mkdir "$servers/postgres" "$servers/sftp"
-    [ "$(id -u)" != 0 ] || chown postgres "$servers/postgres"
-    echo tongqu-test >"$servers/password"
-    postgres_bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
+    mkdir "$servers/sftp"
     local port
-    port=$(free_port)
-    as_postgres "$postgres_bin/initdb" -D "$servers/postgres/data" -U tongqu --auth=scram-sha-256 --pwfile="$servers/password" -E UTF8 --locale=C.UTF-8 >/dev/null
-    as_postgres "$postgres_bin/pg_ctl" -D "$servers/postgres/data" -w -l "$servers/postgres/log" \
-        -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_connections=1000 -c max_locks_per_transaction=256" start >/dev/null
-    export TONGQU_TEST_POSTGRES=$port
+    # A thousand connections: tests run many nodes at once. What they write outlives no machine: it need not be on the disk.
+    TONGQU_TEST_POSTGRES=$(start_postgres "$servers/postgres" -c fsync=off -c max_connections=1000 -c max_locks_per_transaction=256)
+    export TONGQU_TEST_POSTGRES
     port=$(free_port)
     ssh-keygen -q -t ed25519 -N '' -f "$servers/sftp/host"
     ssh-keygen -q -t ed25519 -N '' -f "$servers/sftp/key"
@@ -33,7 +47,7 @@ start_servers() {
 
 stop_servers() {
     [ -n "${servers:-}" ] || return 0
-    as_postgres "$postgres_bin/pg_ctl" -D "$servers/postgres/data" -m immediate stop >/dev/null 2>&1 || true
+    stop_postgres "$servers/postgres" immediate
     [ ! -s "$servers/sftp/pid" ] || kill "$(cat "$servers/sftp/pid")" 2>/dev/null || true
     rm -rf "$servers"
 }

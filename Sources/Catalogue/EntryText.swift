@@ -101,7 +101,9 @@ enum EntryText {
 
     /// A word as SQLite's tokenizer folds it: without diacritics.
     private static func quoted(_ word: String) -> String {
-        let plain = word.decomposedStringWithCanonicalMapping.unicodeScalars.filter {
+        // Only alphabets have diacritics: characters that are canonically others stay what they are.
+        let isPlain = word.unicodeScalars.allSatisfy { $0.value >= 0x2E80 || $0.value < 0x80 }
+        let plain = (isPlain ? word : word.decomposedStringWithCanonicalMapping).unicodeScalars.filter {
             $0.properties.generalCategory != .nonspacingMark
         }
         return "'"

@@ -34,13 +34,13 @@ public final class PostgresServer: Sendable {
             )
         }
         guard let found else { return }
-        guard Int(found.text(0)) ?? 0 >= 130_000 else {
+        guard Int(found.text(0)) ?? 0 >= 120_000 else {
             throw Problem(
                 "store.version",
                 status: 503,
-                zh: "数据库服务器的版本过低，需要 PostgreSQL 13 以上(建议 15 以上)或与之兼容者。",
+                zh: "数据库服务器的版本过低，需要 PostgreSQL 12 以上(建议 15 以上)或与之兼容者。",
                 en:
-                    "The database server is too old; PostgreSQL 13 or later (better 15), or one compatible with it, is needed.",
+                    "The database server is too old; PostgreSQL 12 or later (better 15), or one compatible with it, is needed.",
                 details: ["version": found.text(0)]
             )
         }

@@ -57,7 +57,6 @@ final class Presence: Sendable {
         do {
             let connection = try PostgresConnection(settings, process: number)
             try connection.run("SELECT pg_advisory_lock(\(Presence.lockClass), \(number))")
-            try connection.run("SET idle_session_timeout = 0")
             try connection.run("LISTEN tongqu")
             return connection
         } catch let failure as PostgresFailure {

@@ -1,10 +1,12 @@
 import Basics
+@testable import Catalogue
 @testable import Composition
 import Foundation
 @testable import Kernel
 import Lake
 import Store
 import StorePostgres
+import StoreSQLite
 import Synchronization
 import Tabular
 import TestKit
@@ -345,5 +347,61 @@ struct SharedStoreTests {
         #expect(occupied?.code == "copy.occupied")
         try FileManager.default.removeItem(at: stranger)
         try await Self.remove(settings, folder)
+    }
+
+    /// Ten thousand titles, real ones where they are at hand: SQLite and PostgreSQL find the same for the same words.
+    @Test func bothEnginesFindTheSame() async throws {
+        var titles: [String] = []
+        if let file = SharedFiles.url("data/08_catalogues/kaohsiung_open_datasets_2018.csv"),
+            let text = try? String(contentsOf: file, encoding: .utf8)
+        {
+            titles += text.split(separator: "\n").prefix(3000).map { String($0.prefix(120)) }
+        }
+        let pieces = [
+            "公路", "桥梁", "12328", "K8+603", "G104国道", "AIS", "Größe", "café", "道路運輸", "ＧＰＳ轨迹", "e-mail", "it's", "a\\b",
+            "2026年", "第3号", "北京-天津", "ÀÉÎ", "💡灯", "を走る", "한국", "x_y", "3.14", "“引号”", "(括号)", "车辆:号牌", "&|!<->", "ﬁne", "İstanbul",
+        ]
+        var random = SystemRandomNumberGenerator()
+        while titles.count < 10_000 {
+            let count = Int.random(in: 1...6, using: &random)
+            let parts = (0..<count).map { _ in pieces.randomElement(using: &random) ?? "" }
+            titles.append(parts.joined(separator: Bool.random() ? " " : ""))
+        }
+        let folder = try Self.folder()
+        let settings = try Self.settings()
+        let server = PostgresServer(settings)
+        let sqlite = try SQLiteDatabase(path: folder.appending(path: "t.sqlite").path)
+        let databases: [any Store.Database] = [sqlite, try await server.database("text")]
+        let all = titles
+        let tables = try #require(Catalogue.migrations.first { $0.name == "catalogue/001-entries" })
+        for database in databases {
+            try await database.write { db in
+                for statement in tables.own[db.dialect] ?? [] { try db.execute(statement) }
+                for (index, title) in all.enumerated() {
+                    try EntryText.put(Int64(index), title: title, body: all[(index * 7 + 1) % all.count], db)
+                }
+            }
+        }
+        var queries = pieces + ["路", "桥 梁", "g104", "GROSSE", "cafe", "a&b", "'", "\"", "\\", "公路*", "NOT 桥", "(公", "12 328", "ﬁ"]
+        for _ in 0..<400 {
+            let title = Array(all.randomElement(using: &random) ?? "")
+            guard title.count > 2 else { continue }
+            let start = Int.random(in: 0..<title.count - 1, using: &random)
+            queries.append(String(title[start..<min(title.count, start + Int.random(in: 1...6, using: &random))]))
+        }
+        for query in queries {
+            guard let words = EntryText.Words(query) else { continue }
+            for inTitles in [false, true] {
+                var found: [[Int64]] = []
+                for database in databases {
+                    found.append(try await database.read { db in try EntryText.find(words, inTitles: inTitles, db) })
+                }
+                #expect(found[0] == found[1], "“\(query)” \(words.phrases): \(found[0].count) and \(found[1].count)")
+            }
+        }
+        try await sqlite.close()
+        try await server.removeEverything()
+        server.close()
+        try FileManager.default.removeItem(at: folder)
     }
 }
