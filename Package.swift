@@ -142,7 +142,8 @@ let testTargets: [Target] = [
     tests(
         "NodeTests",
         [
-            "Basics", "Catalogue", "Tabular", "Mask", "Store", "StorePostgres", "StoreSQLite", "Connect", "Kernel", "Lake",
+            "Basics", "Catalogue", "Tabular", "Mask", "Store", "StorePostgres", "StoreSQLite", "Connect", "Kernel",
+            "Lake",
             "Collect", "Open", "Web", hummingbird,
             .product(name: "HummingbirdTesting", package: "hummingbird"),
         ]

@@ -137,8 +137,9 @@ private struct Renderer {
                 : "CAST(strftime('\(format)', \(parts[0]) * 86400, 'unixepoch') AS INTEGER)"
         }
         switch function {
-        case .casei, .lower: return "lower(\(parts[0]))"
-        case .upper: return "upper(\(parts[0]))"
+        // Of ASCII letters only, whatever the database's own collation is.
+        case .casei, .lower: return isPostgres ? "lower(\(parts[0]) COLLATE \"C\")" : "lower(\(parts[0]))"
+        case .upper: return isPostgres ? "upper(\(parts[0]) COLLATE \"C\")" : "upper(\(parts[0]))"
         case .length: return "length(\(parts[0]))"
         case .abs: return isPostgres ? "abs(CAST(\(parts[0]) AS DOUBLE PRECISION))" : "abs(\(parts[0]) * 1.0)"
         case .coalesce: return parts.count == 1 ? parts[0] : "coalesce(\(parts.joined(separator: ", ")))"

@@ -55,9 +55,9 @@ public final class Catalogue: Sendable {
     }
 
     /// Takes notice of what another process changed: entries by their resources, the standards, or anything.
-    public func heard(entries: [Int64]?, standards changed: Bool) async throws {
+    public func heard(entries: [Int64]?, codes: [String], standards changed: Bool) async throws {
         if changed { standards.forget() }
-        if let entries { try await index.refresh(entries) } else { try await index.reload() }
+        if let entries { try await index.refresh(entries, codes: codes) } else { try await index.reload() }
     }
 
     /// Reads the facets of every entry; until it is done the first search waits for it.

@@ -100,21 +100,24 @@ final class SearchIndex: Sendable {
 
     let database: any Database
     let state = Mutex(State())
+    /// Counts changes of entries.
+    private let changes = Mutex(0)
 
     init(_ database: any Database) { self.database = database }
 
     func load() async throws {
-        if state.withLock({ $0.isLoaded }) { return }
-        let rows = try await database.read { db in
-            try db.rows(
-                "SELECT \(SearchIndex.columns) ORDER BY e.resource"
-            )
-        }
-        state.withLock { state in
-            guard !state.isLoaded else { return }
-            state.rows.reserveCapacity(rows.count)
-            for row in rows { SearchIndex.put(&state, row) }
-            state.isLoaded = true
+        while !state.withLock({ $0.isLoaded }) {
+            let seen = changes.withLock(\.self)
+            let rows = try await database.read { db in
+                try db.rows("SELECT \(SearchIndex.columns) ORDER BY e.resource")
+            }
+            state.withLock { state in
+                // What changed while it was read is read again.
+                guard !state.isLoaded, changes.withLock(\.self) == seen else { return }
+                state.rows.reserveCapacity(rows.count)
+                for row in rows { SearchIndex.put(&state, row) }
+                state.isLoaded = true
+            }
         }
     }
 
@@ -143,16 +146,24 @@ final class SearchIndex: Sendable {
         )
     }
 
-    /// Reads some entries again: another process changed them.
-    func refresh(_ ids: [Int64]) async throws {
-        guard !ids.isEmpty, state.withLock({ $0.isLoaded }) else { return }
-        let list = ids.map(String.init).joined(separator: ",")
-        let rows = try await database.read { db in
-            try db.rows("SELECT \(SearchIndex.columns) WHERE e.resource IN (\(list))")
+    /// Reads some entries again, by their resources' numbers or codes: another process changed them.
+    func refresh(_ ids: [Int64], codes: [String]) async throws {
+        changes.withLock { $0 += 1 }
+        guard state.withLock({ $0.isLoaded }) else { return }
+        for start in stride(from: 0, to: max(ids.count, codes.count), by: 500) {
+            let some = ids.dropFirst(start).prefix(500).map { SQLValue.integer($0) }
+            let named = codes.dropFirst(start).prefix(500).map { SQLValue.text($0) }
+            func marks(_ count: Int) -> String { Array(repeating: "?", count: count).joined(separator: ",") }
+            var parts: [String] = []
+            if !some.isEmpty { parts.append("e.resource IN (\(marks(some.count)))") }
+            if !named.isEmpty { parts.append("r.code IN (\(marks(named.count)))") }
+            let filter = parts.joined(separator: " OR ")
+            let rows = try await database.read { db in
+                try db.rows("SELECT \(SearchIndex.columns) WHERE \(filter)", some + named)
+            }
+            state.withLock { state in for row in rows { SearchIndex.put(&state, row) } }
         }
-        state.withLock { state in for row in rows { SearchIndex.put(&state, row) } }
     }
-
     private static func put(
         _ state: inout State,
         id: Int64,
@@ -206,6 +217,7 @@ final class SearchIndex: Sendable {
 
     func put(_ entry: Entry) {
         let content = entry.published ?? entry.draft
+        changes.withLock { $0 += 1 }
         state.withLock { state in
             guard state.isLoaded else { return }
             SearchIndex.put(
@@ -231,6 +243,7 @@ final class SearchIndex: Sendable {
     }
 
     func update(_ resource: ResourceID, dataAt: Int64, score: Double?) {
+        changes.withLock { $0 += 1 }
         state.withLock { state in
             guard let position = state.positions[resource.raw] else { return }
             state.rows[position].dataAt = dataAt

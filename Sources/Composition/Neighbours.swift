@@ -21,6 +21,7 @@ final class Neighbours: Sendable {
         var standards = false
         var everything = false
         var entries: Set<Int64> = []
+        var codes: Set<String> = []
         var isRunning = false
     }
 
@@ -31,12 +32,17 @@ final class Neighbours: Sendable {
         self.catalogue = catalogue
         self.shared = shared
         shared.listen { [weak self] changed in self?.hear(changed) }
+        // Whatever was told before anybody listened.
+        note { $0.everything = true }
     }
 
     private func hear(_ changed: (table: String, key: String)?) {
         switch changed?.table {
         case "grants", "organisations": note { $0.grants = true }
         case "standards": note { $0.standards = true }
+        case "resources":
+            kernel.heard(changed)
+            note { heard in _ = (changed?.key).map { heard.codes.insert($0) } }
         case "entries": note { heard in _ = Int64(changed?.key ?? "").map { heard.entries.insert($0) } }
         case "tables": lake.heard(resource: Int64(changed?.key ?? ""))
         case nil: note { $0.everything = true }
@@ -65,7 +71,8 @@ final class Neighbours: Sendable {
 
     private func next() -> Heard? {
         heard.withLock { heard in
-            guard heard.grants || heard.standards || heard.everything || !heard.entries.isEmpty else {
+            guard heard.grants || heard.standards || heard.everything || !heard.entries.isEmpty || !heard.codes.isEmpty
+            else {
                 heard.isRunning = false
                 return nil
             }
@@ -80,9 +87,10 @@ final class Neighbours: Sendable {
             lake.heard(resource: nil)
         }
         if heard.grants || heard.everything { try await kernel.gate.reload() }
-        if heard.standards || heard.everything || !heard.entries.isEmpty {
+        if heard.standards || heard.everything || !heard.entries.isEmpty || !heard.codes.isEmpty {
             try await catalogue.heard(
                 entries: heard.everything ? nil : Array(heard.entries),
+                codes: Array(heard.codes),
                 standards: heard.standards || heard.everything
             )
         }
@@ -91,6 +99,7 @@ final class Neighbours: Sendable {
     /// Looks who is there; called each few seconds. Takes up what the dead left, and says whether this process does the node's
     /// scheduled work: one of them does.
     func look() async throws -> Bool {
+        try await kernel.jobs.reclaim()
         let living = try await shared.connected()
         guard living.compactMap({ Int($0) }).min().map(String.init) == shared.process else { return false }
         let orphaned = try await kernel.jobs.workers().subtracting(living)
@@ -100,8 +109,10 @@ final class Neighbours: Sendable {
             return missing.intersection(orphaned)
         }
         if !dead.isEmpty {
-            try await kernel.jobs.recover(living: living)
-            try await lake.recover(living: living)
+            // Who is missing only now may be connecting again.
+            let spared = living.union(orphaned.subtracting(dead))
+            try await kernel.jobs.recover(living: spared)
+            try await lake.recover(living: spared)
         }
         return true
     }

@@ -114,8 +114,13 @@ public final class Node: Sendable {
         }
         let lock = try DirectoryLock(settings.folder, isShared: settings.store != .sqlite)
         let store = try await NodeStore.open(settings.store, folder: settings.folder)
-        return try await store.alone {
-            try await Node(store, try nodeKey(settings.folder), settings, clock, faults, lock)
+        do {
+            return try await store.alone {
+                try await Node(store, try nodeKey(settings.folder), settings, clock, faults, lock)
+            }
+        } catch {
+            await store.close()
+            throw error
         }
     }
 
@@ -269,10 +274,14 @@ public final class Node: Sendable {
 
     /// Seals the evidence and closes the databases.
     public func close() async throws {
-        try await tellCounts()
-        try await kernel.close()
+        var failure: (any Error)?
+        do {
+            try await tellCounts()
+            try await kernel.close()
+        } catch { failure = error }
         await store.close()
         lock?.release()
+        if let failure { throw failure }
     }
 }
 

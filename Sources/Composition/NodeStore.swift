@@ -74,11 +74,18 @@ struct NodeStore: Sendable {
     }
 
     private init(_ server: PostgresServer) async throws {
-        try await server.probe()
-        try server.enter()
         self.server = server
         files = []
-        databases = Databases(
+        do { databases = try await NodeStore.databases(server) } catch {
+            server.close()
+            throw error
+        }
+    }
+
+    private static func databases(_ server: PostgresServer) async throws -> Databases {
+        try await server.probe()
+        try server.enter()
+        return Databases(
             control: try await server.database("control"),
             evidence: try await server.database("evidence"),
             records: try await server.database("records"),
@@ -170,7 +177,7 @@ struct NodeStore: Sendable {
             let (address, password) = settings.forPrograms
             try await ServerProgram.run(
                 "pg_restore",
-                ["--no-owner", "--no-privileges", "--exit-on-error", "--dbname", address, dump.path],
+                ["--no-owner", "--no-privileges", "--single-transaction", "--dbname", address, dump.path],
                 password: password
             )
             try await server.rename(from: prefix)
@@ -235,11 +242,13 @@ enum ServerProgram {
         let errors = Pipe()
         process.standardError = errors
         let said: String = try await withCheckedThrowingContinuation { done in
-            process.terminationHandler = { _ in
+            do { try process.run() } catch { return done.resume(throwing: error) }
+            // Read while it runs: a full pipe would hold it up.
+            DispatchQueue.global(qos: .utility).async {
                 let data = try? errors.fileHandleForReading.readToEnd()
+                process.waitUntilExit()
                 done.resume(returning: String(decoding: (data ?? Data()).prefix(2000), as: UTF8.self))
             }
-            do { try process.run() } catch { done.resume(throwing: error) }
         }
         guard process.terminationStatus == 0 else {
             throw Problem(

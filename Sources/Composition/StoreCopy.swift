@@ -80,10 +80,11 @@ public struct StoreCopy {
             if name == "control" { try await Catalogue.indexAll(target) }
             try await source.close()
         }
+        // First the mark: from here on the node lies in one place only.
+        try Data(target.described.utf8).write(to: folder.appendingPathComponent(Self.mark))
         for name in NodeStore.names {
             try await server.database(name).write { db in try db.execute("DROP TABLE IF EXISTS store_copy") }
         }
-        try Data(target.described.utf8).write(to: folder.appendingPathComponent(Self.mark))
         return copied
     }
 

@@ -81,6 +81,8 @@ public final class EvidenceChain: Sendable {
         var next: Int64 = 1
         var lastInterval: Int64 = 0
         var chain: Int64 = 0
+        /// Whether what the chain holds may differ from what is remembered of it.
+        var isDoubtful = false
     }
 
     init(
@@ -144,6 +146,7 @@ public final class EvidenceChain: Sendable {
         }
         state.withLock {
             $0.chain = chain
+            $0.isDoubtful = false
             $0.head = last?.blob(1) ?? []
             $0.next = (last?.integer(0) ?? start) + 1
             $0.lastInterval = interval ?? start
@@ -225,8 +228,15 @@ public final class EvidenceChain: Sendable {
     }
 
     private func write(_ entries: [EvidenceEntry]) async throws {
+        if state.withLock(\.isDoubtful) { try await open() }
+        let isWritten: Bool
+        do { isWritten = try await append(entries) } catch {
+            // Whether it came through is not known: the chain's end is read again before the next record.
+            if shared != nil { state.withLock { $0.isDoubtful = true } }
+            throw error
+        }
         // A process that was taken for dead lost its chain to another: it goes on with one of its own.
-        if try await !append(entries) {
+        if !isWritten {
             try await open()
             guard try await append(entries) else {
                 throw Problem(
@@ -257,11 +267,7 @@ public final class EvidenceChain: Sendable {
         let holder = shared?.process
         let isOwn = try await database.write { db in
             if let holder {
-                let held = try db.row(
-                    "SELECT 1 FROM evidence_chains WHERE chain = ? AND holder = ?",
-                    [.integer(chain), .text(holder)]
-                )
-                guard held != nil else { return false }
+                guard try EvidenceChain.isHeld(chain, by: holder, db) else { return false }
             }
             for row in values { try db.execute("INSERT INTO evidence VALUES (?,?,?,?,?,?,?,?,?)", row) }
             return true
@@ -275,11 +281,20 @@ public final class EvidenceChain: Sendable {
         return true
     }
 
+    /// Whether a chain is a process's: asked by a write, so that who takes it over and who goes on with it exclude each other.
+    private static func isHeld(_ chain: Int64, by holder: String, _ db: any SQLWriting) throws -> Bool {
+        try db.execute(
+            "UPDATE evidence_chains SET holder = holder WHERE chain = ? AND holder = ?",
+            [.integer(chain), .text(holder)]
+        ) == 1
+    }
+
     // MARK: Sealing
 
     /// Closes the interval since the last one with a Merkle root signed by the node's key; nothing where there is nothing new.
     public func seal() async throws {
         try await flush()
+        if state.withLock(\.isDoubtful) { try await open() }
         let (from, chain) = state.withLock { ($0.lastInterval + 1, $0.chain) }
         let end = (chain + 1) * EvidenceChain.chainLength
         let hashes = try await database.read { db in
@@ -307,8 +322,17 @@ public final class EvidenceChain: Sendable {
             .integer(from), .integer(last), .integer(now), .blob(root), .text(algorithm.rawValue), .blob(signature),
             .text(key.algorithm.rawValue), .blob(publicKey),
         ]
-        try await database.write { db in
-            try db.execute("INSERT INTO evidence_intervals VALUES (?,?,?,?,?,?,?,?)", values)
+        let holder = shared?.process
+        do {
+            let isOwn = try await database.write { db in
+                if let holder, try !EvidenceChain.isHeld(chain, by: holder, db) { return false }
+                try db.execute("INSERT INTO evidence_intervals VALUES (?,?,?,?,?,?,?,?)", values)
+                return true
+            }
+            guard isOwn else { return try await open() }
+        } catch {
+            if shared != nil { state.withLock { $0.isDoubtful = true } }
+            throw error
         }
         try await anchor(chain, last, root)
         state.withLock { $0.lastInterval = last }

@@ -43,6 +43,9 @@ public final class Jobs: Sendable {
 
     /// The processes that take jobs from one queue; nil where this one is alone.
     private let shared: (any SharedStore)?
+    /// What this process runs, and what is its own by name and was not run at the last look.
+    private let running = Mutex<Set<Int64>>([])
+    private let stray = Mutex<Set<Int64>>([])
     /// Counts what may have brought work.
     private let calls = Mutex(0)
 
@@ -155,6 +158,31 @@ public final class Jobs: Sendable {
 
     /// Something was queued, here or elsewhere.
     func wake() { calls.withLock { $0 += 1 } }
+
+    /// Puts back jobs that are this process's by name and that it does not run: the answer to taking them got lost.
+    public func reclaim() async throws {
+        guard let worker = shared?.process else { return }
+        let own = running.withLock { $0 }
+        let rows = try await database.read { db in
+            try db.rows("SELECT id FROM jobs WHERE state = 'running' AND worker = ?", [.text(worker)]).map {
+                $0.integer(0)
+            }
+        }
+        // Lost at two looks: one may just be beginning.
+        let lost = Set(rows).subtracting(own)
+        let again = stray.withLock { stray in
+            defer { stray = lost }
+            return stray.intersection(lost)
+        }
+        for job in again {
+            try await database.write { db in
+                try db.execute(
+                    "UPDATE jobs SET state = 'queued' WHERE id = ? AND state = 'running' AND worker = ?",
+                    [.integer(job), .text(worker)]
+                )
+            }
+        }
+    }
 
     /// The processes that have jobs under way.
     public func workers() async throws -> Set<String> {
@@ -277,6 +305,8 @@ public final class Jobs: Sendable {
     }
 
     private func run(_ job: Job) async {
+        running.withLock { _ = $0.insert(job.id) }
+        defer { running.withLock { _ = $0.remove(job.id) } }
         var state = Job.State.done
         var result = JSONValue.null
         do {

@@ -53,13 +53,6 @@ public struct Organisation: Sendable, Hashable {
 }
 
 /// The tree of organisations, held in memory.
-extension OrganisationTree {
-    /// The organisations as a database holds them.
-    public init(_ db: any SQLReading) throws {
-        self.init(try db.rows("SELECT \(Organisation.columns) FROM organisations").map(Organisation.read))
-    }
-}
-
 public struct OrganisationTree: Sendable {
     public private(set) var all: [OrganisationID: Organisation] = [:]
     private var children: [OrganisationID: [OrganisationID]] = [:]
@@ -99,5 +92,12 @@ extension Organisation {
             division: row.text(4),
             level: Level(rawValue: row.text(5)) ?? .province
         )
+    }
+}
+
+extension OrganisationTree {
+    /// The organisations as a database holds them.
+    public init(_ db: any SQLReading) throws {
+        self.init(try db.rows("SELECT \(Organisation.columns) FROM organisations").map(Organisation.read))
     }
 }

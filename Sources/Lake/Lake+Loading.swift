@@ -62,6 +62,14 @@ extension Lake {
             active.withLock { _ = $0.remove(load) }
             // Where even this fails, for want of room, the next load of the resource or the next start cleans up.
             try? await abandon(load, resource, database)
+            states.forget(resource.id)
+            // The commit may have come through though its answer did not.
+            if (error as? Problem)?.code == "store.unknown_end",
+                let done = try? await self.load(load, of: resource), done.state == .done
+            {
+                try? await deliver()
+                return done
+            }
             throw error
         }
     }
@@ -152,17 +160,20 @@ extension Lake {
 
     private func abandon(_ load: Int64, _ resource: Resource, _ database: any Database) async throws {
         // Files first: on a full disk they make the room that the rest needs.
-        try? FileManager.default.removeItem(at: versionFile(resource, load))
         try? FileManager.default.removeItem(at: versionFile(resource, load).appendingPathExtension("part"))
         let now = kernel.clock.now()
-        try await database.write { db in
-            try db.execute("DROP TABLE IF EXISTS r\(resource.id.raw)_\(load)")
-            try db.execute("DELETE FROM quarantine WHERE load = ?", [.integer(load)])
-            try db.execute(
-                "UPDATE loads SET state = 'failed', job = NULL, finished_at = ? WHERE id = ?",
+        let isAbandoned = try await database.write { db in
+            let changed = try db.execute(
+                "UPDATE loads SET state = 'failed', job = NULL, finished_at = ? WHERE id = ? AND state = 'running'",
                 [.integer(now), .integer(load)]
             )
+            // What was published stays, however the answer got lost.
+            guard changed == 1 else { return false }
+            try db.execute("DROP TABLE IF EXISTS r\(resource.id.raw)_\(load)")
+            try db.execute("DELETE FROM quarantine WHERE load = ?", [.integer(load)])
+            return true
         }
+        if isAbandoned { try? FileManager.default.removeItem(at: versionFile(resource, load)) }
     }
 
     func versionFile(_ resource: Resource, _ load: Int64) -> URL {
@@ -181,6 +192,8 @@ extension Lake {
         _ decision: Decision,
         _ progress: @escaping @Sendable (Int64, Int64) -> Void
     ) async throws -> Load {
+        // As it is now, whatever another process did to it since.
+        states.forget(resource.id)
         let state = try await self.state(resource)
         // Said before the work rather than after it.
         if request.mode != .replace, let state { _ = try state.table.adopting(resource.schema) }
@@ -368,11 +381,12 @@ extension Lake {
         }
         states.forget(resource.id)
         if isNew, kernel.databases.shared == nil, let old = state?.physical { retired.withLock { _ = $0.insert(old) } }
-        try await dropRetired(database)
-        let current = try await self.state(resource)?.table ?? staging
+        // The load is published: what follows is done again by others where it fails now.
+        try? await dropRetired(database)
+        let current = (try? await self.state(resource))?.table ?? staging
         let analysis = current.analysisStatement(key: resource.schema.key, database.dialect)
-        try await database.write { db in try db.execute(analysis) }
-        try await deliver()
+        _ = try? await database.write { db in try db.execute(analysis) }
+        try? await deliver()
         // What a load took from the system's memory is given back; a node loads rarely and serves always.
         malloc_trim(0)
         guard let published else { throw Problem.notFound(.init("批次", "the load")) }

@@ -88,7 +88,9 @@ public final class Lake: Sendable {
     /// `living` are the processes at work, whose loads are left to them; nil where there is only this one.
     public func recover(living: Set<String>?) async throws {
         for database in [kernel.databases.lake, kernel.databases.records] { try await recover(database, living) }
-        // Versions that were being written.
+        // Versions that were being written; listed before the loads are, so that none that begins now is among them.
+        let versions = folder.appendingPathComponent("versions")
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: versions.path)) ?? []
         let running = try await kernel.databases.lake.read { db in
             Set(
                 try db.rows("SELECT resource, id FROM loads WHERE state = 'running'").map {
@@ -96,8 +98,7 @@ public final class Lake: Sendable {
                 }
             )
         }
-        let versions = folder.appendingPathComponent("versions")
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: versions.path)) ?? []
+        for name in names
         where name.hasSuffix(".part") && !running.contains(String(name.prefix { $0 != "." })) {
             try? FileManager.default.removeItem(at: versions.appendingPathComponent(name))
         }

@@ -64,7 +64,7 @@ final class PostgresConnection {
         guard status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK else { throw PostgresFailure(result, handle) }
     }
 
-    /// The word a COMMIT is answered with: `COMMIT`, or `ROLLBACK` where the transaction had failed.
+    /// Commits; false where the transaction had failed and the server rolled it back.
     func commit() throws -> Bool {
         let result = PQexec(handle, "COMMIT")
         defer { PQclear(result) }

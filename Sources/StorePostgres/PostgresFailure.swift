@@ -57,13 +57,20 @@ struct PostgresFailure: Error {
                     "Nothing acknowledged is lost; the node connects again by itself."
                 )
             )
-        case "53100", "53400", "54000":
+        case "53100", "53400":
             return problem(
                 "store.disk",
                 507,
                 "数据库服务器的磁盘已满或超出配额，本次更改未保存。",
                 "The server's disk is full or a quota is used up; this change was not saved.",
                 hint: .init("清理磁盘后重试；此前已确认的数据没有丢失。", "Free space and try again; nothing acknowledged before was lost.")
+            )
+        case "54000":
+            return problem(
+                "store.too_large",
+                422,
+                "文本过长，不能建立索引(主键和常用查询字段不宜超过 2,700 字节)。",
+                "A text is too long to be indexed: keys and fields often asked for have 2,700 bytes at the most."
             )
         case "25006":
             return problem(
@@ -145,6 +152,19 @@ struct PostgresFailure: Error {
                 .init(
                     "在 openGauss 上设 password_encryption_type=1，重设该账号的口令，并在 pg_hba.conf 中对其使用 md5。",
                     "On openGauss set password_encryption_type=1, set the account's password again, and use md5 for it in pg_hba.conf."
+                )
+            )
+        }
+        if said.contains("too many connections") || said.contains("connection slots")
+            || said.contains("too many clients")
+        {
+            return problem(
+                "store.busy",
+                "数据库服务器的连接数已满。",
+                "The server has no connection left.",
+                .init(
+                    "请调大 max_connections，或调小 TONGQU_STORE_CONNECTIONS。",
+                    "Raise max_connections, or lower TONGQU_STORE_CONNECTIONS."
                 )
             )
         }

@@ -82,11 +82,12 @@ public final class PostgresServer: Sendable {
     }
 
     private func schemas(_ prefix: String? = nil) async throws -> [String] {
-        let pattern = "\((prefix ?? settings.prefix).replacing("_", with: "\\_"))\\_%"
+        let names = ["control", "evidence", "records", "lake"].map { "\(prefix ?? settings.prefix)_\($0)" }
         return try await run("", .plain) { db in
-            try db.rows("SELECT CAST(nspname AS TEXT) FROM pg_namespace WHERE nspname LIKE ?", [.text(pattern)]).map {
-                $0.text(0)
-            }
+            try db.rows(
+                "SELECT CAST(nspname AS TEXT) FROM pg_namespace WHERE CAST(nspname AS TEXT) IN (?,?,?,?)",
+                names.map { .text($0) }
+            ).map { $0.text(0) }
         }
     }
 

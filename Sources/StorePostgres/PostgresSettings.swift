@@ -57,8 +57,11 @@ public struct PostgresSettings: Sendable, Hashable {
     /// The address for PostgreSQL's own programs, without the password, and the password for their environment.
     public var forPrograms: (address: String, password: String?) {
         guard var parts = URLComponents(string: address) else { return (address, nil) }
-        let password = parts.password
+        let items = parts.queryItems ?? []
+        let password = parts.password ?? items.last { $0.name == "password" }?.value
         parts.password = nil
+        let kept = items.filter { $0.name != "password" && $0.name != "sslpassword" }
+        parts.queryItems = kept.isEmpty ? nil : kept
         return (parts.string ?? address, password)
     }
 

@@ -17,7 +17,6 @@ final class Presence: Sendable {
     private struct State {
         var listeners: [@Sendable ((table: String, key: String)?) -> Void] = []
         var isStopped = false
-        var isPresent = false
     }
 
     /// The first half of the locks' keys: "tq".
@@ -31,7 +30,6 @@ final class Presence: Sendable {
     /// Begins; returns when the lock is held.
     func start() throws {
         let connection = try connected()
-        state.withLock { $0.isPresent = true }
         let first = Handover(connection)
         let queue = DispatchQueue(label: "tongqu.postgresql.presence")
         queue.async { [self] in
@@ -39,7 +37,9 @@ final class Presence: Sendable {
             while !state.withLock(\.isStopped) {
                 if let known = connection, hear(known) { continue }
                 // Whatever was told meanwhile was missed.
+                // Until it is heard again nothing that is remembered is trusted for longer than this.
                 connection = nil
+                tell(nil)
                 usleep(500_000)
                 connection = try? connected()
                 if connection != nil { tell(nil) }

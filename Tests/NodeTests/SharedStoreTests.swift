@@ -359,7 +359,8 @@ struct SharedStoreTests {
         }
         let pieces = [
             "公路", "桥梁", "12328", "K8+603", "G104国道", "AIS", "Größe", "café", "道路運輸", "ＧＰＳ轨迹", "e-mail", "it's", "a\\b",
-            "2026年", "第3号", "北京-天津", "ÀÉÎ", "💡灯", "を走る", "한국", "x_y", "3.14", "“引号”", "(括号)", "车辆:号牌", "&|!<->", "ﬁne", "İstanbul",
+            "2026年", "第3号", "北京-天津", "ÀÉÎ", "💡灯", "を走る", "한국", "x_y", "3.14", "“引号”", "(括号)", "车辆:号牌", "&|!<->", "ﬁne",
+            "İstanbul",
         ]
         var random = SystemRandomNumberGenerator()
         while titles.count < 10_000 {
@@ -382,7 +383,10 @@ struct SharedStoreTests {
                 }
             }
         }
-        var queries = pieces + ["路", "桥 梁", "g104", "GROSSE", "cafe", "a&b", "'", "\"", "\\", "公路*", "NOT 桥", "(公", "12 328", "ﬁ"]
+        var queries =
+            pieces + [
+                "路", "桥 梁", "g104", "GROSSE", "cafe", "a&b", "'", "\"", "\\", "公路*", "NOT 桥", "(公", "12 328", "ﬁ",
+            ]
         for _ in 0..<400 {
             let title = Array(all.randomElement(using: &random) ?? "")
             guard title.count > 2 else { continue }
