@@ -141,6 +141,7 @@ public final class Node: Sendable {
             clock: clock,
             migrations: Node.capabilityMigrations
         )
+        if store.databases.shared != nil { try await Node.checkKey(kernel) }
         lake = try await Lake(kernel: kernel, folder: settings.folder, faults: faults)
         let catalogue = try await Catalogue(kernel: kernel)
         self.catalogue = catalogue
@@ -215,6 +216,30 @@ public final class Node: Sendable {
     private func tellCounts(all: Bool = false) async throws {
         try await lake.tellCounts(all: all) { [catalogue] resource, rows, at in
             try await catalogue.attached(resource, rows: rows, at: at, score: nil)
+        }
+    }
+
+    /// A store belongs to the data directory whose key it knows: another's key would sign what nobody can verify.
+    private static func checkKey(_ kernel: Kernel) async throws {
+        let own = kernel.key.fingerprint
+        let known = try await kernel.databases.control.write { db in
+            try db.execute(
+                "INSERT INTO settings (name, value) VALUES ('node.key', ?) ON CONFLICT (name) DO NOTHING",
+                [.text(own)]
+            )
+            return try db.row("SELECT value FROM settings WHERE name = 'node.key'")?.text(0)
+        }
+        guard known == own else {
+            throw Problem(
+                "node.key_differs",
+                status: 409,
+                zh: "这个存储属于另一个数据目录(节点密钥不同)。",
+                en: "The store belongs to another data directory: the node's key is another.",
+                hint: .init(
+                    "同一节点的各进程须用同一个数据目录；请核对 --data 与 --store。",
+                    "All processes of a node use one data directory; look at --data and --store."
+                )
+            )
         }
     }
 

@@ -1,5 +1,5 @@
 public import Basics
-import Foundation
+public import Foundation
 import Store
 public import StorePostgres
 import StoreSQLite
@@ -18,6 +18,18 @@ public enum StoreSettings: Sendable, Hashable {
         self =
             text.isEmpty || text == "sqlite"
             ? .sqlite : .postgresql(try PostgresSettings(text, connections: connections, seconds: seconds))
+    }
+
+    /// Whether a node lies there; asked before a command would make one.
+    public func holdsNode(in folder: URL) async throws -> Bool {
+        switch self {
+        case .sqlite:
+            return FileManager.default.fileExists(atPath: folder.appendingPathComponent("control.sqlite").path)
+        case .postgresql(let settings):
+            let server = PostgresServer(settings)
+            defer { server.close() }
+            return try await !server.isEmpty()
+        }
     }
 
     /// For people: without a password.
@@ -84,6 +96,16 @@ struct NodeStore: Sendable {
 
     private static func databases(_ server: PostgresServer) async throws -> Databases {
         try await server.probe()
+        let begun = try await server.database("control").read { db in try db.tables().contains("store_copy_of") }
+        guard !begun else {
+            throw Problem(
+                "store.half_copied",
+                status: 409,
+                zh: "这个存储的迁移还没有完成。",
+                en: "The move to this store has not ended.",
+                hint: .init("请用同样的命令继续：tongqu store copy。", "Go on with the same command: tongqu store copy.")
+            )
+        }
         try server.enter()
         return Databases(
             control: try await server.database("control"),

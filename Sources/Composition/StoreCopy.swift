@@ -82,8 +82,10 @@ public struct StoreCopy {
         }
         // First the mark: from here on the node lies in one place only.
         try Data(target.described.utf8).write(to: folder.appendingPathComponent(Self.mark))
-        for name in NodeStore.names {
-            try await server.database(name).write { db in try db.execute("DROP TABLE IF EXISTS store_copy") }
+        for name in NodeStore.names.reversed() {
+            try await server.database(name).write { db in
+                try db.execute("DROP TABLE IF EXISTS store_copy; DROP TABLE IF EXISTS store_copy_of")
+            }
         }
         return copied
     }

@@ -155,6 +155,11 @@ struct PostgresFailure: Error {
                 )
             )
         }
+        if said.contains("invalid URI query parameter") || said.contains("invalid connection option")
+            || said.contains("invalid sslmode")
+        {
+            return PostgresSettings.invalid
+        }
         if said.contains("too many connections") || said.contains("connection slots")
             || said.contains("too many clients")
         {

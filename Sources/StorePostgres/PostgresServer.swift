@@ -13,6 +13,8 @@ public final class PostgresServer: Sendable {
         /// Connections nobody uses, with the schema they were used for last.
         var idle: [(worker: PostgresWorker, schema: String)] = []
         var open = 0
+        /// Fewer than the settings allow, for a while, where the server gave no more.
+        var limit: (connections: Int, until: ContinuousClock.Instant)?
         var waiting: [CheckedContinuation<PostgresWorker, any Error>] = []
         var isClosed = false
     }
@@ -156,9 +158,23 @@ public final class PostgresServer: Sendable {
         _ mode: PostgresWorker.Mode,
         _ body: @escaping @Sendable (PostgresSession) throws -> T
     ) async throws -> T {
-        let worker = try await take(schema)
-        defer { give(worker, schema) }
-        return try await worker.run(schema, mode, body)
+        for attempt in 0..<4 {
+            let worker = try await take(schema)
+            do {
+                let result = try await worker.run(schema, mode, body)
+                give(worker, schema)
+                return result
+            } catch {
+                guard await !worker.isConnected else {
+                    give(worker, schema)
+                    throw error
+                }
+                // The server gives no more connections: those there are serve, and who asks waits for one.
+                let others = discard(worker, (error as? Problem)?.code == "store.busy")
+                guard others > 0, (error as? Problem)?.code == "store.busy", attempt < 3 else { throw error }
+            }
+        }
+        throw PostgresFailure(state: "53300").problem
     }
 
     private func take(_ schema: String) async throws -> PostgresWorker {
@@ -169,7 +185,8 @@ public final class PostgresServer: Sendable {
                 if let index = state.idle.lastIndex(where: { $0.schema == schema }) {
                     return .success(state.idle.remove(at: index).worker)
                 }
-                if state.open < settings.connections {
+                if let limit = state.limit, limit.until < .now { state.limit = nil }
+                if state.open < state.limit?.connections ?? settings.connections {
                     state.open += 1
                     return .success(PostgresWorker(settings, process: presence.number))
                 }
@@ -191,6 +208,20 @@ public final class PostgresServer: Sendable {
             return nil
         }
         next?.resume(returning: worker)
+    }
+
+    /// Forgets a worker that has no connection, so that nobody is sent to it again; how many others there are.
+    private func discard(_ worker: PostgresWorker, _ isFull: Bool) -> Int {
+        let (others, next) = state.withLock { state -> (Int, CheckedContinuation<PostgresWorker, any Error>?) in
+            state.open -= 1
+            if isFull { state.limit = (max(1, state.open), .now + .seconds(30)) }
+            // Somebody waits and nobody would come back: the next one tries for itself.
+            guard !state.waiting.isEmpty, state.open == 0 else { return (state.open, nil) }
+            state.open += 1
+            return (state.open, state.waiting.removeFirst())
+        }
+        next?.resume(returning: PostgresWorker(settings, process: presence.number))
+        return others
     }
 
     /// Ends the connections that nobody uses; those in use end when they are given back.
@@ -242,6 +273,8 @@ actor PostgresWorker {
         self.process = process
     }
 
+    var isConnected: Bool { connection != nil }
+
     /// Ends the connection; the next transaction makes another.
     func forget() { connection = nil }
 
@@ -252,6 +285,8 @@ actor PostgresWorker {
     ) throws -> T {
         var attempts = 0
         var waited = 0.0
+        // Who reads is told soon that the server is away; what is written waits for a restart to end.
+        let patience = mode == .write ? PostgresWorker.patience : 1.0
         while true {
             var isCommitting = false
             let hadConnection = connection != nil
@@ -266,7 +301,7 @@ actor PostgresWorker {
                     continue
                 }
                 // A connection that had been idle may be long gone: the first try of a new one waits for nothing.
-                if failure.isLost, hadConnection || waited < PostgresWorker.patience {
+                if failure.isLost, hadConnection || waited < patience {
                     if !hadConnection { waited += PostgresWorker.pause(attempts) }
                     continue
                 }
@@ -274,7 +309,12 @@ actor PostgresWorker {
             } catch let problem as Problem where connection == nil && problem.code == "store.unavailable" {
                 // The server does not answer: worth some patience only in the middle of work.
                 attempts += 1
-                guard attempts > 1, waited < PostgresWorker.patience else { throw problem }
+                guard attempts > 1, waited < patience else {
+                    // Whoever asks for data does not learn where the server is and as whom the node signs in.
+                    var shown = problem
+                    if mode == .read || mode == .write { shown.details["said"] = nil }
+                    throw shown
+                }
                 waited += PostgresWorker.pause(attempts)
             } catch {
                 rollBack()

@@ -19,8 +19,11 @@ final class Presence: Sendable {
         var isStopped = false
     }
 
-    /// The first half of the locks' keys: "tq".
-    static let lockClass: Int32 = 0x7471
+    /// The first half of the locks' keys, of the node's own: other nodes may lie in the same database (FNV-1a of the prefix).
+    var lockClass: Int32 {
+        let hash = settings.prefix.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
+        return Int32(hash & 0x7FFF_FFFF)
+    }
 
     init(_ settings: PostgresSettings, number: Int32) {
         self.settings = settings
@@ -56,7 +59,7 @@ final class Presence: Sendable {
     private func connected() throws -> PostgresConnection {
         do {
             let connection = try PostgresConnection(settings, process: number)
-            try connection.run("SELECT pg_advisory_lock(\(Presence.lockClass), \(number))")
+            try connection.run("SELECT pg_advisory_lock(\(lockClass), \(number))")
             try connection.run("LISTEN tongqu")
             return connection
         } catch let failure as PostgresFailure {
@@ -77,7 +80,9 @@ final class Presence: Sendable {
             defer { PQfreemem(news) }
             // `schema.table:key@process`
             let text = String(cString: news.pointee.extra)
-            guard text.hasPrefix(settings.prefix + "_"), let at = text.lastIndex(of: "@"),
+            let schema = text.prefix { $0 != "." }
+            guard ["control", "evidence", "records", "lake"].contains(where: { schema == "\(settings.prefix)_\($0)" }),
+                let at = text.lastIndex(of: "@"),
                 text[text.index(after: at)...] != "tongqu \(number)",
                 let dot = text.firstIndex(of: "."), let colon = text.firstIndex(of: ":")
             else { continue }
@@ -103,10 +108,11 @@ extension PostgresServer: SharedStore {
     public var process: String { String(presence.number) }
 
     public func connected() async throws -> Set<String> {
+        let lockClass = presence.lockClass
         let rows = try await run("", .plain) { db in
             try db.rows(
                 "SELECT CAST(objid AS BIGINT) FROM pg_locks WHERE locktype = 'advisory' AND granted AND CAST(classid AS BIGINT) = ? AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-                [.integer(Int64(Presence.lockClass))]
+                [.integer(Int64(lockClass))]
             )
         }
         return Set(rows.map { $0.text(0) })

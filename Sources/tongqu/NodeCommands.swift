@@ -27,8 +27,7 @@ struct NodeOptions: ParsableArguments {
     func open() async throws -> Node {
         let configuration = try await Configuration.read(data: data, store: store)
         let folder = configuration.settings.folder
-        let mark = configuration.settings.store == .sqlite ? "control.sqlite" : "node.key"
-        guard FileManager.default.fileExists(atPath: folder.appendingPathComponent(mark).path) else {
+        guard try await configuration.settings.store.holdsNode(in: folder) else {
             throw Problem(
                 "node.absent",
                 status: 404,

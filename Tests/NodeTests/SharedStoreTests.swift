@@ -66,6 +66,18 @@ struct SharedStoreTests {
         let second = try await TestNode(folder: folder, store: .postgresql(settings))
         #expect(first.node.kernel.key.fingerprint == second.node.kernel.key.fingerprint)
 
+        // A directory with another key is another node's; a node under another prefix of the database is nobody's neighbour.
+        let strange = try Self.folder()
+        let refused = await #expect(throws: Problem.self) {
+            _ = try await TestNode(folder: strange, store: .postgresql(settings))
+        }
+        #expect(refused?.code == "node.key_differs")
+        let elsewhere = try Self.settings()
+        let neighbour = try await TestNode(folder: strange.appending(path: "n"), store: .postgresql(elsewhere))
+        #expect(try await neighbour.node.kernel.databases.shared?.connected().count == 1)
+        try await neighbour.close()
+        try await Self.remove(elsewhere, strange)
+
         // Sessions.
         let clerk = try await first.session("clerk")
         #expect(try await second.ask("GET", "/api/v1/entries", headers: clerk).status == 200)
@@ -318,6 +330,13 @@ struct SharedStoreTests {
             _ = try await copy.run()
             Issue.record("it was to stop")
         } catch let problem as Problem { #expect(problem.code == "test.stop") }
+        // What is half there is no node.
+        let half = try Self.folder()
+        let early = await #expect(throws: Problem.self) {
+            _ = try await TestNode(folder: half, store: .postgresql(settings))
+        }
+        #expect(early?.code == "store.half_copied")
+        try FileManager.default.removeItem(at: half)
         let tables = try await copy.run()
         #expect(tables.count > 40 && tables.contains { $0.name == "evidence" && $0.rows >= Int64(evidence) })
 
