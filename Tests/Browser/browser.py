@@ -264,7 +264,7 @@ def run(browser, base, file):
     clerk.click("dt:has-text('待答复反馈') + dd a")
     card = clerk.locator("section.card:has-text('方向请核对')")
     card.locator("textarea").fill("已核对,方向无误。")
-    card.locator("button").click()
+    card.locator("button:text-is('答复')").click()
     public.goto(base + "/resources/301001-000001")
     assert "已核对,方向无误" in public.content() and public.locator("#feedback b:has-text('ZK10001')").count() == 0
     quiet("feedback_reaches_the_owner_and_is_answered")
