@@ -78,7 +78,8 @@ public final class Checker {
             var field = declared
             // A row is known by its key, so no part of it may be empty.
             if schema.key.contains(field.name) { field.required = true }
-            checks.append(try FieldCheck(field, index, &builder))
+            let keyFields = schema.key.contains(field.name) ? schema.key.count : 0
+            checks.append(try FieldCheck(field, index, keyFields: keyFields, &builder))
         }
         self.checks = checks
         keyColumns = schema.key.compactMap { schema.index($0) }
@@ -195,6 +196,7 @@ public final class Checker {
         var columns: [Column] = []
         columns.reserveCapacity(checks.count)
         raw.bytes.withUnsafeBufferPointer { bytes in
+            let hasNull = bytes.contains(0)
             raw.cells.withUnsafeBufferPointer { cells in
                 for (index, check) in checks.enumerated() {
                     let source = CellColumn(
@@ -203,7 +205,8 @@ public final class Checker {
                         stride: raw.columns,
                         offset: positions[index],
                         count: count,
-                        numbers: raw.numbers
+                        numbers: raw.numbers,
+                        hasNull: hasNull
                     )
                     columns.append(run(check, source, keep: materialise.contains(index)))
                 }

@@ -11,6 +11,8 @@ struct CellColumn {
     let offset: Int?
     let count: Int
     let numbers: [Int64]
+    /// Whether U+0000 stands anywhere in the batch.
+    let hasNull: Bool
 
     @inline(__always)
     func cell(_ row: Int, _ offset: Int) -> UnsafeBufferPointer<UInt8> {
@@ -26,7 +28,9 @@ final class FieldCheck {
     let pattern: Pattern?
     let codes: CodeTable?
     let requiredRule, typeRule, uniqueRule, minimumRule, maximumRule, lengthRule, patternRule, codesRule: Int
-    let identifierRule, identifierWarningRule, spreadsheetRule, normalisedRule: Int
+    let identifierRule, identifierWarningRule, spreadsheetRule, normalisedRule, characterRule, indexRule: Int
+    /// The bytes that fit a text into an index, on every engine: PostgreSQL's hold 2,704 a row.
+    let mostBytes: Int
     let checksIdentifier: Bool
     let checksDamage: Bool
 
@@ -35,7 +39,8 @@ final class FieldCheck {
         .creditCode, .organisationCode, .residentID, .divisionCode, .container, .imoNumber, .mmsi, .unNumber,
     ]
 
-    init(_ field: Field, _ index: Int, _ rules: inout RuleBuilder) throws(Problem) {
+    /// `keyFields`: how many fields share the key's index with this one; 0 where it is no part of the key.
+    init(_ field: Field, _ index: Int, keyFields: Int, _ rules: inout RuleBuilder) throws(Problem) {
         self.field = field
         self.index = index
         pattern = if let text = field.pattern { try Pattern(text) } else { nil }
@@ -106,6 +111,21 @@ final class FieldCheck {
             "已按规范写法读取",
             "was read and written in the standard form",
             severity: .information
+        )
+        mostBytes = keyFields > 0 ? 2600 / keyFields : field.indexed || field.unique ? 2600 : .max
+        characterRule = rule(
+            "character",
+            .normativity,
+            "含有空字符(U+0000)",
+            "holds the character U+0000",
+            hint: .init("删除该字符", "remove the character")
+        )
+        indexRule = rule(
+            "index_length",
+            .normativity,
+            "过长，不能作为主键或常用查询字段(最多 \(mostBytes) 字节)",
+            "is too long for a key or a field often asked for (\(mostBytes) bytes at the most)",
+            hint: .init("缩短此值，或取消该信息项的主键、常用查询标记", "shorten the value, or take the item out of the key and the indexes")
         )
         checksIdentifier = field.kind?.isIdentifier ?? false
         checksDamage = field.type == .text && (checksIdentifier || field.unique)
@@ -372,6 +392,8 @@ final class FieldCheck {
                 continue
             }
             filled += 1
+            if cell.count > mostBytes { hit(row, indexRule) }
+            if source.hasNull, cell.contains(0) { hit(row, characterRule) }
             // Identifiers are kept, and compared, in their normal form; the file as it came remains with the load.
             let normal = isPlain ? nil : check(cell, row, hit)
             if field.type == .geometry, !Geometry.isValid(cell) { hit(row, typeRule) }

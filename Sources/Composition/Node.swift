@@ -195,6 +195,8 @@ public final class Node: Sendable {
             try await catalogue.attached(event.resource, rows: event.rows, at: event.at, score: card.total)
         }
         safekeeping.registerJobs()
+        // An account that may not even ask is told so when it tries a drill.
+        try? await safekeeping.sweep()
         try await lake.deliver()
         try await tellCounts(all: true)
     }

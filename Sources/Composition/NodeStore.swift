@@ -211,14 +211,13 @@ struct NodeStore: Sendable {
     /// Runs a closure with an empty store of the same engine, gone afterwards: where backups are tried.
     func beside<T: Sendable>(_ body: (StoreSettings) async throws -> T) async throws -> T {
         guard let server else { return try await body(.sqlite) }
-        let name = UUID().uuidString.lowercased().replacing("-", with: "")
-        let scratch = try await server.scratch(name)
+        let scratch = try await server.scratch()
         do {
             let result = try await body(.postgresql(scratch.settings))
-            try await server.dropScratch(name)
+            try await server.dropScratch(scratch.database)
             return result
         } catch {
-            try? await server.dropScratch(name)
+            try? await server.dropScratch(scratch.database)
             throw error
         }
     }

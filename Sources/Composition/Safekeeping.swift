@@ -1,3 +1,4 @@
+import StorePostgres
 import Basics
 public import Connect
 public import Foundation
@@ -32,17 +33,32 @@ struct Safekeeping: Sendable {
     let settings: SafekeepingSettings
 
     func registerJobs() {
-        // What a stopped process left half-made; with several at work it may be another's, and stays.
-        let left =
-            node.store.server != nil
-            ? nil : try? FileManager.default.contentsOfDirectory(at: settings.folder, includingPropertiesForKeys: nil)
-        for url in left ?? [] where url.pathExtension == "part" || url.lastPathComponent.hasPrefix("drill-") {
-            try? FileManager.default.removeItem(at: url)
-        }
+        // What a stopped process left half-made; with several at work it may be another's.
+        if node.store.server == nil { sweep { _ in true } }
         // Another machine's answer holds no load up.
         let lane: Jobs.Lane = settings.remote == nil ? .inside : .outside
         node.kernel.jobs.register(Administration.backupJob, lane: lane) { _, _ in try await backUp() }
         node.kernel.jobs.register(Administration.drillJob, lane: lane) { _, _ in try await drill() }
+    }
+
+    /// Removes what drills and backups left half-made in the folder, of the processes that a closure names as gone.
+    private func sweep(_ isGone: (String) -> Bool) {
+        let found = try? FileManager.default.contentsOfDirectory(at: settings.folder, includingPropertiesForKeys: nil)
+        for url in found ?? [] {
+            let name = url.lastPathComponent
+            let isDrill = name.hasPrefix("drill-") && isGone(String(name.dropFirst(6).prefix { $0 != "-" }))
+            if isDrill || url.pathExtension == "part" && node.store.server == nil {
+                try? FileManager.default.removeItem(at: url)
+            }
+        }
+    }
+
+    /// Removes what processes that died during a drill left, on the server and in the folder.
+    func sweep() async throws {
+        guard let server = node.store.server else { return }
+        let living = try await server.connected()
+        sweep { !living.contains($0) }
+        try await server.sweep()
     }
 
     /// Queues a backup when the last one, sound or not, is older than the settings allow.
@@ -92,7 +108,9 @@ struct Safekeeping: Sendable {
 
     /// A folder of its own, gone afterwards and cleared at the next start.
     private func temporary() -> URL {
-        settings.folder.appendingPathComponent("drill-\(TimeOrderedID.make(microseconds: node.kernel.clock.now()))")
+        let owner = node.store.server?.process ?? "0"
+        let name = "drill-\(owner)-\(TimeOrderedID.make(microseconds: node.kernel.clock.now()))"
+        return settings.folder.appendingPathComponent(name)
     }
 
     /// The folders of backups, newest first.

@@ -72,7 +72,9 @@ public struct StoreCopy {
                 )
             }
             for table in tables where !Self.isOfEngine(table) {
-                try await copy(table, source, target)
+                do { try await copy(table, source, target) } catch let problem as Problem {
+                    throw try await explained(problem, table, source)
+                }
                 let rows = try await compare(table, source, target)
                 copied.append(Table(database: name, name: table, rows: rows))
                 progress(copied[copied.count - 1])
@@ -151,6 +153,27 @@ public struct StoreCopy {
                 )
             }
         }
+    }
+
+    /// Says in which row the text stands that the target does not take.
+    private func explained(_ problem: Problem, _ table: String, _ source: SQLiteDatabase) async throws -> Problem {
+        guard ["store.text", "store.too_large"].contains(problem.code) else { return problem }
+        let isLong = problem.code == "store.too_large"
+        var told = problem
+        told.details["table"] = table
+        for column in try await columns(table, source) {
+            let fault = isLong ? "length(CAST(\(column) AS BLOB)) > 2600" : "instr(\(column), char(0)) > 0"
+            let row = try await source.read { db in
+                try db.row("SELECT rowid FROM \(table) WHERE typeof(\(column)) = 'text' AND \(fault) LIMIT 1")?.integer(
+                    0
+                )
+            }
+            guard let row else { continue }
+            told.details["column"] = column
+            told.details["row"] = "\(row)"
+            break
+        }
+        return told
     }
 
     /// Copies a piece together with how far it reaches; the row it ends at, nil where there was none.

@@ -25,7 +25,8 @@ public struct Job: Sendable, Hashable {
     public var finishedAt: Int64?
 }
 
-/// The durable queue. Jobs of one resource run one after the other; an interrupted job runs again from its start.
+/// The durable queue. Jobs of one resource run one after the other; a job that was interrupted, or that lost its database for long, runs
+/// again from its start.
 public final class Jobs: Sendable {
     public typealias Handler =
         @Sendable (Job, _ progress: @escaping @Sendable (Int64, Int64) -> Void) async throws -> JSONValue
@@ -317,15 +318,17 @@ public final class Jobs: Sendable {
         } catch is CancellationError {
             return
         } catch {
-            state = .failed
+            let isAway = (error as? Problem)?.code == "store.unavailable" && job.attempts < Self.maximumAttempts
+            state = isAway ? .queued : .failed
             result = Jobs.failure(
                 error as? Problem ?? Problem("job.failed", status: 500, zh: "任务出错。", en: "The job failed.")
             )
         }
         live.withLock { $0[job.id] = nil }
         // The attempt is the fencing token: who was taken for dead and wakes again ends nothing that another took up.
+        let ended: SQLValue = state == .queued ? .null : .integer(clock.now())
         let values: [SQLValue] = [
-            .text(state.rawValue), .text(result.text), .integer(clock.now()), .integer(job.id), .integer(job.attempts),
+            .text(state.rawValue), .text(result.text), ended, .integer(job.id), .integer(job.attempts),
         ]
         // A full disk must not leave the job running for ever: the end is written when there is room again.
         while !Task.isCancelled {

@@ -189,6 +189,16 @@ struct DecidedQuery: Sendable {
 
     /// Runs the statement of a page: the rows with their ids, and where they end (nil where there were none).
     func fetch(after cursor: Cursor?, limit: Int, _ database: any Database) async throws -> (Batch, Cursor?) {
+        if conditions.isEmpty, sort == nil, limit >= 1000 {
+            let (table, columns, fields, start) = (
+                table.name, ["_id"] + outputs.flatMap(\.columns), fields, cursor?.id ?? 0
+            )
+            let batch = try await database.read { db in
+                try db.batch(of: table, columns, after: start, limit: limit, fields: fields)
+            }
+            guard case .int64(let ids) = batch.columns[0].values, let last = ids.last else { return (batch, nil) }
+            return (batch, Cursor(value: nil, id: last))
+        }
         let statement = statement(after: cursor, limit: limit)
         let (sql, values) = (statement.sql, statement.values)
         let wanted = fields + (statement.sortField.map { [$0] } ?? [])

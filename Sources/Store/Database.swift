@@ -7,6 +7,8 @@ public protocol SQLReading {
     func rows(_ sql: String, _ values: [SQLValue]) throws -> [SQLRow]
     /// Rows of an answer as a typed batch; the answer's columns are those of the fields, a point taking two.
     func batch(_ sql: String, _ values: [SQLValue], fields: [Field], capacity: Int) throws -> Batch
+    /// Rows of a table after an id, in the order of their ids, as fast as the engine gives them. The columns begin with `_id`.
+    func batch(of table: String, _ columns: [String], after id: Int64, limit: Int, fields: [Field]) throws -> Batch
     var dialect: Dialect { get }
     /// The names of the database's tables.
     func tables() throws -> [String]
@@ -39,6 +41,21 @@ public enum LeadValue: Sendable, Hashable {
 extension SQLReading {
     public func rows(_ sql: String) throws -> [SQLRow] { try rows(sql, []) }
     public func row(_ sql: String, _ values: [SQLValue] = []) throws -> SQLRow? { try rows(sql, values).first }
+
+    public func batch(
+        of table: String,
+        _ columns: [String],
+        after id: Int64,
+        limit: Int,
+        fields: [Field]
+    ) throws -> Batch {
+        try batch(
+            "SELECT \(columns.joined(separator: ", ")) FROM \(table) WHERE _id > ? ORDER BY _id LIMIT \(limit)",
+            [.integer(id)],
+            fields: fields,
+            capacity: limit
+        )
+    }
 }
 
 extension SQLWriting {

@@ -16,7 +16,7 @@ final class PostgresConnection {
     init(_ settings: PostgresSettings, process: Int32) throws {
         // One statement may take this long; an idle transaction would hold rows that others wait for.
         let options =
-            "-c statement_timeout=\(settings.seconds)s -c lock_timeout=60s -c idle_in_transaction_session_timeout=300s -c client_min_messages=warning"
+            "-c statement_timeout=\(settings.seconds)s -c lock_timeout=60s -c idle_in_transaction_session_timeout=300s -c client_min_messages=warning -c maintenance_work_mem=256MB"
         let names = [
             "dbname", "application_name", "connect_timeout", "client_encoding", "keepalives_idle",
             "keepalives_interval",
@@ -163,10 +163,10 @@ final class PostgresConnection {
         withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }
     }
 
-    // MARK: Copying in
+    // MARK: Copying
 
     /// Sends what a closure gives, piece by piece, into a table.
-    func copy(_ sql: String, _ body: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void) throws -> Int {
+    func copy(_ sql: String, _ body: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void) throws {
         let start = PQexec(handle, sql)
         let status = PQresultStatus(start)
         guard status == PGRES_COPY_IN else {
@@ -190,7 +190,77 @@ final class PostgresConnection {
         while let rest = PQgetResult(handle) { PQclear(rest) }
         if let failure { throw failure }
         if let refusal { throw refusal }
-        return Int(String(cString: PQcmdTuples(end))) ?? 0
+    }
+
+    /// What a COPY … TO STDOUT (FORMAT binary) gives: rows of `width` cells.
+    func copyOut(_ sql: String, width: Int, capacity: Int) throws -> CopyAnswer {
+        let start = PQexec(handle, sql)
+        defer { PQclear(start) }
+        guard PQresultStatus(start) == PGRES_COPY_OUT else { throw PostgresFailure(start, handle) }
+        var answer = CopyAnswer(width: width, capacity: capacity)
+        var buffer: UnsafeMutablePointer<CChar>?
+        var length = PQgetCopyData(handle, &buffer, 0)
+        while length > 0 {
+            answer.take(UnsafeRawBufferPointer(start: buffer, count: Int(length)))
+            PQfreemem(buffer)
+            length = PQgetCopyData(handle, &buffer, 0)
+        }
+        var refusal = length == -1 && answer.isSound ? nil : PostgresFailure(state: "", isLost: true)
+        while let end = PQgetResult(handle) {
+            if refusal == nil, PQresultStatus(end) != PGRES_COMMAND_OK { refusal = PostgresFailure(end, handle) }
+            PQclear(end)
+        }
+        if let refusal { throw refusal }
+        return answer
+    }
+}
+
+/// The rows of a COPY in its binary form, one message a row: their bytes, and where each cell lies in them.
+struct CopyAnswer {
+    struct Place {
+        var start: Int
+        /// Below zero for null.
+        var count: Int32
+    }
+
+    let width: Int
+    private(set) var bytes: [UInt8] = []
+    private(set) var cells: [Place] = []
+    private(set) var rows = 0
+    /// Whether every message held what it should.
+    private(set) var isSound = true
+    private var isBegun = false
+
+    init(width: Int, capacity: Int) {
+        self.width = width
+        cells.reserveCapacity(width * capacity)
+    }
+
+    mutating func take(_ message: UnsafeRawBufferPointer) {
+        var at = 0
+        if !isBegun {
+            isBegun = true
+            // The signature, flags and the length of an extension come before the first row.
+            guard message.count >= 19 else { return isSound = false }
+            at = 19 + Int(Int32(bigEndian: message.loadUnaligned(fromByteOffset: 15, as: Int32.self)))
+            if at == message.count { return }
+        }
+        guard message.count >= at + 2 else { return isSound = false }
+        let count = Int16(bigEndian: message.loadUnaligned(fromByteOffset: at, as: Int16.self))
+        if count == -1 { return }
+        guard Int(count) == width else { return isSound = false }
+        let base = bytes.count
+        bytes.append(contentsOf: message)
+        at += 2
+        for _ in 0..<width {
+            guard at + 4 <= message.count else { return isSound = false }
+            let length = Int32(bigEndian: message.loadUnaligned(fromByteOffset: at, as: Int32.self))
+            at += 4
+            cells.append(Place(start: base + at, count: length))
+            if length > 0 { at += Int(length) }
+            guard at <= message.count else { return isSound = false }
+        }
+        rows += 1
     }
 }
 

@@ -100,11 +100,25 @@ public final class PostgresServer: Sendable {
         }
     }
 
-    /// Makes an empty database beside this one, for a restored backup; its name begins with `tongqu_drill_`.
+    /// Begins the names of this node's scratch databases; a server may carry several nodes.
+    private var scratchPrefix: String {
+        get async throws {
+            let prefix = settings.prefix
+            let own = try await run("", .plain) { db in
+                try db.row("SELECT hashtextextended(current_database() || ? , 7)", ["/" + prefix].map { .text($0) })?
+                    .integer(0) ?? 0
+            }
+            return "tongqu_drill_\(String(UInt64(bitPattern: own), radix: 36))_"
+        }
+    }
+
+    /// Makes an empty database beside this one, for a restored backup, and drops those of processes that died during theirs. Its name is
+    /// `tongqu_drill_`, the node, this process, a number.
     ///
     /// - Throws: `store.scratch` where the account may not.
-    public func scratch(_ name: String) async throws -> PostgresServer {
-        let database = "tongqu_drill_\(name)"
+    public func scratch() async throws -> (settings: PostgresSettings, database: String) {
+        try? await sweep()
+        let database = try await "\(scratchPrefix)\(process)_\(UInt32.random(in: 0...UInt32.max))"
         do {
             _ = try await run("", .outside) { db in
                 try db.execute("CREATE DATABASE \"\(database)\" TEMPLATE template0 ENCODING 'UTF8'")
@@ -121,13 +135,30 @@ public final class PostgresServer: Sendable {
                 )
             )
         }
-        return PostgresServer(try settings.database(database))
+        return (try settings.database(database), database)
     }
 
-    /// Drops a database that ``scratch(_:)`` made.
-    public func dropScratch(_ name: String) async throws {
+    /// Drops a database that ``scratch()`` made.
+    public func dropScratch(_ database: String) async throws {
         _ = try await run("", .outside) { db in
-            try db.execute("DROP DATABASE IF EXISTS \"tongqu_drill_\(name)\" WITH (FORCE)")
+            try db.execute("DROP DATABASE IF EXISTS \"\(database)\" WITH (FORCE)")
+        }
+    }
+
+    /// Drops the scratch databases of processes of this node that are no longer at work.
+    public func sweep() async throws {
+        let prefix = try await scratchPrefix
+        let found = try await run("", .plain) { db in
+            try db.rows(
+                "SELECT CAST(datname AS TEXT) FROM pg_database WHERE starts_with(CAST(datname AS TEXT), ?)",
+                [.text(prefix)]
+            )
+            .map { $0.text(0) }
+        }
+        guard !found.isEmpty else { return }
+        let living = try await connected()
+        for name in found where !living.contains(String(name.dropFirst(prefix.count).prefix { $0 != "_" })) {
+            try await dropScratch(name)
         }
     }
 

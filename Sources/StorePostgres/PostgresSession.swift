@@ -55,16 +55,37 @@ struct PostgresSession: SQLWriting {
         var at: Int32 = 0
         let columns = fields.map { field -> Column in
             defer { at += field.type == .point ? 2 : 1 }
-            return PostgresColumn(result, at, count).read(field)
+            return PostgresColumn(AnsweredCells(result: result), at, count).read(field)
         }
         return Batch(fields: fields, columns: columns, count: Int(count))
+    }
+
+    /// By COPY: the server writes the rows as they are, and no answer is built of them here first.
+    func batch(of table: String, _ columns: [String], after id: Int64, limit: Int, fields: [Field]) throws -> Batch {
+        let list = columns.joined(separator: ", ")
+        let answer = try connection.copyOut(
+            "COPY (SELECT \(list) FROM \(table) WHERE _id > \(id) ORDER BY _id LIMIT \(limit)) TO STDOUT (FORMAT binary)",
+            width: fields.reduce(0) { $0 + ($1.type == .point ? 2 : 1) },
+            capacity: limit
+        )
+        return answer.bytes.withUnsafeBytes { bytes in
+            answer.cells.withUnsafeBufferPointer { cells in
+                let grid = CopiedCells(bytes: bytes, cells: cells, width: answer.width)
+                var at: Int32 = 0
+                let columns = fields.map { field -> Column in
+                    defer { at += field.type == .point ? 2 : 1 }
+                    return PostgresColumn(grid, at, Int32(answer.rows)).read(field)
+                }
+                return Batch(fields: fields, columns: columns, count: answer.rows)
+            }
+        }
     }
 
     func insert(into table: String, _ columns: [String], _ batch: Batch, rows: [Int32], lead: [LeadValue]) throws {
         guard !rows.isEmpty else { return }
         let statement = "COPY \(table) (\(columns.joined(separator: ", "))) FROM STDIN (FORMAT binary)"
         let width = columns.count
-        _ = try connection.copy(statement) { send in
+        try connection.copy(statement) { send in
             var writer = CopyWriter(width: width)
             try CellSource.withCells(of: batch) { cells in
                 try cells.withUnsafeBufferPointer { cells in
@@ -85,6 +106,8 @@ struct PostgresSession: SQLWriting {
 /// A value of an answer, in binary form.
 struct Cell {
     let bytes: UnsafeBufferPointer<UInt8>
+
+    init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
     /// Nil for null.
     @inline(__always)
@@ -154,14 +177,43 @@ struct Cell {
     }
 }
 
-/// Reads one column of an answer into a batch's.
-struct PostgresColumn {
+/// Where cells of an answer are found.
+protocol CellGrid {
+    /// Nil for null.
+    func cell(_ row: Int32, _ column: Int32) -> Cell?
+}
+
+/// The cells of a statement's answer.
+struct AnsweredCells: CellGrid {
     let result: OpaquePointer
+
+    @inline(__always)
+    func cell(_ row: Int32, _ column: Int32) -> Cell? { Cell(result, row, column) }
+}
+
+/// The cells of a COPY.
+struct CopiedCells: CellGrid {
+    let bytes: UnsafeRawBufferPointer
+    let cells: UnsafeBufferPointer<CopyAnswer.Place>
+    let width: Int
+
+    @inline(__always)
+    func cell(_ row: Int32, _ column: Int32) -> Cell? {
+        let place = cells[Int(row) &* width &+ Int(column)]
+        guard place.count >= 0 else { return nil }
+        let start = bytes.baseAddress?.advanced(by: place.start).assumingMemoryBound(to: UInt8.self)
+        return Cell(UnsafeBufferPointer(start: start, count: Int(place.count)))
+    }
+}
+
+/// Reads one column of an answer into a batch's.
+struct PostgresColumn<Grid: CellGrid> {
+    let grid: Grid
     let column: Int32
     let count: Int32
 
-    init(_ result: OpaquePointer, _ column: Int32, _ count: Int32) {
-        self.result = result
+    init(_ grid: Grid, _ column: Int32, _ count: Int32) {
+        self.grid = grid
         self.column = column
         self.count = count
     }
@@ -184,13 +236,13 @@ struct PostgresColumn {
             return Column(.bits(bits), validity: validity)
         case .point:
             let (x, validity) = fixed(0.0) { $0.real }
-            let (y, _) = PostgresColumn(result, column + 1, count).fixed(0.0) { $0.real }
+            let (y, _) = PostgresColumn(grid, column + 1, count).fixed(0.0) { $0.real }
             return Column(.points(x: x, y: y), validity: validity)
         case .text, .geometry, .file:
             var texts = TextBuffer(capacity: Int(count))
             var validity: Bitmap?
             for row in 0..<count {
-                let cell = Cell(result, row, column)
+                let cell = grid.cell(row, column)
                 note(cell == nil, row, &validity)
                 texts.append(cell?.bytes ?? UnsafeBufferPointer(start: nil, count: 0))
             }
@@ -203,7 +255,7 @@ struct PostgresColumn {
         values.reserveCapacity(Int(count))
         var validity: Bitmap?
         for row in 0..<count {
-            let cell = Cell(result, row, column)
+            let cell = grid.cell(row, column)
             note(cell == nil, row, &validity)
             values.append(cell.map(body) ?? empty)
         }

@@ -40,7 +40,7 @@ struct Tongqu: AsyncParsableCommand {
 
 /// The program's version.
 enum Version {
-    static let text = "0.4.0"
+    static let text = "0.5.0"
 }
 
 /// The language of this process: `TONGQU_LANG`, else `LC_ALL`, else `LANG`.

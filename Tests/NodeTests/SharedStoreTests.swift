@@ -235,20 +235,23 @@ struct SharedStoreTests {
         let upload = try await node.upload("big.csv", Self.json(text), session: clerk)
         let process = try #require(node.node.kernel.databases.shared?.process)
         let killer = PostgresServer(try PostgresSettings(Self.address("?schema=killer"), connections: 2))
-        let cutting = Task {
+        let cutting = Task { () -> Int in
+            var cut = 0
             for _ in 0..<6 {
                 try await Task.sleep(for: .milliseconds(150))
-                _ = try? await killer.database("k").read { db in
+                let ended = try? await killer.database("k").read { db in
                     try db.rows(
                         "SELECT CAST(pg_terminate_backend(pid) AS INTEGER) FROM pg_stat_activity WHERE application_name = ?",
                         [.text("tongqu \(process)")]
-                    )
+                    ).count
                 }
+                cut += ended ?? 0
             }
+            return cut
         }
         let count = "/api/v1/resources/\(slug)/records?count=exact&limit=1"
         var job = try await node.load(upload, into: slug, mode: "replace", session: clerk)
-        _ = try? await cutting.value
+        #expect(try await cutting.value > 0, "no connection was cut")
         if job["state"]?.string != "done" {
             let code = job["result"]?["code"]?.string ?? ""
             #expect(["store.unknown_end", "store.unavailable"].contains(code), "\(job.text)")
@@ -365,6 +368,59 @@ struct SharedStoreTests {
         }
         #expect(occupied?.code == "copy.occupied")
         try FileManager.default.removeItem(at: stranger)
+        try await Self.remove(settings, folder)
+    }
+
+    /// What the other engine does not take is told by table and row, and nothing half-moved opens.
+    @Test func aMoveSaysWhichRowHoldsIt() async throws {
+        let folder = try Self.folder()
+        let settings = try Self.settings()
+        let before = try await TestNode(folder: folder, demonstration: true, store: .sqlite)
+        let databases = before.node.kernel.databases
+        let row = try await databases.lake.write { db in
+            let table = try db.row("SELECT physical, ordinals FROM tables ORDER BY resource LIMIT 1")?.text(0) ?? ""
+            let column = try db.row("SELECT name FROM pragma_table_info(?) WHERE type = 'TEXT'", [.text(table)])?.text(
+                0
+            )
+            let id = try db.row("SELECT max(_id) FROM \(table)")?.integer(0) ?? 0
+            try db.execute("UPDATE \(table) SET \(column ?? "") = 'a' || char(0) || 'b' WHERE _id = \(id)")
+            return "\(table).\(column ?? "").\(id)"
+        }
+        try await before.node.close()
+        let refused = await #expect(throws: Problem.self) {
+            try await StoreCopy(folder: folder, to: .postgresql(settings)) { _ in }.run()
+        }
+        let details = refused?.details ?? [:]
+        #expect(refused?.code == "store.text", "\(String(describing: refused))")
+        #expect("\(details["table"] ?? "").\(details["column"] ?? "").\(details["row"] ?? "")" == row)
+        try await Self.remove(settings, folder)
+    }
+
+    /// What a process left that died during a drill is removed by the next one; a living process's is not.
+    @Test func leftDrillsAreRemoved() async throws {
+        let settings = try Self.settings()
+        let folder = try Self.folder()
+        let first = try await TestNode(folder: folder, store: .postgresql(settings))
+        // As a process would that was killed before it dropped it.
+        let dead = PostgresServer(settings)
+        let left = try await dead.scratch().database
+        dead.close()
+        let watcher = PostgresServer(settings)
+        func databases() async throws -> Set<String> {
+            try await watcher.database("control").read { db in
+                Set(try db.rows("SELECT CAST(datname AS TEXT) FROM pg_database").map { $0.text(0) })
+            }
+        }
+        #expect(try await databases().contains(left))
+        let mine = try #require(first.node.store.server)
+        let used = try await mine.scratch().database
+        #expect(try await !databases().contains(left))
+        let second = try await TestNode(folder: folder, store: .postgresql(settings))
+        #expect(try await databases().contains(used))
+        try await second.node.close()
+        try await mine.dropScratch(used)
+        watcher.close()
+        try await first.close()
         try await Self.remove(settings, folder)
     }
 

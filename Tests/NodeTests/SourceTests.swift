@@ -186,6 +186,33 @@ import Testing
         try await node.close()
     }
 
+    /// A job whose database was away for long is tried again by itself, three times at the most.
+    @Test func jobsOutliveAnAbsentDatabase() async throws {
+        let node = try await TestNode(demonstration: true)
+        let jobs = node.node.kernel.jobs
+        let tries = Mutex(0)
+        let away = Problem("store.unavailable", status: 503, zh: "不在。", en: "Away.")
+        jobs.register("test-away") { _, _ in
+            if tries.withLock({ tries in
+                tries += 1; return tries
+            }) < 3 {
+                throw away
+            }
+            return .null
+        }
+        jobs.register("test-gone") { _, _ in throw away }
+        let once = try await jobs.add("test-away", .null, by: PrincipalID(1), resource: "")
+        let never = try await jobs.add("test-gone", .null, by: PrincipalID(1), resource: "")
+        try await jobs.runPending()
+        let found = try await (jobs.find(once), jobs.find(never))
+        #expect(found.0?.state == .done && found.0?.attempts == 3)
+        #expect(
+            found.1?.state == .failed && found.1?.attempts == 3
+                && found.1?.result["code"]?.string == "store.unavailable"
+        )
+        try await node.close()
+    }
+
     /// Work on the node's own data goes on while another machine keeps one waiting, even for the same resource.
     @Test func anotherMachinesSilenceHoldsNothingUp() async throws {
         let node = try await TestNode(demonstration: true)
