@@ -22,6 +22,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 // MARK: C libraries of the system (Debian's -dev packages)
 
 let systemLibraries: [Target] = [
+    .systemLibrary(name: "CGEOS", providers: [.apt(["libgeos-dev"])]),
     .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
     .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
@@ -46,8 +47,9 @@ let floor0: [Target] = [
     module("Seal", ["Basics", "CLibcrypto"]),
     module("Codes", ["Basics"]),
     module("Tabular", ["Basics", "Codes", "CExpat", "CZip", "CZlib"]),
-    module("CQL", ["Basics", "Tabular"]),
-    module("Check", ["Basics", "Codes", "Tabular", "CQL", "Mask", "CPCRE2"]),
+    module("Geo", ["Basics", "CGEOS"]),
+    module("CQL", ["Basics", "Codes", "Geo", "Mask", "Tabular"]),
+    module("Check", ["Basics", "Codes", "Geo", "Tabular", "CQL", "Mask", "CPCRE2"]),
     module("Mask", ["Basics", "Codes", "Tabular"]),
 ]
 
@@ -76,7 +78,7 @@ let floor1: [Target] = [
     module(
         "Lake",
         [
-            "Basics", "Codes", "Tabular", "CQL", "Check", "Mask", "Seal", "Store", "Kernel", "CLZ4", "CMalloc",
+            "Basics", "Codes", "Geo", "Tabular", "CQL", "Check", "Mask", "Seal", "Store", "Kernel", "CLZ4", "CMalloc",
         ]
     ),
 ]
@@ -118,7 +120,7 @@ let floor5: [Target] = [
     .executableTarget(
         name: "tongqu",
         dependencies: [
-            "Basics", "Check", "Connect", "Tabular", "Seal", "Kernel", "Lake", "Catalogue", "Collect", "Web",
+            "Basics", "Check", "Connect", "CQL", "Tabular", "Seal", "Kernel", "Lake", "Catalogue", "Collect", "Web",
             "Composition",
             hummingbird, logging,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -136,13 +138,14 @@ let testTargets: [Target] = [
     module("TestKit", ["Basics", "Kernel", "Seal", "StorePostgres", "Web", "Composition", hummingbird, logging]),
     tests("ArchitectureTests", []),
     tests("BasicsTests", ["Basics"]),
-    tests("CQLTests", ["Basics", "Tabular", "CQL", "Store", "StorePostgres", "StoreSQLite"]),
+    tests("CQLTests", ["Basics", "Geo", "Tabular", "CQL", "Store", "StorePostgres", "StoreSQLite"]),
     tests("CheckTests", ["Basics", "Codes", "Tabular", "Mask", "Check"]),
     tests("CodesTests", ["Basics", "Codes"]),
     tests(
         "NodeTests",
         [
-            "Basics", "Catalogue", "Tabular", "Mask", "Store", "StorePostgres", "StoreSQLite", "Connect", "Kernel",
+            "Basics", "CQL", "Catalogue", "Tabular", "Mask", "Store", "StorePostgres", "StoreSQLite", "Connect",
+            "Kernel",
             "Lake",
             "Collect", "Open", "Web", hummingbird,
             .product(name: "HummingbirdTesting", package: "hummingbird"),

@@ -1,4 +1,8 @@
 import Basics
+import Codes
+import Foundation
+import Geo
+import Mask
 public import Tabular
 
 /// Truth in three values: SQL's false, true and unknown.
@@ -15,7 +19,8 @@ enum Vector {
     case reals([Double], Bitmap?)
     case texts(TextBuffer, Bitmap?)
     case constant(Value)
-    case points(Bitmap?)
+    case points([Double], [Double], Bitmap?)
+    case shape(Geometry, Box?)
 }
 
 extension BoundExpression {
@@ -39,6 +44,8 @@ extension BoundExpression {
             let vector = vector(inner, batch)
             return (0..<count).map { Self.isNull(vector, $0) ? 1 : 0 }
         case .compare(let operation, let a, let b): return compare(operation, vector(a, batch), vector(b, batch), count)
+        case .spatial(let relation, let a, let b): return spatial(relation, vector(a, batch), vector(b, batch), count)
+        case .arrays(let relation, let a, let b): return arrays(relation, a, b, batch)
         case .isIn(let subject, let list): return isIn(vector(subject, batch), list, count)
         case .like(let subject, let pattern): return like(vector(subject, batch), LikePattern(pattern), count)
         case .literal(.boolean(let value), _): return Array(repeating: value ? 1 : 0, count: count)
@@ -54,14 +61,17 @@ extension BoundExpression {
     }
 
     func fold(_ list: [Node], _ batch: Batch, absorbing: UInt8, neutral: UInt8) -> [UInt8] {
-        var result = Array(repeating: neutral, count: batch.count)
-        for node in list {
+        guard let first = list.first else { return Array(repeating: neutral, count: batch.count) }
+        var result = truths(first, batch)
+        for node in list.dropFirst() {
             let next = truths(node, batch)
-            for row in result.indices {
-                if result[row] == absorbing || next[row] == absorbing {
-                    result[row] = absorbing
-                } else if result[row] == 2 || next[row] == 2 {
-                    result[row] = 2
+            if absorbing == 0 {
+                for row in result.indices {
+                    result[row] = result[row] == 0 || next[row] == 0 ? 0 : max(result[row], next[row])
+                }
+            } else {
+                for row in result.indices {
+                    result[row] = result[row] == 1 || next[row] == 1 ? 1 : max(result[row], next[row])
                 }
             }
         }
@@ -71,8 +81,9 @@ extension BoundExpression {
     static func isNull(_ vector: Vector, _ row: Int) -> Bool {
         switch vector {
         case .truth(let values): values[row] == 2
-        case .integers(_, let validity), .reals(_, let validity), .texts(_, let validity), .points(let validity):
+        case .integers(_, let validity), .reals(_, let validity), .texts(_, let validity), .points(_, _, let validity):
             validity.map { !$0[row] } ?? false
+        case .shape: false
         case .constant(let value): value == .null
         }
     }
@@ -81,6 +92,7 @@ extension BoundExpression {
         switch node {
         case .column(let index, _): return columnVector(batch, index)
         case .literal(let value, _): return .constant(value)
+        case .shape(let geometry, let box): return .shape(geometry, box)
         case .arithmetic(let operation, let a, let b):
             return arithmetic(operation, vector(a, batch), vector(b, batch), batch.count)
         case .function(let function, let arguments, _):
@@ -102,7 +114,7 @@ extension BoundExpression {
         case .real(let values): return .reals(values, column.validity)
         case .bits(let bits): return .truth((0..<batch.count).map { column.isNull($0) ? 2 : bits[$0] ? 1 : 0 })
         case .text(let texts): return .texts(texts, column.validity)
-        case .points: return .points(column.validity)
+        case .points(let x, let y): return .points(x, y, column.validity)
         }
     }
 
@@ -176,6 +188,7 @@ extension BoundExpression {
     }
 
     func compare(_ operation: Expression.Comparison, _ a: Vector, _ b: Vector, _ count: Int) -> [UInt8] {
+        if let fast = compareFast(operation, a, b, count) { return fast }
         let texts = Self.isText(a) && Self.isText(b)
         return (0..<count).map { row in
             let order: Int?
@@ -239,6 +252,8 @@ extension BoundExpression {
                 case .multiply: result = left * right
                 case .divide: result = right == 0 ? nil : left / right
                 case .modulo: result = Self.modulo(left, right)
+                case .quotient: result = right == 0 ? nil : (left / right).rounded(.towardZero)
+                case .power: result = pow(left, right)
                 }
             }
             if let result, result.isFinite { results[row] = result } else { validity[row] = false }
@@ -257,7 +272,9 @@ extension BoundExpression {
 
     func call(_ function: Function, _ arguments: [Vector], _ count: Int) -> Vector {
         switch function {
-        case .casei, .lower: return mapText(arguments[0], count) { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
+        case .casei: return mapString(arguments[0], count) { TextFolding.caseless($0) }
+        case .accenti: return mapString(arguments[0], count) { TextFolding.accentless($0) }
+        case .lower: return mapText(arguments[0], count) { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
         case .upper: return mapText(arguments[0], count) { (0x61...0x7A).contains($0) ? $0 & 0xDF : $0 }
         case .length:
             return integers(count) { row in
@@ -281,7 +298,59 @@ extension BoundExpression {
                 return Int64(function == .year ? civil.year : function == .month ? civil.month : civil.day)
             }
         case .coalesce: return coalesce(arguments, count)
+        case .distance:
+            return reals(count) { row in
+                guard let a = Self.place(arguments[0], row), let b = Self.place(arguments[1], row) else { return nil }
+                return Sphere.metres(a, b)
+            }
+        case .stake: return reals(count) { row in Self.text(arguments[0], row).flatMap(Stake.metres) }
+        case .withinStake:
+            return .truth(
+                (0..<count).map { row in
+                    let metres = arguments.map { Self.text($0, row).flatMap(Stake.metres) }
+                    guard let at = metres[0], let from = metres[1], let to = metres[2] else { return 2 }
+                    return at >= min(from, to) && at <= max(from, to) ? 1 : 0
+                }
+            )
+        case .valid:
+            guard case .constant(let kind) = arguments[0], let kind = SemanticKind(rawValue: kind.text) else { break }
+            return .truth(
+                (0..<count).map { row in
+                    guard let text = Self.text(arguments[1], row) else { return 2 }
+                    return Identifier.read(kind, text)?.isValid ?? true ? 1 : 0
+                }
+            )
+        case .mask:
+            guard case .constant(let kind) = arguments[0], let kind = SemanticKind(rawValue: kind.text) else { break }
+            let mask = Mask.standard(for: kind) ?? .suppress
+            return mapString(arguments[1], count) { mask.apply($0) }
         }
+        return .constant(.null)
+    }
+
+    func reals(_ count: Int, _ body: (Int) -> Double?) -> Vector {
+        var values = [Double](repeating: 0, count: count)
+        var validity = Bitmap(repeating: true, count: count)
+        for row in 0..<count { if let value = body(row) { values[row] = value } else { validity[row] = false } }
+        return .reals(values, validity)
+    }
+
+    static func text(_ vector: Vector, _ row: Int) -> String? {
+        withText(vector, row) { String(decoding: $0, as: UTF8.self) }
+    }
+
+    func mapString(_ vector: Vector, _ count: Int, _ map: (String) -> String) -> Vector {
+        var texts = TextBuffer(capacity: count)
+        var validity = Bitmap(repeating: true, count: count)
+        for row in 0..<count {
+            if let text = Self.text(vector, row) {
+                texts.append(map(text))
+            } else {
+                validity[row] = false
+                texts.append("")
+            }
+        }
+        return .texts(texts, validity)
     }
 
     func integers(_ count: Int, _ body: (Int) -> Int64?) -> Vector {
@@ -345,64 +414,5 @@ extension BoundExpression {
             }
         }
         return .reals(values, validity)
-    }
-}
-
-/// A LIKE pattern: `%` any run, `_` one character, `\` takes the next one as it is. Case-sensitive.
-public struct LikePattern: Sendable, Hashable {
-    enum Piece: Sendable, Hashable {
-        case scalar(Unicode.Scalar)
-        case one
-        case any
-    }
-    let pieces: [Piece]
-
-    public init(_ text: String) {
-        var pieces: [Piece] = []
-        var escaped = false
-        for scalar in text.unicodeScalars {
-            if escaped {
-                pieces.append(.scalar(scalar))
-                escaped = false
-            } else if scalar == "\\" {
-                escaped = true
-            } else {
-                pieces.append(scalar == "%" ? .any : scalar == "_" ? .one : .scalar(scalar))
-            }
-        }
-        self.pieces = pieces
-    }
-
-    /// Whether the whole text fits.
-    public func matches(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-        let scalars = Array(String(decoding: text, as: UTF8.self).unicodeScalars)
-        var at = 0
-        var piece = 0
-        var backtrack: (piece: Int, at: Int)?
-        while at < scalars.count {
-            if piece < pieces.count {
-                switch pieces[piece] {
-                case .any:
-                    backtrack = (piece, at)
-                    piece += 1
-                    continue
-                case .one:
-                    piece += 1
-                    at += 1
-                    continue
-                case .scalar(let wanted) where wanted == scalars[at]:
-                    piece += 1
-                    at += 1
-                    continue
-                default: break
-                }
-            }
-            guard let last = backtrack else { return false }
-            backtrack = (last.piece, last.at + 1)
-            piece = last.piece + 1
-            at = last.at + 1
-        }
-        while piece < pieces.count, pieces[piece] == .any { piece += 1 }
-        return piece == pieces.count
     }
 }

@@ -1,4 +1,5 @@
 import Basics
+public import Geo
 public import Tabular
 
 /// A piece of SQL with the values of its `?` in order. Values are bound, never spliced.
@@ -13,17 +14,69 @@ public struct SQLFragment: Sendable, Hashable {
 }
 
 /// Whose SQL is written.
-public enum SQLEngine: String, Sendable, CaseIterable {
-    case sqlite, postgresql
+public enum SQLEngine: Sendable, Hashable {
+    case sqlite
+    /// With the schema that PostGIS lies in, where it is there.
+    case postgresql(postGIS: String? = nil)
+}
+
+/// A predicate as an engine can run it: the rows that the SQL lets through are those that fit, or more, and the rest decides on them.
+public struct SQLPredicate: Sendable {
+    /// Nil where the engine can decide nothing.
+    public var fragment: SQLFragment?
+    /// What is left to be asked of each row in memory; nil where the SQL says it all.
+    public var rest: BoundExpression?
+    /// Boxes that a field's shape meets in every row that fits: what a spatial index can look for.
+    public var boxes: [(field: Field, box: Box)] = []
 }
 
 extension BoundExpression {
-    /// The predicate as SQL; the closure gives the SQL name of a field, e.g. its physical column.
-    public func sql(for engine: SQLEngine, column: (Field) -> String) -> SQLFragment {
-        withoutActuallyEscaping(column) { column in
-            var renderer = Renderer(engine: engine, fields: fields, column: column)
-            let text = renderer.predicate(root)
-            return SQLFragment(text, renderer.values)
+    /// The predicate for an engine; the closure gives the SQL names of a field: one, of a point two.
+    public func sql(for engine: SQLEngine, columns: (Field) -> [String]) -> SQLPredicate {
+        withoutActuallyEscaping(columns) { columns in
+            let conditions: [Node] = if case .and(let list) = root { list } else { [root] }
+            var predicate = SQLPredicate()
+            var texts: [String] = []
+            var values: [Value] = []
+            var rest: [Node] = []
+            func take(_ renderer: Renderer, _ text: String) {
+                texts.append(text)
+                values += renderer.values
+            }
+            for condition in conditions {
+                var renderer = Renderer(engine: engine, fields: fields, columns: columns)
+                let text = renderer.predicate(condition)
+                if renderer.isExact { take(renderer, text) } else { rest.append(condition) }
+                guard case .spatial(let relation, let a, let b) = condition, relation != .disjoint,
+                    let (index, geometry) = Self.fixed(a, b)
+                else { continue }
+                if let box = geometry.box { predicate.boxes.append((fields[index], box)) }
+                guard !renderer.isExact else { continue }
+                // Shapes that lie to each other in any of these ways meet.
+                var meets = Renderer(engine: engine, fields: fields, columns: columns)
+                let wide: Node
+                if case .point = fields[index].type, let box = geometry.box {
+                    wide = .spatial(.intersects, .column(index, .geometry), .shape(box.geometry, box))
+                } else {
+                    wide = .spatial(.intersects, .column(index, .geometry), .shape(geometry, nil))
+                }
+                let near = meets.predicate(wide)
+                if meets.isExact { take(meets, near) }
+            }
+            predicate.fragment = texts.isEmpty ? nil : SQLFragment(texts.joined(separator: " AND "), values)
+            if !rest.isEmpty {
+                predicate.rest = BoundExpression(source, fields, rest.count == 1 ? rest[0] : .and(rest))
+            }
+            return predicate
+        }
+    }
+
+    /// A column and the shape it is compared with.
+    private static func fixed(_ a: Node, _ b: Node) -> (Int, Geometry)? {
+        switch (a, b) {
+        case (.column(let index, _), .shape(let geometry, _)), (.shape(let geometry, _), .column(let index, _)):
+            (index, geometry)
+        default: nil
         }
     }
 }
@@ -33,10 +86,12 @@ extension BoundExpression {
 private struct Renderer {
     let engine: SQLEngine
     let fields: [Field]
-    let column: (Field) -> String
+    let columns: (Field) -> [String]
     var values: [Value] = []
+    /// Whether everything met so far has a form in SQL that means the same.
+    var isExact = true
 
-    private var isPostgres: Bool { engine == .postgresql }
+    private var isPostgres: Bool { engine != .sqlite }
 
     mutating func predicate(_ node: BoundExpression.Node) -> String {
         let text = render(node)
@@ -50,8 +105,8 @@ private struct Renderer {
 
     private static func isCondition(_ node: BoundExpression.Node) -> Bool {
         switch node {
-        case .compare, .and, .or, .not, .isNull, .isIn, .like: true
-        case .column, .literal, .arithmetic, .function: false
+        case .compare, .and, .or, .not, .isNull, .isIn, .like, .spatial, .arrays: true
+        case .column, .literal, .shape, .arithmetic, .function: false
         }
     }
 
@@ -61,10 +116,16 @@ private struct Renderer {
         return "(" + parts.joined(separator: " \(word) ") + ")"
     }
 
+    /// What this engine cannot say is left to memory.
+    private mutating func leave() -> String {
+        isExact = false
+        return "NULL"
+    }
+
     private mutating func render(_ node: BoundExpression.Node) -> String {
         switch node {
         case .column(let index, _):
-            let name = column(fields[index])
+            let name = columns(fields[index])[0]
             guard fields[index].type == .decimal else { return name }
             let power = Numbers.powersOfTen[fields[index].scale]
             return isPostgres
@@ -72,6 +133,7 @@ private struct Renderer {
         case .literal(let value, _):
             values.append(value)
             return "?"
+        case .shape, .arrays: return leave()
         case .compare(let operation, let a, let b):
             if isPostgres, a.type.isNumber, b.type.isNumber, a.type != b.type { return mixed(operation, a, b) }
             let left = value(a)
@@ -79,6 +141,7 @@ private struct Renderer {
         case .and(let list): return join(list, "AND")
         case .or(let list): return join(list, "OR")
         case .not(let inner): return "(NOT \(predicate(inner)))"
+        case .isNull(.shape): return isPostgres ? "FALSE" : "0"
         case .isNull(let inner): return "(\(value(inner)) IS NULL)"
         case .isIn(let subject, let list):
             let left = value(subject)
@@ -89,11 +152,14 @@ private struct Renderer {
             let left = value(subject)
             values.append(.text(pattern))
             return "(\(left) LIKE ? ESCAPE '\\')"
-        case .arithmetic(let operation, let a, let b): return arithmetic(operation, value(a), value(b))
+        case .arithmetic(let operation, let a, let b):
+            let left = value(a)
+            return arithmetic(operation, left, value(b))
         case .function(let function, let arguments, _):
             var parts: [String] = []
             for argument in arguments { parts.append(value(argument)) }
             return render(function, parts)
+        case .spatial(let relation, let a, let b): return spatial(relation, a, b)
         }
     }
 
@@ -113,7 +179,9 @@ private struct Renderer {
         return "(\(left) \(operation.rawValue) \(side(b, a)))"
     }
 
-    private func arithmetic(_ operation: Expression.Arithmetic, _ left: String, _ right: String) -> String {
+    private mutating func arithmetic(_ operation: Expression.Arithmetic, _ left: String, _ right: String) -> String {
+        // Engines round, overflow and refuse in ways of their own.
+        guard operation != .power, operation != .quotient else { return leave() }
         guard isPostgres else {
             return operation == .modulo
                 ? "((CAST((\(left) * 1.0) AS INTEGER) % CAST((\(right) * 1.0) AS INTEGER)) * 1.0)"
@@ -130,15 +198,16 @@ private struct Renderer {
         }
     }
 
-    private func render(_ function: Function, _ parts: [String]) -> String {
+    private mutating func render(_ function: Function, _ parts: [String]) -> String {
         func part(_ name: String, _ format: String) -> String {
             isPostgres
                 ? "CAST(EXTRACT(\(name) FROM (DATE '1970-01-01' + CAST(\(parts[0]) AS INTEGER))) AS BIGINT)"
                 : "CAST(strftime('\(format)', \(parts[0]) * 86400, 'unixepoch') AS INTEGER)"
         }
         switch function {
+        case .casei, .accenti, .distance, .valid, .mask, .stake, .withinStake: return leave()
         // Of ASCII letters only, whatever the database's own collation is.
-        case .casei, .lower: return isPostgres ? "lower(\(parts[0]) COLLATE \"C\")" : "lower(\(parts[0]))"
+        case .lower: return isPostgres ? "lower(\(parts[0]) COLLATE \"C\")" : "lower(\(parts[0]))"
         case .upper: return isPostgres ? "upper(\(parts[0]) COLLATE \"C\")" : "upper(\(parts[0]))"
         case .length: return "length(\(parts[0]))"
         case .abs: return isPostgres ? "abs(CAST(\(parts[0]) AS DOUBLE PRECISION))" : "abs(\(parts[0]) * 1.0)"
@@ -147,5 +216,52 @@ private struct Renderer {
         case .month: return part("MONTH", "%m")
         case .day: return part("DAY", "%d")
         }
+    }
+
+    // MARK: Shapes
+
+    private mutating func spatial(
+        _ relation: SpatialRelation,
+        _ a: BoundExpression.Node,
+        _ b: BoundExpression.Node
+    ) -> String {
+        guard relation == .intersects || relation == .disjoint else { return leave() }
+        if case .column(let index, _) = a, fields[index].type == .point, case .shape(_, let box?) = b {
+            return inside(fields[index], box, relation)
+        }
+        if case .column(let index, _) = b, fields[index].type == .point, case .shape(_, let box?) = a {
+            return inside(fields[index], box, relation)
+        }
+        guard case .postgresql(let schema?) = engine else { return leave() }
+        let left = shape(a, schema)
+        let text = "\(schema).ST_Intersects(\(left), \(shape(b, schema)))"
+        return relation == .disjoint ? "(NOT \(text))" : text
+    }
+
+    private mutating func inside(_ field: Field, _ box: Box, _ relation: SpatialRelation) -> String {
+        let names = columns(field)
+        values += [.real(box.minX), .real(box.maxX), .real(box.minY), .real(box.maxY)]
+        let text = "(\(names[0]) BETWEEN ? AND ? AND \(names[1]) BETWEEN ? AND ?)"
+        return relation == .disjoint ? "(NOT \(text))" : text
+    }
+
+    private mutating func shape(_ node: BoundExpression.Node, _ schema: String) -> String {
+        switch node {
+        case .column(let index, _): return PostGIS.shape(columns(fields[index]), schema)
+        case .shape(let geometry, _):
+            values.append(.text(geometry.json.text))
+            return "\(schema).ST_GeomFromGeoJSON(?)"
+        default: return leave()
+        }
+    }
+}
+
+/// How shapes lie in columns, as PostGIS reads them: an index is made of the same words.
+public enum PostGIS {
+    /// The geometry of a field's columns: two of a point, one of GeoJSON.
+    public static func shape(_ columns: [String], _ schema: String) -> String {
+        columns.count == 2
+            ? "\(schema).ST_SetSRID(\(schema).ST_MakePoint(\(columns[0]), \(columns[1])), 4326)"
+            : "\(schema).ST_GeomFromGeoJSON(\(columns[0]))"
     }
 }

@@ -1,3 +1,4 @@
+public import Geo
 public import Tabular
 
 /// A CQL2 expression (OGC 21-065r2) as a tree; names are not yet looked up. See ``BoundExpression``.
@@ -13,16 +14,25 @@ public indirect enum Expression: Sendable, Hashable {
     }
 
     /// Arithmetic operators; all calculate with real numbers, and a division by zero is null.
-    public enum Arithmetic: String, Sendable, Hashable {
+    public enum Arithmetic: String, Sendable, Hashable, CaseIterable {
         case add = "+"
         case subtract = "-"
         case multiply = "*"
         case divide = "/"
         case modulo = "%"
+        /// The quotient without its fraction.
+        case quotient = "div"
+        case power = "^"
     }
 
     case property(String)
     case literal(Value)
+    case geometry(Geometry)
+    /// Four or six numbers, the west before the east.
+    case box([Double])
+    /// Two instants, properties or functions; nil for an open end.
+    case interval(Expression?, Expression?)
+    case array([Expression])
     case compare(Comparison, Expression, Expression)
     case and([Expression])
     case or([Expression])
@@ -32,6 +42,7 @@ public indirect enum Expression: Sendable, Hashable {
     case like(Expression, Expression)
     case isNull(Expression)
     case arithmetic(Arithmetic, Expression, Expression)
+    /// A function by its name in the JSON encoding: `casei`, `s_intersects`, `t_metBy`, one of ours, one nobody knows.
     case function(String, [Expression])
 
     /// The names of the properties used, in order of appearance.
@@ -41,34 +52,62 @@ public indirect enum Expression: Sendable, Hashable {
         return names
     }
 
-    /// How deep the tree is: what databases can parse has a limit.
-    var depth: Int {
+    /// What the expression is made of, one level down.
+    var parts: [Expression] {
         switch self {
-        case .property, .literal: 1
-        case .compare(_, let a, let b), .arithmetic(_, let a, let b), .like(let a, let b): 1 + max(a.depth, b.depth)
-        case .and(let list), .or(let list), .function(_, let list): 1 + (list.map(\.depth).max() ?? 0)
-        case .not(let a), .isNull(let a): 1 + a.depth
-        case .between(let a, let b, let c): 1 + max(a.depth, b.depth, c.depth)
-        case .isIn(let a, _): 1 + a.depth
+        case .property, .literal, .geometry, .box: []
+        case .interval(let a, let b): [a, b].compactMap(\.self)
+        case .compare(_, let a, let b), .arithmetic(_, let a, let b), .like(let a, let b): [a, b]
+        case .and(let list), .or(let list), .function(_, let list), .array(let list): list
+        case .not(let a), .isNull(let a): [a]
+        case .between(let a, let b, let c): [a, b, c]
+        case .isIn(let a, let list): [a] + list
         }
     }
 
-    func visit(_ body: (Expression) -> Void) {
-        body(self)
+    /// Whether it may yield true or false: a value of another kind never does, a property or a function of ours may.
+    var mayBeCondition: Bool {
         switch self {
-        case .property, .literal: break
-        case .compare(_, let a, let b), .arithmetic(_, let a, let b), .like(let a, let b):
-            a.visit(body)
-            b.visit(body)
-        case .and(let list), .or(let list), .function(_, let list): for item in list { item.visit(body) }
-        case .not(let a), .isNull(let a): a.visit(body)
-        case .between(let a, let b, let c):
-            a.visit(body)
-            b.visit(body)
-            c.visit(body)
-        case .isIn(let a, let list):
-            a.visit(body)
-            for item in list { item.visit(body) }
+        case .literal(.boolean): true
+        case .literal, .geometry, .box, .interval, .array, .arithmetic: false
+        default: true
         }
     }
+
+    /// How deep the tree is: what databases can parse has a limit.
+    var depth: Int { 1 + (parts.map(\.depth).max() ?? 0) }
+
+    func visit(_ body: (Expression) -> Void) {
+        body(self)
+        for part in parts { part.visit(body) }
+    }
+}
+
+/// The functions of the standard by their names in the JSON encoding, which tells cases apart; the text encoding does not.
+enum StandardFunction {
+    static let spatial = SpatialRelation.allCases.map { "s_" + $0.rawValue }
+    static let temporal = TemporalRelation.allCases.map { "t_" + $0.rawValue }
+    static let arrays = ArrayRelation.allCases.map { "a_" + $0.rawValue }
+
+    static let names = Dictionary(
+        uniqueKeysWithValues: (["casei", "accenti"] + spatial + temporal + arrays).map { ($0.lowercased(), $0) }
+    )
+
+    /// The JSON name of a function written in text.
+    static func name(_ written: String) -> String { names[written.lowercased()] ?? written }
+}
+
+/// How two moments or intervals lie to each other (OWL-Time, as OGC 21-065r2 names them).
+public enum TemporalRelation: String, Sendable, CaseIterable {
+    case after, before, contains, disjoint, during, equals, finishedBy, finishes, intersects, meets, metBy,
+        overlappedBy, overlaps
+    case startedBy, starts
+
+    /// Whether it compares instants too, not intervals alone.
+    var takesInstants: Bool { [.after, .before, .disjoint, .equals, .intersects].contains(self) }
+}
+
+/// How two sets of values lie to each other.
+public enum ArrayRelation: String, Sendable, CaseIterable {
+    case contains, containedBy, equals, overlaps
 }

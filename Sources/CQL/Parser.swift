@@ -1,130 +1,14 @@
 public import Basics
+import Geo
 import Tabular
 
 extension Expression {
     /// Reads CQL2 text.
     ///
-    /// - Throws: `cql.syntax` with the position (characters from 1), what was found and what was expected.
+    /// - Throws: `cql.syntax` with the position (characters from 1), what was found and what was expected; `cql.too_large`.
     public init(_ text: String) throws(Problem) {
         var parser = try Parser(text)
         self = try parser.whole()
-    }
-}
-
-/// A word of the language and where it begins.
-struct Token: Hashable {
-    enum Kind: Hashable {
-        case word(String)
-        case quoted(String)
-        case text(String)
-        case number(String)
-        case symbol(String)
-        case end
-    }
-    var kind: Kind
-    var position: Int
-
-    var shown: String {
-        switch kind {
-        case .word(let text), .number(let text), .symbol(let text): text
-        case .quoted(let text): "\"\(text)\""
-        case .text: "'…'"
-        case .end: ""
-        }
-    }
-}
-
-/// Cuts text into tokens.
-struct Lexer {
-    let scalars: [Unicode.Scalar]
-    var at = 0
-
-    init(_ text: String) { scalars = Array(text.unicodeScalars) }
-
-    static func problem(_ position: Int, found: String, expected: LocalizedText) -> Problem {
-        Problem(
-            "cql.syntax",
-            zh: "表达式第 \(position) 个字符处有误:\(found.isEmpty ? "内容已结束" : "遇到“\(found)”"),应为\(expected.zh)。",
-            en:
-                "The expression is not right at character \(position): \(found.isEmpty ? "it ends" : "found “\(found)”"), expected \(expected.en).",
-            details: ["position": String(position)]
-        )
-    }
-
-    mutating func tokens() throws(Problem) -> [Token] {
-        var tokens: [Token] = []
-        while true {
-            while at < scalars.count, TextForms.isSpace(scalars[at]) { at += 1 }
-            let position = at + 1
-            guard at < scalars.count else {
-                tokens.append(Token(kind: .end, position: position))
-                return tokens
-            }
-            tokens.append(Token(kind: try token(), position: position))
-        }
-    }
-
-    mutating func token() throws(Problem) -> Token.Kind {
-        let scalar = scalars[at]
-        switch scalar {
-        case "'": return .text(try quoted("'"))
-        case "\"": return .quoted(try quoted("\""))
-        case "0"..."9": return number()
-        case ".":
-            return number()
-        case "<", ">", "=", "!":
-            let start = at
-            at += 1
-            if at < scalars.count, scalars[at] == "=" || (scalar == "<" && scalars[at] == ">") { at += 1 }
-            let text = String(String.UnicodeScalarView(scalars[start..<at]))
-            return .symbol(text == "!=" ? "<>" : text)
-        case "(", ")", ",", "+", "-", "*", "/", "%":
-            at += 1
-            return .symbol(String(Character(scalar)))
-        default:
-            guard isNameStart(scalar) else {
-                throw Lexer.problem(
-                    at + 1,
-                    found: String(Character(scalar)),
-                    expected: .init("名称、数或文本", "a name, a number or a text")
-                )
-            }
-            let start = at
-            while at < scalars.count,
-                isNameStart(scalars[at]) || TextForms.isDigit(scalars[at]) || scalars[at] == "." || scalars[at] == ":"
-            { at += 1 }
-            return .word(String(String.UnicodeScalarView(scalars[start..<at])))
-        }
-    }
-
-    func isNameStart(_ scalar: Unicode.Scalar) -> Bool {
-        scalar == "_" || scalar.properties.isAlphabetic || TextForms.isHan(scalar)
-    }
-
-    mutating func quoted(_ mark: Unicode.Scalar) throws(Problem) -> String {
-        let start = at
-        at += 1
-        var out = String.UnicodeScalarView()
-        while at < scalars.count {
-            if scalars[at] == mark {
-                at += 1
-                guard at < scalars.count, scalars[at] == mark else { return String(out) }
-            }
-            out.append(scalars[at])
-            at += 1
-        }
-        throw Lexer.problem(start + 1, found: String(Character(mark)), expected: .init("成对的引号", "a closing quote"))
-    }
-
-    mutating func number() -> Token.Kind {
-        let start = at
-        while at < scalars.count, TextForms.isDigit(scalars[at]) || scalars[at] == "." { at += 1 }
-        if at < scalars.count, scalars[at] == "e" || scalars[at] == "E" {
-            at += 1
-            if at < scalars.count, scalars[at] == "+" || scalars[at] == "-" { at += 1 }
-            while at < scalars.count, TextForms.isDigit(scalars[at]) { at += 1 }
-        }
-        return .number(String(String.UnicodeScalarView(scalars[start..<at])))
     }
 }
 
@@ -135,15 +19,28 @@ struct Parser {
     var nodes = 0
     var depth = 0
 
+    static let maximumBytes = 20_000
+    static let maximumNodes = 2000
+    static let maximumDepth = 100
+
+    static var tooLong: Problem {
+        Problem("cql.too_large", zh: "表达式超过 20000 字节。", en: "The expression is longer than 20,000 bytes.")
+    }
+    static var tooComplex: Problem {
+        Problem("cql.too_large", zh: "表达式过于复杂。", en: "The expression is too complex.")
+    }
+    static var tooDeep: Problem {
+        Problem("cql.too_large", zh: "表达式嵌套过深。", en: "The expression is nested too deeply.")
+    }
+
     init(_ text: String) throws(Problem) {
-        guard text.utf8.count <= 20_000 else {
-            throw Problem("cql.too_large", zh: "表达式超过 20000 字节。", en: "The expression is longer than 20,000 bytes.")
-        }
+        guard text.utf8.count <= Parser.maximumBytes else { throw Parser.tooLong }
         var lexer = Lexer(text)
         tokens = try lexer.tokens()
     }
 
     var token: Token { tokens[at] }
+    var following: Token { tokens[min(at + 1, tokens.count - 1)] }
 
     func expected(_ zh: String, _ en: String) -> Problem {
         Lexer.problem(token.position, found: token.shown, expected: LocalizedText(zh, en))
@@ -152,6 +49,10 @@ struct Parser {
     mutating func whole() throws(Problem) -> Expression {
         let expression = try disjunction()
         guard token.kind == .end else { throw expected("AND、OR 或结尾", "AND, OR or the end") }
+        guard expression.mayBeCondition else {
+            if case .array = expression { at = 1 }
+            throw expected("比较，如 > 4", "a comparison such as > 4")
+        }
         return expression
     }
 
@@ -177,18 +78,16 @@ struct Parser {
 
     mutating func count(_ expression: Expression) throws(Problem) -> Expression {
         nodes += 1
-        guard nodes <= 2000 else {
-            throw Problem("cql.too_large", zh: "表达式过于复杂。", en: "The expression is too complex.")
-        }
+        guard nodes <= Parser.maximumNodes else { throw Parser.tooComplex }
         return expression
     }
+
+    // MARK: Conditions
 
     mutating func disjunction() throws(Problem) -> Expression {
         depth += 1
         defer { depth -= 1 }
-        guard depth <= 100 else {
-            throw Problem("cql.too_large", zh: "表达式嵌套过深。", en: "The expression is nested too deeply.")
-        }
+        guard depth <= Parser.maximumDepth else { throw Parser.tooDeep }
         var list = [try conjunction()]
         while take(keyword: "OR") { list.append(try conjunction()) }
         return list.count == 1 ? list[0] : try count(.or(list))
@@ -201,16 +100,16 @@ struct Parser {
     }
 
     mutating func negation() throws(Problem) -> Expression {
-        var odd = false
-        while take(keyword: "NOT") { odd.toggle() }
-        let inner = try predicate()
-        return odd ? try count(.not(inner)) : inner
+        var negations = 0
+        while take(keyword: "NOT") { negations += 1 }
+        var inner = try predicate()
+        for _ in 0..<negations { inner = try count(.not(inner)) }
+        return inner
     }
 
     mutating func predicate() throws(Problem) -> Expression {
         let left = try sum()
-        if case .symbol(let symbol) = token.kind, let comparison = Expression.Comparison(rawValue: symbol) {
-            at += 1
+        if case .symbol(let symbol) = token.kind, let comparison = comparison(symbol) {
             return try count(.compare(comparison, left, try sum()))
         }
         if take(keyword: "IS") {
@@ -232,13 +131,42 @@ struct Parser {
             try need(")")
             test = try count(.isIn(left, list))
         } else if take(keyword: "LIKE") {
-            test = try count(.like(left, try sum()))
+            let pattern = token
+            let right = try sum()
+            guard Parser.isPattern(right) else {
+                throw Lexer.problem(
+                    pattern.position,
+                    found: pattern.shown,
+                    expected: .init("带引号的模式", "a pattern in quotes")
+                )
+            }
+            test = try count(.like(left, right))
         } else {
             if negated { throw expected("BETWEEN、IN 或 LIKE", "BETWEEN, IN or LIKE") }
             return left
         }
         return negated ? .not(test) : test
     }
+
+    /// A comparison's symbol, taken; `< >` counts as `<>`.
+    private mutating func comparison(_ symbol: String) -> Expression.Comparison? {
+        guard let comparison = Expression.Comparison(rawValue: symbol) else { return nil }
+        at += 1
+        guard comparison == .less, token.kind == .symbol(">") else { return comparison }
+        at += 1
+        return .notEqual
+    }
+
+    /// A text, or one in CASEI and ACCENTI.
+    static func isPattern(_ expression: Expression) -> Bool {
+        switch expression {
+        case .literal(.text): true
+        case .function("casei", let list), .function("accenti", let list): list.count == 1 && isPattern(list[0])
+        default: false
+        }
+    }
+
+    // MARK: Arithmetic
 
     mutating func sum() throws(Problem) -> Expression {
         var left = try product()
@@ -254,38 +182,52 @@ struct Parser {
     }
 
     mutating func product() throws(Problem) -> Expression {
-        var left = try factor()
+        var left = try power()
         while true {
+            let operation: Expression.Arithmetic
             if take("*") {
-                left = try count(.arithmetic(.multiply, left, try factor()))
+                operation = .multiply
             } else if take("/") {
-                left = try count(.arithmetic(.divide, left, try factor()))
+                operation = .divide
             } else if take("%") {
-                left = try count(.arithmetic(.modulo, left, try factor()))
+                operation = .modulo
+            } else if take(keyword: "DIV") {
+                operation = .quotient
             } else {
                 return left
             }
+            left = try count(.arithmetic(operation, left, try power()))
         }
+    }
+
+    /// One power: a chain of them is not in the language, so nobody need know which way it would go.
+    mutating func power() throws(Problem) -> Expression {
+        let base = try factor()
+        guard take("^") else { return base }
+        return try count(.arithmetic(.power, base, try factor()))
     }
 
     mutating func factor() throws(Problem) -> Expression {
         let start = token
         switch start.kind {
-        case .symbol("("):
-            at += 1
-            let inner = try disjunction()
-            try need(")")
-            return inner
+        case .symbol("("): return try parenthesis()
         case .symbol("-"):
             at += 1
+            depth += 1
+            defer { depth -= 1 }
+            guard depth <= Parser.maximumDepth else { throw Parser.tooDeep }
             switch try factor() {
             case .literal(.integer(let value)): return .literal(.integer(-value))
             case .literal(.real(let value)): return .literal(.real(-value))
-            case let inner: return try count(.arithmetic(.subtract, .literal(.integer(0)), inner))
+            case let inner: return try count(.arithmetic(.multiply, .literal(.integer(-1)), inner))
             }
+        case .symbol("+"):
+            guard case .number = following.kind else { throw expected("名称、数或文本", "a name, a number or a text") }
+            at += 1
+            return try factor()
         case .number(let text):
             at += 1
-            return try count(.literal(try number(text, start)))
+            return try count(.literal(try Parser.number(text, start)))
         case .text(let text):
             at += 1
             return try count(.literal(.text(text)))
@@ -299,46 +241,142 @@ struct Parser {
         }
     }
 
-    func number(_ text: String, _ token: Token) throws(Problem) -> Value {
-        let value: Value? = Array(text.utf8).withUnsafeBufferPointer { bytes in
-            if let integer = Numbers.parseInteger(bytes) { return .integer(integer) }
-            return Numbers.parseReal(bytes).map { .real($0) }
+    /// `(…)` around an expression; with a comma in it, or nothing, it is an array.
+    private mutating func parenthesis() throws(Problem) -> Expression {
+        try need("(")
+        if take(")") { return try count(.array([])) }
+        let first = try disjunction()
+        guard token.kind == .symbol(",") else {
+            try need(")")
+            return first
         }
-        guard let value else { throw Lexer.problem(token.position, found: text, expected: .init("数", "a number")) }
+        return try elements(from: [first])
+    }
+
+    /// An array as an argument of A_…, where parentheses always make one.
+    private mutating func array() throws(Problem) -> Expression {
+        depth += 1
+        defer { depth -= 1 }
+        guard depth <= Parser.maximumDepth else { throw Parser.tooDeep }
+        try need("(")
+        if take(")") { return try count(.array([])) }
+        return try elements(from: [token.kind == .symbol("(") ? try array() : try disjunction()])
+    }
+
+    private mutating func elements(from first: [Expression]) throws(Problem) -> Expression {
+        var list = first
+        while take(",") { list.append(token.kind == .symbol("(") ? try array() : try disjunction()) }
+        try need(")")
+        return try count(.array(list))
+    }
+
+    static func number(_ text: String, _ token: Token) throws(Problem) -> Value {
+        guard let value = value(number: text) else {
+            throw Lexer.problem(token.position, found: text, expected: .init("数", "a number"))
+        }
         return value
     }
 
+    private static func value(number text: String) -> Value? {
+        var text = text
+        if text.hasPrefix(".") { text = "0" + text }
+        if text.hasSuffix(".") { text.removeLast() }
+        return Array(text.utf8).withUnsafeBufferPointer { bytes in
+            if let integer = Numbers.parseInteger(bytes) { return .integer(integer) }
+            return Numbers.parseReal(bytes).flatMap { $0.isFinite ? .real($0) : nil }
+        }
+    }
+
+    // MARK: Words
+
     mutating func word(_ word: String, _ start: Token) throws(Problem) -> Expression {
-        switch word.uppercased() {
-        case "TRUE": return .literal(.boolean(true))
-        case "FALSE": return .literal(.boolean(false))
-        case "AND", "OR", "BETWEEN", "IN", "LIKE", "IS", "NULL":
+        let upper = word.uppercased()
+        switch upper {
+        case "TRUE": return try count(.literal(.boolean(true)))
+        case "FALSE": return try count(.literal(.boolean(false)))
+        case "AND", "OR", "BETWEEN", "IN", "LIKE", "IS", "NULL", "DIV":
             throw Lexer.problem(start.position, found: word, expected: .init("名称、数或文本", "a name, a number or a text"))
         case "DATE", "TIMESTAMP":
-            guard token.kind == .symbol("(") else { break }
-            at += 1
-            guard case .text(let text) = token.kind else { throw expected("带引号的日期", "a date in quotes") }
-            let position = token.position
-            at += 1
+            guard take("(") else { break }
+            let value = try moment(isDate: upper == "DATE")
             try need(")")
-            guard let value = Parser.moment(text, isDate: word.uppercased() == "DATE") else {
-                throw Lexer.problem(
-                    position,
-                    found: text,
-                    expected: .init("日期,如 2026-01-31", "a date such as 2026-01-31")
-                )
-            }
             return try count(.literal(value))
-        default: break
+        case "INTERVAL":
+            guard take("(") else { break }
+            let from = try end()
+            try need(",")
+            let to = try end()
+            try need(")")
+            return try count(.interval(from, to))
+        case "BBOX":
+            guard take("(") else { break }
+            return try box()
+        default:
+            guard let type = Parser.shapes[upper] else { break }
+            let isShape =
+                token.kind == .symbol("(") || isKeyword("Z") && following.kind == .symbol("(")
+            guard isShape else { break }
+            return try count(.geometry(try shape(type)))
         }
         guard take("(") else { return try count(.property(word)) }
-        var arguments: [Expression] = []
-        if !take(")") {
-            repeat { arguments.append(try disjunction()) } while take(",")
-            try need(")")
-        }
-        return try count(.function(word.lowercased(), arguments))
+        return try function(StandardFunction.name(word))
     }
+
+    /// The arguments of a function; those of the standard take a fixed number.
+    private mutating func function(_ name: String) throws(Problem) -> Expression {
+        let isStandard = StandardFunction.names[name.lowercased()] == name
+        let wanted = !isStandard ? nil : ["casei", "accenti"].contains(name) ? 1 : 2
+        let takesArrays = StandardFunction.arrays.contains(name)
+        var arguments: [Expression] = []
+        if wanted != nil || token.kind != .symbol(")") {
+            repeat {
+                arguments.append(takesArrays && token.kind == .symbol("(") ? try array() : try disjunction())
+            } while arguments.count != wanted && take(",")
+        }
+        guard wanted == nil || arguments.count == wanted else { throw expected("“,”", "“,”") }
+        try need(")")
+        return try count(.function(name, arguments))
+    }
+
+    private mutating func moment(isDate: Bool) throws(Problem) -> Value {
+        guard case .text(let text) = token.kind else { throw expected("带引号的日期", "a date in quotes") }
+        guard let value = Parser.moment(text, isDate: isDate) else {
+            throw Lexer.problem(
+                token.position,
+                found: text,
+                expected: isDate
+                    ? .init("日期，如 2026-01-31", "a date such as 2026-01-31")
+                    : .init("日期时间，如 2026-01-31T08:00:00Z", "a timestamp such as 2026-01-31T08:00:00Z")
+            )
+        }
+        at += 1
+        return value
+    }
+
+    /// An end of an interval: a date or timestamp in quotes, `'..'` (nil), a property or a function.
+    private mutating func end() throws(Problem) -> Expression? {
+        guard case .text(let text) = token.kind else {
+            let start = token
+            let found = try sum()
+            switch found {
+            case .property, .function: return found
+            case .literal(.date), .literal(.timestamp): return found
+            default:
+                throw Lexer.problem(start.position, found: start.shown, expected: Parser.endExpected)
+            }
+        }
+        if text == ".." {
+            at += 1
+            return nil
+        }
+        guard let value = Parser.moment(text) else {
+            throw Lexer.problem(token.position, found: text, expected: Parser.endExpected)
+        }
+        at += 1
+        return .literal(value)
+    }
+
+    static let endExpected = LocalizedText("日期、日期时间、'..' 或字段", "a date, a timestamp, '..' or a property")
 
     static func moment(_ text: String, isDate: Bool) -> Value? {
         Array(text.utf8).withUnsafeBufferPointer { bytes in
@@ -346,5 +384,134 @@ struct Parser {
                 ? CivilTime.parseISODate(bytes).map { .date($0) }
                 : CivilTime.parseISOTimestamp(bytes).map { .timestamp($0) }
         }
+    }
+
+    static func moment(_ text: String) -> Value? { moment(text, isDate: true) ?? moment(text, isDate: false) }
+
+    // MARK: Shapes
+
+    enum ShapeType {
+        case point, lineString, polygon, multiPoint, multiLineString, multiPolygon, collection
+    }
+
+    static let shapes: [String: ShapeType] = [
+        "POINT": .point, "LINESTRING": .lineString, "POLYGON": .polygon, "MULTIPOINT": .multiPoint,
+        "MULTILINESTRING": .multiLineString, "MULTIPOLYGON": .multiPolygon, "GEOMETRYCOLLECTION": .collection,
+    ]
+
+    private mutating func shape(_ type: ShapeType) throws(Problem) -> Geometry {
+        let hasHeight = take(keyword: "Z")
+        let start = token
+        let geometry: Geometry
+        switch type {
+        case .point: geometry = .point(try single(hasHeight))
+        case .lineString: geometry = .lineString(try places(hasHeight))
+        case .polygon: geometry = .polygon(try rings(hasHeight))
+        case .multiPoint:
+            geometry = .multiPoint(
+                try list { parser throws(Problem) in
+                    parser.token.kind == .symbol("(") ? try parser.single(hasHeight) : try parser.place(hasHeight)
+                }
+            )
+        case .multiLineString:
+            geometry = .multiLineString(try list { parser throws(Problem) in try parser.places(hasHeight) })
+        case .multiPolygon:
+            geometry = .multiPolygon(try list { parser throws(Problem) in try parser.rings(hasHeight) })
+        case .collection:
+            geometry = .collection(
+                try list { parser throws(Problem) in
+                    guard case .word(let word) = parser.token.kind, let type = Parser.shapes[word.uppercased()],
+                        type != .collection
+                    else { throw parser.expected("POINT、LINESTRING、POLYGON 等", "POINT, LINESTRING, POLYGON …") }
+                    parser.at += 1
+                    return try parser.shape(type)
+                }
+            )
+        }
+        guard geometry.isSound else {
+            throw Lexer.problem(
+                start.position,
+                found: start.shown,
+                expected: .init("至少两点的线、首尾相接的环", "lines of two places at least and closed rings")
+            )
+        }
+        return geometry
+    }
+
+    private mutating func list<T>(_ item: (inout Parser) throws(Problem) -> T) throws(Problem) -> [T] {
+        try need("(")
+        var items = [try item(&self)]
+        while take(",") { items.append(try item(&self)) }
+        try need(")")
+        return items
+    }
+
+    private mutating func single(_ hasHeight: Bool) throws(Problem) -> Position {
+        try need("(")
+        let place = try place(hasHeight)
+        try need(")")
+        return place
+    }
+
+    private mutating func places(_ hasHeight: Bool, isRing: Bool = false) throws(Problem) -> [Position] {
+        let places = try list { parser throws(Problem) in try parser.place(hasHeight) }
+        guard places.count >= (isRing ? 4 : 2), !isRing || places.first == places.last else {
+            throw Lexer.problem(
+                tokens[at - 1].position,
+                found: ")",
+                expected: isRing
+                    ? .init("首尾相接、至少四点的环", "a closed ring of four places at least")
+                    : .init("至少两点", "two places at least")
+            )
+        }
+        return places
+    }
+
+    private mutating func rings(_ hasHeight: Bool) throws(Problem) -> [[Position]] {
+        try list { parser throws(Problem) in try parser.places(hasHeight, isRing: true) }
+    }
+
+    private mutating func place(_ hasHeight: Bool) throws(Problem) -> Position {
+        nodes += 1
+        // A place costs less than a node of the tree: ten times as many are let through.
+        guard nodes <= Parser.maximumNodes * 10 else { throw Parser.tooComplex }
+        let x = try coordinate()
+        let y = try coordinate()
+        switch token.kind {
+        case .symbol(","), .symbol(")"):
+            guard !hasHeight else { throw expected("高程", "a height") }
+            return Position(x, y)
+        default: return Position(x, y, try coordinate())
+        }
+    }
+
+    private mutating func coordinate() throws(Problem) -> Double {
+        let isNegative = take("-")
+        if !isNegative { _ = take("+") }
+        guard case .number(let text) = token.kind else { throw expected("数", "a number") }
+        let value = try Parser.number(text, token)
+        at += 1
+        let number: Double =
+            switch value {
+            case .integer(let integer): Double(integer)
+            case .real(let real): real
+            default: 0
+            }
+        return isNegative ? -number : number
+    }
+
+    private mutating func box() throws(Problem) -> Expression {
+        var numbers = [try coordinate()]
+        while take(",") { numbers.append(try coordinate()) }
+        guard numbers.count == 4 || numbers.count == 6 else { throw expected("四个或六个数", "four or six numbers") }
+        guard let box = Parser.box(numbers) else { throw expected("先南后北的两角", "the south before the north") }
+        try need(")")
+        return try count(.box(box))
+    }
+
+    /// Four or six finite numbers, the south not north of the north.
+    static func box(_ numbers: [Double]) -> [Double]? {
+        guard numbers.count == 4 || numbers.count == 6, numbers.allSatisfy(\.isFinite) else { return nil }
+        return numbers[1] <= numbers[numbers.count / 2 + 1] ? numbers : nil
     }
 }

@@ -1,5 +1,6 @@
 import Basics
 import Codes
+import Geo
 import Tabular
 
 /// The cells of one column of a raw batch.

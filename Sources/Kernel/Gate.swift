@@ -360,7 +360,7 @@ public final class Gate: Sendable {
             }
         }
         guard isScoped else { return (access, nil) }
-        let filters = try used.compactMap(\.rows).map { try Expression($0) }
+        let filters = try used.compactMap(\.rows).map { try Expression(either: $0) }
         return (access, filters.count == 1 ? filters[0] : .or(filters))
     }
 

@@ -121,7 +121,7 @@ extension Lake {
                 }.map { $0.integer(0) }
             )
             for dead in rows.map({ $0.integer(0) }) where !alive.contains(dead) {
-                try db.execute("DROP TABLE IF EXISTS r\(resource.id.raw)_\(dead)")
+                try PhysicalTable.drop("r\(resource.id.raw)_\(dead)", db)
                 try db.execute(
                     "UPDATE loads SET state = 'failed', job = NULL, finished_at = started_at WHERE id = ?",
                     [.integer(dead)]
@@ -169,7 +169,7 @@ extension Lake {
             )
             // What was published stays, however the answer got lost.
             guard changed == 1 else { return false }
-            try db.execute("DROP TABLE IF EXISTS r\(resource.id.raw)_\(load)")
+            try PhysicalTable.drop("r\(resource.id.raw)_\(load)", db)
             try db.execute("DELETE FROM quarantine WHERE load = ?", [.integer(load)])
             return true
         }
@@ -237,6 +237,7 @@ extension Lake {
         var statements = builder.isBare ? staging.completing(owner: builder.owner, load: load) : []
         if request.mode == .replace || state == nil {
             statements += staging.indexStatements(key: resource.schema.key, database.dialect)
+            statements += staging.shapeStatements(shapes, database.dialect, postGIS: postGIS)
         }
         for statement in statements { try await database.write { db in try db.execute(statement) } }
         try faults.step("indexes")
@@ -308,21 +309,21 @@ extension Lake {
                 }
                 try db.execute(
                     """
-                    INSERT INTO tables (resource, physical, schema, next_id, next_seq, rows, load, updated_at) VALUES (?,?,?,?,?,?,?,?)
+                    INSERT INTO tables (resource, physical, schema, next_id, next_seq, rows, load, updated_at, shapes) VALUES (?,?,?,?,?,?,?,?,?)
                     ON CONFLICT (resource) DO UPDATE SET physical = excluded.physical, schema = excluded.schema,
                     next_id = excluded.next_id, next_seq = excluded.next_seq, rows = excluded.rows, load = excluded.load,
-                    updated_at = excluded.updated_at, ordinals = ''
+                    updated_at = excluded.updated_at, ordinals = '', shapes = excluded.shapes
                     """,
                     [
                         .integer(resource.id.raw), .text(staging.name), .text(TableSchema.write(resource.schema).text),
                         .integer(builder.nextID), .integer(builder.nextSequence), .integer(good), .integer(load),
-                        .integer(now),
+                        .integer(now), .text(self.shapes.rawValue),
                     ]
                 )
             } else if let state = try TableState.current(resource.id, db) {
                 let refused = try Lake.merge(
                     staging,
-                    into: try state.following(resource.schema, db, db.dialect),
+                    into: try state.following(resource.schema, db, self),
                     key: resource.schema.key,
                     mode: request.mode,
                     load: load,

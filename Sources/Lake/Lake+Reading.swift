@@ -30,7 +30,7 @@ extension Lake {
             )
         }
         let database = database(resource)
-        let decided = try DecidedQuery(query, decision, state, database.dialect)
+        let decided = try DecidedQuery(query, decision, state, self, database.dialect)
         let limit = max(1, min(query.limit, 10_000))
         let cursor = try query.cursor.map { text throws(Problem) in try DecidedQuery.Cursor(text: text) }
         retain(state.physical)
@@ -42,12 +42,8 @@ extension Lake {
             last = end ?? last
         }
         let count: Int64? =
-            if query.countsExactly {
-                try await database.read { db in
-                    try db.row(decided.countStatement.sql, decided.countStatement.values)?.integer(0)
-                }
-            } else { nil }
-        let (ids, output) = Lake.split(batch)
+            if query.countsExactly { try await decided.count(database) } else { nil }
+        let (ids, output) = decided.outputs(of: batch)
         return RecordPage(
             batch: decided.masked(output),
             ids: ids,
@@ -108,7 +104,7 @@ public actor RecordScan {
         let database = lake.database(resource)
         self.database = database
         let decided = try state.map { state throws(Problem) in
-            try DecidedQuery(query, decision, state, database.dialect)
+            try DecidedQuery(query, decision, state, lake, database.dialect)
         }
         self.decided = decided
         physical = state?.physical
@@ -162,6 +158,6 @@ public actor RecordScan {
         }
         cursor = last
         left -= batch.count
-        return decided.masked(Lake.split(batch).1)
+        return decided.masked(decided.outputs(of: batch).1)
     }
 }

@@ -67,16 +67,18 @@ extension Lake {
             let table: PhysicalTable
             if let state = before {
                 // The resource's items may have changed since the last record: the table follows.
-                table = try state.following(schema, db, db.dialect)
+                table = try state.following(schema, db, self)
             } else {
                 table = PhysicalTable(name: "r\(resource.id.raw)_0", fields: schema.fields)
                 try db.execute(table.createStatement(db.dialect))
-                for statement in table.indexStatements(key: schema.key, db.dialect) { try db.execute(statement) }
+                for statement in table.indexStatements(key: schema.key, db.dialect)
+                    + table.shapeStatements(self.shapes, db.dialect, postGIS: self.postGIS)
+                { try db.execute(statement) }
                 try db.execute(
-                    "INSERT INTO tables (resource, physical, schema, next_id, next_seq, rows, load, updated_at) VALUES (?,?,?,1,1,0,0,?)",
+                    "INSERT INTO tables (resource, physical, schema, next_id, next_seq, rows, load, updated_at, shapes) VALUES (?,?,?,1,1,0,0,?,?)",
                     [
                         .integer(resource.id.raw), .text(table.name), .text(TableSchema.write(schema).text),
-                        .integer(now),
+                        .integer(now), .text(self.shapes.rawValue),
                     ]
                 )
             }

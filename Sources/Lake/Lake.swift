@@ -25,6 +25,8 @@ public final class Lake: Sendable {
     let retired = Mutex<Set<String>>([])
     /// The loads this process is working on: another one marked as running was abandoned, say on a full disk.
     let active = Mutex<Set<Int64>>([])
+    /// The schema of PostGIS, where the store has it.
+    let postGIS: String?
     /// Simulated faults, for tests that stop a load halfway.
     let faults: FaultPlan
 
@@ -47,7 +49,41 @@ public final class Lake: Sendable {
         for database in [kernel.databases.lake, kernel.databases.records] {
             try await Migration.apply(Lake.migrations, to: database, at: kernel.clock.now())
         }
+        postGIS = try await ShapeIndex.postGIS(in: kernel.databases.lake)
         try await recover(living: try await kernel.databases.shared?.connected())
+        for database in [kernel.databases.lake, kernel.databases.records] { try await indexShapes(database) }
+    }
+
+    /// What finds shapes in new tables.
+    var shapes: ShapeIndex { postGIS == nil ? .boxes : .postGIS }
+
+    /// Makes what finds shapes where it is missing: tables of earlier releases, of another engine, from before PostGIS was installed.
+    private func indexShapes(_ database: any Database) async throws {
+        let states = try await database.read { [shapes] db in
+            try db.rows("SELECT \(TableState.columns) FROM tables WHERE shapes <> ?", [.text(shapes.rawValue)]).map(
+                TableState.read
+            )
+        }
+        for state in states {
+            let table = state.table
+            // What a table of an earlier release holds may be no shape: then boxes do, and without them every row is looked at.
+            for kind in shapes == .postGIS ? [ShapeIndex.postGIS, .boxes, .none] : [.boxes, .none] {
+                let statements = table.shapeStatements(kind, database.dialect, postGIS: postGIS)
+                let old =
+                    database.dialect == .postgresql
+                    ? table.shapeFields.map { "DROP INDEX IF EXISTS \(table.boxName($0))" } : []
+                do {
+                    try await database.write { db in
+                        for statement in old + statements { try db.execute(statement) }
+                        try db.execute(
+                            "UPDATE tables SET shapes = ? WHERE resource = ?",
+                            [.text(kind.rawValue), .integer(state.resource.raw)]
+                        )
+                    }
+                    break
+                } catch let problem as Problem where kind != .none && problem.code != "store.unavailable" {}
+            }
+        }
     }
 
     public static let migrations = [
@@ -81,6 +117,19 @@ public final class Lake: Sendable {
                 "CREATE TABLE retired (physical TEXT PRIMARY KEY, at BIGINT NOT NULL)",
             ],
             postgresql: Kernel.tellingStatements([("tables", "resource")])
+        ),
+        Migration(
+            "lake/004-shapes",
+            ["ALTER TABLE tables ADD COLUMN shapes TEXT NOT NULL DEFAULT ''"],
+            postgresql: [
+                // The box around a GeoJSON geometry: positions are the arrays that begin with a number.
+                """
+                CREATE FUNCTION tongqu_box(shape TEXT) RETURNS box LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+                SELECT box(point(min(CAST(p ->> 0 AS float8)), min(CAST(p ->> 1 AS float8))),
+                point(max(CAST(p ->> 0 AS float8)), max(CAST(p ->> 1 AS float8))))
+                FROM jsonb_path_query(CAST(shape AS jsonb), '$.** ? (@.type() == "array" && @[0].type() == "number")') AS p $$
+                """
+            ]
         ),
     ]
 
@@ -140,7 +189,7 @@ public final class Lake: Sendable {
                 return isRows && !current.contains(name)
             }
         }
-        for name in orphans { try await database.write { db in try db.execute("DROP TABLE IF EXISTS \(name)") } }
+        for name in orphans { try await database.write { db in try PhysicalTable.drop(name, db) } }
     }
 
     func database(_ resource: Resource) -> any Database {
@@ -247,7 +296,7 @@ public final class Lake: Sendable {
             retired.subtract(free)
             return free
         }
-        for name in free { try await database.write { db in try db.execute("DROP TABLE IF EXISTS \(name)") } }
+        for name in free { try await database.write { db in try PhysicalTable.drop(name, db) } }
     }
 
     // MARK: Loads

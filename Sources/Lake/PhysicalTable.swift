@@ -61,6 +61,8 @@ struct PhysicalTable: Sendable, Hashable {
         from old: PhysicalTable,
         oldKey: [String],
         key: [String],
+        shapes: ShapeIndex,
+        postGIS: String?,
         _ db: any SQLWriting,
         _ dialect: Dialect
     ) throws {
@@ -89,7 +91,9 @@ struct PhysicalTable: Sendable, Hashable {
             }
             try db.execute("DROP INDEX IF EXISTS \(name)_key")
         }
-        for statement in indexStatements(key: key, dialect) { try db.execute(statement) }
+        for statement in indexStatements(key: key, dialect) + shapeStatements(shapes, dialect, postGIS: postGIS) {
+            try db.execute(statement)
+        }
     }
 
     /// The columns of a key's fields.
@@ -103,9 +107,13 @@ struct PhysicalTable: Sendable, Hashable {
         return fields[index].type == .point ? [base + "_x", base + "_y"] : [base]
     }
 
-    func column(_ field: Field) -> String {
-        fields.firstIndex { $0.name == field.name }.map { columns($0)[0] } ?? "NULL"
+    /// The columns of a field by its name.
+    func columns(of field: Field) -> [String] {
+        fields.firstIndex { $0.name == field.name }.map(columns)
+            ?? (field.type == .point ? ["NULL", "NULL"] : ["NULL"])
     }
+
+    func column(_ field: Field) -> String { columns(of: field)[0] }
 
     var allColumns: [String] { fields.indices.flatMap(columns) }
 
@@ -150,7 +158,8 @@ struct PhysicalTable: Sendable, Hashable {
 
     /// Gathers what planners ask for: of indexed columns, as SQLite does by itself.
     func analysisStatement(key: [String], _ dialect: Dialect) -> String {
-        guard dialect == .postgresql else { return "ANALYZE \(name)" }
+        // Of expressions statistics are gathered only where no columns are named.
+        guard dialect == .postgresql, shapeFields.isEmpty else { return "ANALYZE \(name)" }
         var columns = ["_id"]
         for column in keyColumns(key) where !columns.contains(column) { columns.append(column) }
         for (index, field) in fields.enumerated() where field.indexed && field.type != .point {
@@ -178,8 +187,9 @@ struct TableState: Sendable {
     var updatedAt: Int64
 
     var layout: String
+    var shapes: ShapeIndex
 
-    static let columns = "resource, physical, schema, next_id, next_seq, rows, load, updated_at, ordinals"
+    static let columns = "resource, physical, schema, next_id, next_seq, rows, load, updated_at, ordinals, shapes"
 
     static func read(_ row: SQLRow) throws -> TableState {
         TableState(
@@ -191,7 +201,8 @@ struct TableState: Sendable {
             rows: row.integer(5),
             load: row.integer(6),
             updatedAt: row.integer(7),
-            layout: row.text(8)
+            layout: row.text(8),
+            shapes: ShapeIndex(rawValue: row.text(9)) ?? .none
         )
     }
 
@@ -212,10 +223,18 @@ struct TableState: Sendable {
     /// Follows a resource's items inside a transaction; the table as it is then.
     ///
     /// - Throws: `record.schema`, `record.key`.
-    func following(_ wanted: Schema, _ db: any SQLWriting, _ dialect: Dialect) throws -> PhysicalTable {
+    func following(_ wanted: Schema, _ db: any SQLWriting, _ lake: Lake) throws -> PhysicalTable {
         guard wanted != schema else { return table }
         let adopted = try table.adopting(wanted)
-        try adopted.alter(from: table, oldKey: schema.key, key: wanted.key, db, dialect)
+        try adopted.alter(
+            from: table,
+            oldKey: schema.key,
+            key: wanted.key,
+            shapes: shapes,
+            postGIS: lake.postGIS,
+            db,
+            db.dialect
+        )
         try db.execute(
             "UPDATE tables SET schema = ?, ordinals = ? WHERE resource = ?",
             [.text(TableSchema.write(wanted).text), .text(adopted.layout), .integer(resource.raw)]

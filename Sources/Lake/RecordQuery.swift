@@ -1,5 +1,6 @@
 import Basics
 import CQL
+import Geo
 import Kernel
 public import Mask
 import Store
@@ -58,13 +59,27 @@ struct DecidedQuery: Sendable {
     /// The fields that come out, with their place in the table and their mask.
     let outputs: [(field: Field, columns: [String], mask: Mask?)]
     let conditions: [SQLFragment]
+    /// What no engine can say in SQL, asked of each row that comes, and the fields it needs beside the outputs.
+    let rest: [BoundExpression]
+    let extras: [Field]
+    /// Boxes that a field's shape meets in every row that fits.
+    let boxes: [(field: Field, box: Box)]
+    let dialect: Dialect
     let sort: (column: String, descending: Bool, isIndexed: Bool)?
     /// Whether every row comes out: then a version's file serves as well.
     let isWhole: Bool
 
     /// - Throws: `query.field`, `query.masked`, `query.sort_unindexed`, `cql.*`.
-    init(_ query: RecordQuery, _ decision: Decision, _ state: TableState, _ dialect: Dialect) throws(Problem) {
-        let engine: SQLEngine = dialect == .postgresql ? .postgresql : .sqlite
+    init(
+        _ query: RecordQuery,
+        _ decision: Decision,
+        _ state: TableState,
+        _ lake: Lake,
+        _ dialect: Dialect
+    ) throws(Problem) {
+        let engine: SQLEngine =
+            dialect == .postgresql ? .postgresql(postGIS: state.shapes == .postGIS ? lake.postGIS : nil) : .sqlite
+        self.dialect = dialect
         table = state.table
         rows = state.rows
         let visible = Dictionary(decision.fields.map { ($0.field.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -80,23 +95,37 @@ struct DecidedQuery: Sendable {
         // Asking about a masked field would tell what the mask hides.
         let open = table.fields.filter { field in visible[field.name].map { $0.mask == nil } ?? false }
         var conditions: [SQLFragment] = []
+        var rest: [BoundExpression] = []
+        var boxes: [(field: Field, box: Box)] = []
+        var extras: [Field] = []
         let physical = table
+        func take(_ expression: BoundExpression) {
+            let predicate = expression.sql(for: engine) { physical.columns(of: $0) }
+            if let fragment = predicate.fragment { conditions.append(fragment) }
+            if state.shapes != .none { boxes += predicate.boxes }
+            guard let left = predicate.rest else { return }
+            rest.append(left)
+            for index in left.columns.sorted() {
+                let field = left.fields[index]
+                let isThere = wanted.contains(field.name) || extras.contains { $0.name == field.name }
+                if !isThere { extras.append(field) }
+            }
+        }
         if let filter = query.filter, !filter.isEmpty {
-            let expression = try Expression(filter)
+            let expression = try Expression(either: filter)
             for name in expression.properties {
                 if let access = visible[name], access.mask != nil { throw DecidedQuery.masked(name) }
             }
-            conditions.append(
-                try BoundExpression(predicate: expression, fields: open).sql(for: engine) { physical.column($0) }
-            )
+            do { take(try BoundExpression(predicate: expression, fields: open)) } catch {
+                throw Expression.located(error, in: filter)
+            }
         }
-        if let scope = decision.rows {
-            conditions.append(
-                try BoundExpression(predicate: scope, fields: table.fields).sql(for: engine) { physical.column($0) }
-            )
-        }
+        if let scope = decision.rows { take(try BoundExpression(predicate: scope, fields: table.fields)) }
         self.conditions = conditions
-        isWhole = conditions.isEmpty && query.sort == nil && query.cursor == nil
+        self.rest = rest
+        self.boxes = boxes
+        self.extras = extras
+        isWhole = conditions.isEmpty && rest.isEmpty && query.sort == nil && query.cursor == nil
         guard let sort = query.sort, !sort.isEmpty else {
             self.sort = nil
             return
@@ -132,16 +161,18 @@ struct DecidedQuery: Sendable {
         )
     }
 
-    var selection: String { (["_id"] + outputs.flatMap(\.columns)).joined(separator: ", ") }
+    var selected: [String] { ["_id"] + outputs.flatMap(\.columns) + extras.flatMap { table.columns(of: $0) } }
 
-    var fields: [Field] { [Field("_id", .integer)] + outputs.map(\.field) }
+    var selection: String { selected.joined(separator: ", ") }
+
+    var fields: [Field] { [Field("_id", .integer)] + outputs.map(\.field) + extras }
 
     /// The statement of a page.
     ///
     /// Without a sort rows come by id; with one, values first and then rows without a value, each part by its own keyset.
-    func statement(after cursor: Cursor?, limit: Int) -> Statement {
-        var parts = conditions.map(\.text)
-        var values = conditions.flatMap(\.values).map { SQLValue($0) }
+    func statement(after cursor: Cursor?, limit: Int, near: [SQLFragment] = []) -> Statement {
+        var parts = (conditions + near).map(\.text)
+        var values = (conditions + near).flatMap(\.values).map { SQLValue($0) }
         guard let sort else {
             if let cursor {
                 parts.append("_id > ?")
@@ -187,33 +218,92 @@ struct DecidedQuery: Sendable {
         }
     }
 
-    /// Runs the statement of a page: the rows with their ids, and where they end (nil where there were none).
+    /// The next rows that fit, with their ids and the extras, and where they end (nil where there were none). Fewer than the limit are the last.
     func fetch(after cursor: Cursor?, limit: Int, _ database: any Database) async throws -> (Batch, Cursor?) {
-        if conditions.isEmpty, sort == nil, limit >= 1000 {
-            let (table, columns, fields, start) = (
-                table.name, ["_id"] + outputs.flatMap(\.columns), fields, cursor?.id ?? 0
-            )
+        let near = try await near(limit, database)
+        guard !rest.isEmpty else {
+            let (batch, cursors) = try await read(after: cursor, limit: limit, near, database)
+            return (batch, batch.count > 0 ? cursors(batch.count - 1) : nil)
+        }
+        var found: Batch?
+        var end: Cursor?
+        var start = cursor
+        while true {
+            // Few may fit: more are looked at than are asked for.
+            let chunk = max(1000, min(limit * 4, 4096))
+            let (batch, cursors) = try await read(after: start, limit: chunk, near, database)
+            let room = limit - (found?.count ?? 0)
+            let kept = Array(fitting(batch).prefix(room))
+            let part = Batch(fields: batch.fields, columns: batch.columns.map { $0.taking(kept) }, count: kept.count)
+            found = found.map { Lake.joined($0, part) } ?? part
+            if let last = kept.last { end = cursors(Int(last)) }
+            guard kept.count < room, batch.count == chunk else { return (found ?? batch, end) }
+            start = cursors(batch.count - 1)
+            try Task.checkCancellation()
+        }
+    }
+
+    /// The rows of a batch for which everything left to memory holds.
+    private func fitting(_ batch: Batch) -> [Int32] {
+        var rows = (0..<Int32(batch.count)).map { $0 }
+        for expression in rest {
+            let nothing = Column(.int64([]))
+            let columns = expression.fields.indices.map { index in
+                expression.columns.contains(index)
+                    ? batch.index(expression.fields[index].name).map { batch.columns[$0] } ?? nothing : nothing
+            }
+            let truths = expression.evaluate(Batch(fields: expression.fields, columns: columns, count: batch.count))
+            rows = rows.filter { truths[Int($0)] == .yes }
+        }
+        return rows
+    }
+
+    /// Conditions that let the engine find shapes by its index, where that is worth it.
+    private func near(_ limit: Int, _ database: any Database) async throws -> [SQLFragment] {
+        var found: [SQLFragment] = []
+        for (field, box) in boxes {
+            if dialect == .sqlite {
+                // Shapes in the box are fetched and put in order, or met in order on the way: what is less work for this many rows.
+                let most = max(1000, Int((Double(limit) * Double(rows) * 0.2).squareRoot()))
+                guard let count = table.countStatement(field, box, upTo: most) else { continue }
+                let many = try await database.read { db in try db.row(count.sql, count.values)?.integer(0) ?? 0 }
+                guard many <= most else { continue }
+            }
+            if let condition = table.near(field, box, dialect) { found.append(condition) }
+        }
+        return found
+    }
+
+    /// Rows as the engine gives them, and the cursor of each.
+    private func read(
+        after cursor: Cursor?,
+        limit: Int,
+        _ near: [SQLFragment],
+        _ database: any Database
+    ) async throws -> (Batch, (Int) -> Cursor) {
+        func ids(_ batch: Batch) -> [Int64] { if case .int64(let ids) = batch.columns[0].values { ids } else { [] } }
+        if conditions.isEmpty, near.isEmpty, sort == nil, limit >= 1000 {
+            let (table, columns, fields, start) = (table.name, selected, fields, cursor?.id ?? 0)
             let batch = try await database.read { db in
                 try db.batch(of: table, columns, after: start, limit: limit, fields: fields)
             }
-            guard case .int64(let ids) = batch.columns[0].values, let last = ids.last else { return (batch, nil) }
-            return (batch, Cursor(value: nil, id: last))
+            let ids = ids(batch)
+            return (batch, { Cursor(value: nil, id: ids[$0]) })
         }
-        let statement = statement(after: cursor, limit: limit)
+        let statement = statement(after: cursor, limit: limit, near: near)
         let (sql, values) = (statement.sql, statement.values)
         let wanted = fields + (statement.sortField.map { [$0] } ?? [])
         var batch = try await database.read { db in
             try db.batch(sql, values, fields: wanted, capacity: min(limit, 4096))
         }
-        let last = batch.count - 1
-        var value: SQLValue?
-        if statement.sortField != nil {
-            if last >= 0 { value = SQLValue(batch.value(last, batch.columns.count - 1)) }
-            batch.fields.removeLast()
-            batch.columns.removeLast()
-        }
-        guard last >= 0, case .int64(let ids) = batch.columns[0].values else { return (batch, nil) }
-        return (batch, Cursor(value: value, id: ids[last]))
+        let ids = ids(batch)
+        guard statement.sortField != nil else { return (batch, { Cursor(value: nil, id: ids[$0]) }) }
+        let sorted = Batch(
+            fields: [batch.fields.removeLast()],
+            columns: [batch.columns.removeLast()],
+            count: batch.count
+        )
+        return (batch, { Cursor(value: SQLValue(sorted.value($0, 0)), id: ids[$0]) })
     }
 
     /// Where the rows without a sort value begin, after the last one with; nil where there is no such part or it was begun.
@@ -226,10 +316,31 @@ struct DecidedQuery: Sendable {
         parts.isEmpty ? "" : " WHERE " + parts.joined(separator: " AND ")
     }
 
-    var countStatement: (sql: String, values: [SQLValue]) {
-        (
-            "SELECT count(*) FROM \(table.name)\(DecidedQuery.joined(conditions.map(\.text)))",
-            conditions.flatMap(\.values).map { SQLValue($0) }
+    /// How many rows fit.
+    func count(_ database: any Database) async throws -> Int64 {
+        guard rest.isEmpty else {
+            var total: Int64 = 0
+            var cursor: Cursor?
+            repeat {
+                let (batch, end) = try await fetch(after: cursor, limit: 4096, database)
+                total += Int64(batch.count)
+                cursor = batch.count == 4096 ? end : nil
+            } while cursor != nil
+            return total
+        }
+        let near = try await near(rows > 0 ? Int(rows) : 1, database)
+        let statement = "SELECT count(*) FROM \(table.name)\(DecidedQuery.joined((conditions + near).map(\.text)))"
+        let values = (conditions + near).flatMap(\.values).map { SQLValue($0) }
+        return try await database.read { db in try db.row(statement, values)?.integer(0) ?? 0 }
+    }
+
+    /// The outputs of fetched rows, with their ids.
+    func outputs(of batch: Batch) -> ([Int64], Batch) {
+        let (ids, rest) = Lake.split(batch)
+        let kept = outputs.count
+        return (
+            ids,
+            Batch(fields: Array(rest.fields.prefix(kept)), columns: Array(rest.columns.prefix(kept)), count: rest.count)
         )
     }
 

@@ -57,5 +57,7 @@ public struct StoredRows: Sendable {
     /// Makes the indexes, once all rows are there.
     public func finish(_ db: any SQLWriting) throws {
         for statement in table.indexStatements(key: key, db.dialect) { try db.execute(statement) }
+        // As boxes, which SQLite's state says; where PostGIS is, the node makes its own when it opens there.
+        for statement in table.shapeStatements(.boxes, db.dialect, postGIS: nil) { try db.execute(statement) }
     }
 }

@@ -179,16 +179,21 @@ struct Check: AsyncParsableCommand {
         if failed { throw ExitCode(1) }
     }
 
-    func report() throws -> CheckReport {
-        guard let data = FileManager.default.contents(atPath: schema) else {
+    /// Reads a Table Schema file.
+    static func schema(at path: String) throws -> Schema {
+        guard let data = FileManager.default.contents(atPath: path) else {
             throw Problem(
                 "file.unreadable",
                 zh: "无法读取数据结构文件。",
                 en: "The schema cannot be read.",
-                details: ["file": schema]
+                details: ["file": path]
             )
         }
-        let tableSchema = try TableSchema.read(JSONValue(Array(data)))
+        return try TableSchema.read(JSONValue(Array(data)))
+    }
+
+    func report() throws -> CheckReport {
+        let tableSchema = try Check.schema(at: schema)
         let file = try TabularFile(path: file, options: try reading.options())
         let table = try file.table(reading.table)
         let reader = try file.reader(table)

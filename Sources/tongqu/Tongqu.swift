@@ -33,6 +33,7 @@ struct Tongqu: AsyncParsableCommand {
             Serve.self, Describe.self, Check.self, Load.self, Export.self, CatalogueCommand.self, SourceCommand.self,
             StandardsCommand.self, Evidence.self,
             BackupCommand.self,
+            ExpressionCommand.self,
             Doctor.self, User.self, VersionCommand.self,
         ]
     )

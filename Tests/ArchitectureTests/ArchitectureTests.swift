@@ -12,13 +12,15 @@ import Testing
         let capability: Set = ["Basics", "Codes", "Tabular", "CQL", "Check", "Mask", "Kernel", "Lake", "Store"]
         return [
             "Basics": [], "Seal": ["Basics", "CLibcrypto"], "Codes": ["Basics"],
-            "Tabular": ["Basics", "Codes", "CExpat", "CZip", "CZlib"], "CQL": ["Basics", "Tabular"],
-            "Check": ["Basics", "Codes", "Tabular", "CQL", "Mask", "CPCRE2"], "Mask": ["Basics", "Codes", "Tabular"],
+            "Tabular": ["Basics", "Codes", "CExpat", "CZip", "CZlib"], "Geo": ["Basics", "CGEOS"],
+            "CQL": ["Basics", "Codes", "Geo", "Mask", "Tabular"],
+            "Check": ["Basics", "Codes", "Geo", "Tabular", "CQL", "Mask", "CPCRE2"],
+            "Mask": ["Basics", "Codes", "Tabular"],
             "Connect": ["Basics", "Seal", "CODBC", "CPostgres", "CSSH2"], "Store": ["Basics", "Tabular"],
             "StorePostgres": ["Basics", "Tabular", "Store", "CPostgres"],
             "StoreSQLite": ["Basics", "Tabular", "Store"],
             "Kernel": floor1.union(["Store"]).subtracting(["Check"]),
-            "Lake": floor1.union(["Store", "Kernel", "CLZ4", "CMalloc"]),
+            "Lake": floor1.union(["Geo", "Store", "Kernel", "CLZ4", "CMalloc"]),
             "Catalogue": capability, "Collect": capability.union(["Connect"]), "Open": capability,
             "Quality": capability,
             "Web": capability.union(["Catalogue", "Collect", "Open", "Quality"]).subtracting(["Store"]),

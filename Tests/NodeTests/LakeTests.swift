@@ -188,7 +188,13 @@ import Testing
             )
             let decision = try await Self.decision(node, resource, caller)
             let query = RecordQuery(resource.code, filter: filter, sort: sort)
-            let decided = try DecidedQuery(query, decision, state, node.node.kernel.databases.lake.dialect)
+            let decided = try DecidedQuery(
+                query,
+                decision,
+                state,
+                node.node.lake,
+                node.node.kernel.databases.lake.dialect
+            )
             let statement = decided.statement(after: nil, limit: 100)
             let (sql, values) = (statement.sql, statement.values)
             let plan = try await Self.plan(sql, values, without: "\(state.physical)_row", node)

@@ -1,0 +1,179 @@
+import Basics
+import CQL
+@testable import Composition
+import Foundation
+@testable import Lake
+import Kernel
+import Store
+import StorePostgres
+import Tabular
+import TestKit
+import Testing
+
+/// Filters by shape: the R-tree of SQLite, boxes and PostGIS on PostgreSQL, and what memory decides, all alike.
+@Suite struct ShapeTests {
+    static let rows = 3000
+
+    /// Places and small triangles over northern China, some absent.
+    static let csv: String = {
+        var text = "id,name,place,zone\n"
+        var state: UInt64 = 7
+        func next() -> Double {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Double(state >> 11) / Double(1 << 53)
+        }
+        for id in 1...rows {
+            let (x, y) = (110 + (next() * 10_000).rounded() / 1000, 35 + (next() * 8000).rounded() / 1000)
+            let zone =
+                #""{""type"":""Polygon"",""coordinates"":[[[\#(x),\#(y)],[\#(x + 0.05),\#(y)],[\#(x),\#(y + 0.05)],[\#(x),\#(y)]]]}""#
+            let name = ["Alpha", "ÄLPHA", "beta", "丙"][id % 4]
+            text += "\(id),\(name),\(id % 11 == 0 ? "" : "\(x) \(y)"),\(id % 7 == 0 ? "" : zone)\n"
+        }
+        return text
+    }()
+
+    static let filters = [
+        "S_INTERSECTS(place, BBOX(116, 39, 116.2, 39.2))", "S_INTERSECTS(place, BBOX(110, 35, 119, 42))",
+        "S_INTERSECTS(zone, BBOX(116, 39, 116.4, 39.4))", "S_WITHIN(place, POLYGON((112 36,113 36,112.5 37,112 36)))",
+        "S_WITHIN(zone, POLYGON((112 36,114 36,114 38,112 38,112 36)))",
+        "S_INTERSECTS(zone, LINESTRING(111 36,119 42))",
+        "NOT S_INTERSECTS(place, BBOX(111, 35, 120, 43))",
+        "S_DISJOINT(zone, POLYGON((111 35,121 35,121 44,111 44,111 35)))",
+        "S_INTERSECTS(place, POLYGON((112 36,113 36,112.5 37,112 36))) AND CASEI(name) = 'alpha'",
+        "ACCENTI(CASEI(name)) = 'alpha' AND id < 500", "distance(place, POINT(116 39)) < 50000 OR id = 3",
+        "S_WITHIN(place, zone)", "S_INTERSECTS(place, zone) AND id <= 50",
+        "S_INTERSECTS(place, BBOX(0, 0, 1, 1))",
+    ]
+
+    /// Every id that fits, page by page, and how many are counted.
+    static func ids(
+        _ node: TestNode,
+        _ id: String,
+        _ filter: String,
+        _ headers: [String: String]
+    ) async throws -> [Int64] {
+        let encoded = filter.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+        var found: [Int64] = []
+        var cursor: String?
+        repeat {
+            let path = "/api/v1/resources/\(id)/records?fields=id&limit=170&filter=\(encoded)&count=exact"
+            let page = try await node.ask("GET", path + (cursor.map { "&cursor=\($0)" } ?? ""), headers: headers).json
+            #expect(page["records"] != nil, "\(filter): \(page.text)")
+            found += (page["records"]?.array ?? []).compactMap { $0["id"]?.integer }
+            cursor = page["next"]?.string
+            if cursor == nil, found.count <= 170 { #expect(page["count"]?.integer == Int64(found.count), "\(filter)") }
+        } while cursor != nil
+        return found
+    }
+
+    static func schema(_ json: JSONValue) -> JSONValue {
+        guard var schema = try? TableSchema.read(json) else { return json }
+        schema.key = ["id"]
+        for index in schema.fields.indices {
+            schema.fields[index].codes = []
+            if schema.fields[index].name == "place" { schema.fields[index].type = .point }
+            if schema.fields[index].name == "zone" { schema.fields[index].type = .geometry }
+        }
+        return TableSchema.write(schema)
+    }
+
+    private func check(_ node: TestNode) async throws {
+        let clerk = try await node.session("clerk")
+        let made = try await node.resource(
+            try PathTests.file(Self.csv, "shapes.csv"),
+            name: "位置",
+            session: clerk,
+            change: Self.schema
+        )
+        #expect(
+            made.job["state"]?.string == "done" && made.job["result"]?["good"]?.integer == Int64(Self.rows),
+            "\(made.job.text)"
+        )
+        let id = made.code.replacing("/", with: "-")
+        let resource = try await node.node.kernel.resource(made.code)
+        let all = try #require(try await node.node.lake.state(resource))
+        let fields = all.table.fields
+        let batch = try await node.node.kernel.databases.lake.read { db in
+            let columns = ["_id"] + all.table.allColumns
+            return try db.batch(
+                of: all.physical,
+                columns,
+                after: 0,
+                limit: 10_000,
+                fields: [Field("_id", .integer)] + fields
+            )
+        }
+        let plain = Batch(fields: fields, columns: Array(batch.columns.dropFirst()), count: batch.count)
+        for filter in Self.filters {
+            let truths = try BoundExpression(text: filter, fields: fields).evaluate(plain)
+            let expected = truths.indices.filter { truths[$0] == .yes }.map { Int64($0 + 1) }
+            #expect(try await Self.ids(node, id, filter, clerk) == expected, "\(filter)")
+        }
+        // Rows that change are found where they lie now.
+        let moved = "id,name,place,zone\n1,Alpha,1.5 1.5,\n2,beta,,\n9001,丙,1.25 1.25,\n"
+        let upload = try await node.upload("moved.csv", Array(moved.utf8), session: clerk)
+        let job = try await node.load(upload, into: id, mode: "upsert", session: clerk)
+        #expect(job["state"]?.string == "done", "\(job.text)")
+        #expect(try await Self.ids(node, id, "S_INTERSECTS(place, BBOX(1, 1, 2, 2))", clerk) == [1, 9001])
+        #expect(try await Self.ids(node, id, "S_INTERSECTS(zone, BBOX(100, 30, 130, 50)) AND id < 3", clerk) == [])
+        // What replaces the table leaves nothing of it behind.
+        let again = try await node.upload("again.csv", Array(moved.utf8), session: clerk)
+        _ = try await node.load(again, into: id, mode: "replace", session: clerk)
+        #expect(try await Self.ids(node, id, "S_INTERSECTS(place, BBOX(1, 1, 2, 2))", clerk) == [1, 9001])
+        if node.node.kernel.databases.lake.dialect == .sqlite {
+            let left = try await node.node.kernel.databases.lake.read { try $0.tables() }
+            #expect(left.filter { $0.hasPrefix(all.physical) } == [], "\(left)")
+        }
+    }
+
+    @Test func shapesAreFound() async throws {
+        let node = try await TestNode(demonstration: true)
+        try await check(node)
+        try await node.close()
+    }
+
+    /// With PostGIS in the database.
+    @Test(.enabled(if: SharedStoreTests.port != nil, "needs TONGQU_TEST_POSTGRES: run ./test"))
+    func shapesAreFoundByPostGIS() async throws {
+        let server = PostgresServer(try SharedStoreTests.settings())
+        let (settings, database) = try await server.scratch()
+        let administrator = PostgresServer(settings)
+        try await administrator.database("control").write { db in
+            try db.execute("CREATE EXTENSION postgis SCHEMA public")
+        }
+        administrator.close()
+        let folder = try SharedStoreTests.folder()
+        let node = try await TestNode(folder: folder, demonstration: true, store: .postgresql(settings))
+        #expect(node.node.lake.postGIS == "public")
+        try await check(node)
+        try await node.close()
+        try await server.dropScratch(database)
+        server.close()
+        try FileManager.default.removeItem(at: folder)
+    }
+
+    /// A small box is looked up; a large one is met on the way; neither sorts.
+    @Test func plansFindBoxes() async throws {
+        let node = try await TestNode(demonstration: true)
+        let clerk = try await node.session("clerk")
+        let made = try await node.resource(
+            try PathTests.file(Self.csv, "plans.csv"),
+            name: "位置二",
+            session: clerk,
+            change: Self.schema
+        )
+        let resource = try await node.node.kernel.resource(made.code)
+        let state = try #require(try await node.node.lake.state(resource))
+        let decision = try await LakeTests.decision(node, resource, try await node.caller("clerk"))
+        let lake = node.node.kernel.databases.lake
+        let query = RecordQuery(made.code, filter: "S_INTERSECTS(place, BBOX(116, 39, 116.2, 39.2))")
+        let decided = try DecidedQuery(query, decision, state, node.node.lake, lake.dialect)
+        #expect(decided.rest.isEmpty && decided.boxes.count == 1)
+        let near = try #require(decided.table.near(decided.boxes[0].field, decided.boxes[0].box, lake.dialect))
+        let statement = decided.statement(after: nil, limit: 100, near: [near])
+        let plan = try await LakeTests.plan(statement.sql, statement.values, without: "\(state.physical)_row", node)
+        #expect(plan.contains("VIRTUAL TABLE INDEX") || plan.contains("_box"), "\(plan)")
+        #expect(!plan.contains("TEMP B-TREE") && !plan.contains("Seq Scan"), "\(plan)")
+        try await node.close()
+    }
+}
