@@ -270,12 +270,13 @@ extension Lake {
                         + [.counting(from: batch.firstSequence)]
                 )
             }
-            for row in rows {
-                try db.execute(
-                    "INSERT INTO quarantine (load, row, cells, reasons) VALUES (?,?,?,?)",
-                    [.integer(load)] + row
-                )
-            }
+            try db.insert(
+                into: "quarantine",
+                ["load", "row", "cells", "reasons"],
+                rows.texts,
+                rows: (0..<Int32(rows.numbers.count)).map { $0 },
+                lead: [.constant(load), .listed(rows.numbers)]
+            )
         }
     }
 
@@ -512,7 +513,7 @@ struct LoadBuilder: Sendable {
 final class QuarantineCollector {
     let header: String
     let cells: QuarantineCells
-    private var rows: [[SQLValue]] = []
+    private var rows = QuarantineRows()
     private var total = 0
     private var reasons: [Int64: [String]] = [:]
 
@@ -534,15 +535,35 @@ final class QuarantineCollector {
             total += 1
             let number = raw.numbers[Int(row)]
             let cells = JSONValue.array(raw.texts(Int(row)).map { .string($0) }).text
-            let words = JSONValue.array((reasons[number] ?? []).map { .string($0) }).text
-            rows.append([.integer(number), .text(cells), .text(words)])
+            rows.add(number, cells, JSONValue.array((reasons[number] ?? []).map { .string($0) }).text)
         }
         reasons.removeAll(keepingCapacity: true)
     }
 
-    func drain() -> [[SQLValue]] {
-        defer { rows = [] }
+    func drain() -> QuarantineRows {
+        defer { rows = QuarantineRows() }
         return rows
+    }
+}
+
+/// Refused rows on their way into quarantine: their numbers, cells and reasons.
+struct QuarantineRows: Sendable {
+    private(set) var numbers: [Int64] = []
+    private var cells = TextBuffer()
+    private var reasons = TextBuffer()
+
+    mutating func add(_ number: Int64, _ cells: String, _ reasons: String) {
+        numbers.append(number)
+        self.cells.append(cells)
+        self.reasons.append(reasons)
+    }
+
+    var texts: Batch {
+        Batch(
+            fields: [Field("cells"), Field("reasons")],
+            columns: [Column(.text(cells)), Column(.text(reasons))],
+            count: numbers.count
+        )
     }
 }
 
