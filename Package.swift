@@ -98,8 +98,9 @@ let floor4: [Target] = [
     .target(
         name: "Web",
         dependencies: [
-            "Basics", "Codes", "Tabular", "Check", "Mask", "Kernel", "Lake", "Catalogue", "Collect", "Open", "Quality",
-            hummingbird, logging,
+            "Basics", "CQL", "Codes", "Geo", "Tabular", "Check", "Mask", "Kernel", "Lake", "Catalogue", "Collect",
+            "Open",
+            "Quality", hummingbird, logging,
         ],
         resources: [
             .embedInCode("Assets/site.css"), .embedInCode("Assets/map.js"), .embedInCode("Assets/page.js"),

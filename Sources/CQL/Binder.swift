@@ -200,6 +200,7 @@ struct Binder {
             fits = !nodes.isEmpty && nodes.allSatisfy { $0.type == nodes[0].type } && nodes[0].type != .geometry
             type = nodes.first?.type ?? .text
         case .abs: fits = nodes.count == 1 && nodes[0].type.isNumber
+        case .place: fits = nodes.count == 2 && nodes.allSatisfy { $0.type.isNumber }
         case .valid, .mask:
             fits = nodes.map(\.type) == wanted && Binder.kind(nodes[0]) != nil
         default: fits = nodes.map(\.type) == wanted

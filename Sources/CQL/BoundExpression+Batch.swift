@@ -303,6 +303,17 @@ extension BoundExpression {
                 guard let a = Self.place(arguments[0], row), let b = Self.place(arguments[1], row) else { return nil }
                 return Sphere.metres(a, b)
             }
+        case .place:
+            var (x, y) = ([Double](repeating: 0, count: count), [Double](repeating: 0, count: count))
+            var validity = Bitmap(repeating: true, count: count)
+            for row in 0..<count {
+                guard let longitude = Self.real(arguments[0], row), let latitude = Self.real(arguments[1], row) else {
+                    validity[row] = false
+                    continue
+                }
+                (x[row], y[row]) = (longitude, latitude)
+            }
+            return .points(x, y, validity)
         case .stake: return reals(count) { row in Self.text(arguments[0], row).flatMap(Stake.metres) }
         case .withinStake:
             return .truth(

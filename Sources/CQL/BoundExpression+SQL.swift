@@ -205,7 +205,7 @@ private struct Renderer {
                 : "CAST(strftime('\(format)', \(parts[0]) * 86400, 'unixepoch') AS INTEGER)"
         }
         switch function {
-        case .casei, .accenti, .distance, .valid, .mask, .stake, .withinStake: return leave()
+        case .casei, .accenti, .distance, .place, .valid, .mask, .stake, .withinStake: return leave()
         // Of ASCII letters only, whatever the database's own collation is.
         case .lower: return isPostgres ? "lower(\(parts[0]) COLLATE \"C\")" : "lower(\(parts[0]))"
         case .upper: return isPostgres ? "upper(\(parts[0]) COLLATE \"C\")" : "upper(\(parts[0]))"
@@ -226,11 +226,9 @@ private struct Renderer {
         _ b: BoundExpression.Node
     ) -> String {
         guard relation == .intersects || relation == .disjoint else { return leave() }
-        if case .column(let index, _) = a, fields[index].type == .point, case .shape(_, let box?) = b {
-            return inside(fields[index], box, relation)
-        }
-        if case .column(let index, _) = b, fields[index].type == .point, case .shape(_, let box?) = a {
-            return inside(fields[index], box, relation)
+        for (node, other) in [(a, b), (b, a)] {
+            guard case .shape(_, let box?) = other, let axes = axes(node) else { continue }
+            return inside(axes, box, relation)
         }
         guard case .postgresql(let schema?) = engine else { return leave() }
         let left = shape(a, schema)
@@ -238,10 +236,22 @@ private struct Renderer {
         return relation == .disjoint ? "(NOT \(text))" : text
     }
 
-    private mutating func inside(_ field: Field, _ box: Box, _ relation: SpatialRelation) -> String {
-        let names = columns(field)
+    /// The longitude and the latitude of a point, of one field or of two.
+    private mutating func axes(_ node: BoundExpression.Node) -> (String, String)? {
+        switch node {
+        case .column(let index, _) where fields[index].type == .point:
+            let names = columns(fields[index])
+            return (names[0], names[1])
+        case .function(.place, let parts, _):
+            guard case .column = parts[0], case .column = parts[1] else { return nil }
+            return (value(parts[0]), value(parts[1]))
+        default: return nil
+        }
+    }
+
+    private mutating func inside(_ axes: (String, String), _ box: Box, _ relation: SpatialRelation) -> String {
         values += [.real(box.minX), .real(box.maxX), .real(box.minY), .real(box.maxY)]
-        let text = "(\(names[0]) BETWEEN ? AND ? AND \(names[1]) BETWEEN ? AND ?)"
+        let text = "(\(axes.0) BETWEEN ? AND ? AND \(axes.1) BETWEEN ? AND ?)"
         return relation == .disjoint ? "(NOT \(text))" : text
     }
 
@@ -250,7 +260,7 @@ private struct Renderer {
         case .column(let index, _): return PostGIS.shape(columns(fields[index]), schema)
         case .shape(let geometry, _):
             values.append(.text(geometry.json.text))
-            return "\(schema).ST_GeomFromGeoJSON(?)"
+            return "\(schema).ST_SetSRID(\(schema).ST_GeomFromGeoJSON(?), 4326)"
         default: return leave()
         }
     }
@@ -262,6 +272,6 @@ public enum PostGIS {
     public static func shape(_ columns: [String], _ schema: String) -> String {
         columns.count == 2
             ? "\(schema).ST_SetSRID(\(schema).ST_MakePoint(\(columns[0]), \(columns[1])), 4326)"
-            : "\(schema).ST_GeomFromGeoJSON(\(columns[0]))"
+            : "\(schema).ST_SetSRID(\(schema).ST_GeomFromGeoJSON(\(columns[0])), 4326)"
     }
 }

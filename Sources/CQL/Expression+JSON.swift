@@ -74,9 +74,9 @@ extension Expression {
 }
 
 /// Moments as CQL2 writes them.
-enum UniversalTime {
+public enum UniversalTime {
     /// `2026-01-31T00:00:00Z`, with a fraction where there is one.
-    static func text(_ microseconds: Int64) -> String {
+    public static func text(_ microseconds: Int64) -> String {
         let second = 1_000_000 as Int64
         let days = Int32((microseconds.dividedFloored(by: CivilTime.microsecondsPerDay)))
         let rest = microseconds - Int64(days) * CivilTime.microsecondsPerDay

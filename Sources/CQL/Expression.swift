@@ -74,6 +74,27 @@ public indirect enum Expression: Sendable, Hashable {
         }
     }
 
+    /// The tree with parts changed: where a closure gives another one, it stands instead of the part and what is in it.
+    public func mapped(_ body: (Expression) -> Expression?) -> Expression {
+        if let other = body(self) { return other }
+        func all(_ list: [Expression]) -> [Expression] { list.map { $0.mapped(body) } }
+        switch self {
+        case .property, .literal, .geometry, .box: return self
+        case .interval(let a, let b): return .interval(a?.mapped(body), b?.mapped(body))
+        case .array(let list): return .array(all(list))
+        case .compare(let operation, let a, let b): return .compare(operation, a.mapped(body), b.mapped(body))
+        case .and(let list): return .and(all(list))
+        case .or(let list): return .or(all(list))
+        case .not(let a): return .not(a.mapped(body))
+        case .between(let a, let b, let c): return .between(a.mapped(body), b.mapped(body), c.mapped(body))
+        case .isIn(let a, let list): return .isIn(a.mapped(body), all(list))
+        case .like(let a, let b): return .like(a.mapped(body), b.mapped(body))
+        case .isNull(let a): return .isNull(a.mapped(body))
+        case .arithmetic(let operation, let a, let b): return .arithmetic(operation, a.mapped(body), b.mapped(body))
+        case .function(let name, let list): return .function(name, all(list))
+        }
+    }
+
     /// How deep the tree is: what databases can parse has a limit.
     var depth: Int { 1 + (parts.map(\.depth).max() ?? 0) }
 

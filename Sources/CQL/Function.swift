@@ -19,6 +19,8 @@ public enum Function: String, Sendable, CaseIterable {
     case year, month, day
     /// Metres between two points, along the sphere.
     case distance
+    /// The point of a longitude and a latitude that are fields of their own: `place(lon, lat)`.
+    case place
     /// Whether a text is well-formed as a kind: `valid('plate', plate)`.
     case valid
     /// A text masked as a kind is: `mask('plate', plate)`.
@@ -37,6 +39,7 @@ public enum Function: String, Sendable, CaseIterable {
         case .coalesce: ([.text, .text], .text)
         case .year, .month, .day: ([.date], .integer)
         case .distance: ([.geometry, .geometry], .real)
+        case .place: ([.real, .real], .geometry)
         case .valid: ([.text, .text], .boolean)
         case .mask: ([.text, .text], .text)
         case .stake: ([.text], .real)

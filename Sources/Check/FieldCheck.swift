@@ -397,7 +397,16 @@ final class FieldCheck {
             if source.hasNull, cell.contains(0) { hit(row, characterRule) }
             // Identifiers are kept, and compared, in their normal form; the file as it came remains with the load.
             let normal = isPlain ? nil : check(cell, row, hit)
-            if field.type == .geometry, !Geometry.isValid(cell) { hit(row, typeRule) }
+            if field.type == .geometry {
+                // As it is read, without members that mean nothing here: engines read them their own ways.
+                if let shape = Geometry(geoJSON: cell) {
+                    if keep { texts.append(shape.json.text) }
+                } else {
+                    hit(row, typeRule)
+                    if keep { texts.append(cell) }
+                }
+                continue
+            }
             if isPadded || normal != nil { hit(row, normalisedRule) }
             if seen != nil, seen?.insert(normal.map { Hash128($0) } ?? Hash128(cell), row: source.numbers[row]) != nil {
                 hit(row, uniqueRule)
@@ -536,7 +545,7 @@ final class FieldCheck {
             let numbers = String(decoding: cell, as: UTF8.self).split { " ,[]()".contains($0) }.compactMap {
                 Double($0)
             }
-            guard numbers.count == 2 else {
+            guard numbers.count == 2, numbers.allSatisfy(\.isFinite) else {
                 hit(row, typeRule)
                 if keep { builder.appendNull() }
                 continue

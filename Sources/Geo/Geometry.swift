@@ -37,13 +37,13 @@ public indirect enum Geometry: Sendable, Hashable {
         }
     }
 
-    /// Whether it is one: lines of two positions at least, rings of four and closed, nothing empty, every number finite.
+    /// Whether it is one: lines of two different positions at least, rings of four and closed, nothing empty, every number finite.
     public var isSound: Bool {
         switch self {
         case .point(let position): Geometry.isFinite([position])
         case .multiPoint(let list): !list.isEmpty && Geometry.isFinite(list)
-        case .lineString(let list): list.count >= 2 && Geometry.isFinite(list)
-        case .multiLineString(let lines): !lines.isEmpty && lines.allSatisfy { $0.count >= 2 && Geometry.isFinite($0) }
+        case .lineString(let list): Geometry.isLine(list)
+        case .multiLineString(let lines): !lines.isEmpty && lines.allSatisfy(Geometry.isLine)
         case .polygon(let rings): Geometry.areRings(rings)
         case .multiPolygon(let polygons): !polygons.isEmpty && polygons.allSatisfy(Geometry.areRings)
         case .collection(let members): !members.isEmpty && members.allSatisfy(\.isSound)
@@ -54,10 +54,15 @@ public indirect enum Geometry: Sendable, Hashable {
         list.allSatisfy { $0.x.isFinite && $0.y.isFinite && ($0.z?.isFinite ?? true) }
     }
 
+    /// Two places that differ at least.
+    private static func isLine(_ list: [Position]) -> Bool {
+        isFinite(list) && list.contains { $0.x != list[0].x || $0.y != list[0].y }
+    }
+
     private static func areRings(_ rings: [[Position]]) -> Bool {
         !rings.isEmpty
             && rings.allSatisfy { ring in
-                ring.count >= 4 && ring.first.map { [$0.x, $0.y] } == ring.last.map { [$0.x, $0.y] } && isFinite(ring)
+                ring.count >= 4 && ring.first.map { [$0.x, $0.y] } == ring.last.map { [$0.x, $0.y] } && isLine(ring)
             }
     }
 
@@ -69,10 +74,10 @@ public indirect enum Geometry: Sendable, Hashable {
         self = found
     }
 
-    /// Whether bytes are one GeoJSON geometry.
-    public static func isValid(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-        guard let json = try? JSONValue(Array(bytes)) else { return false }
-        return Geometry(json) != nil
+    /// The GeoJSON geometry that bytes are, nil where they are none.
+    public init?(geoJSON bytes: UnsafeBufferPointer<UInt8>) {
+        guard let json = try? JSONValue(Array(bytes)) else { return nil }
+        self.init(json)
     }
 
     private static func read(_ json: JSONValue, depth: Int) -> Geometry? {

@@ -81,8 +81,13 @@ public final class GeometryEngine {
         Shape(self, GEOSGeom_createPointFromXY_r(context, x, y))
     }
 
-    /// Reads GeoJSON; nil where it is none.
+    /// Reads GeoJSON; nil where it is none. Relations are of the plane: heights are left out.
     public func shape(_ geoJSON: UnsafeBufferPointer<UInt8>) -> Shape? {
+        // The library reads positions of two numbers; others take the long way.
+        read(geoJSON) ?? (try? JSONValue(Array(geoJSON))).flatMap { Geometry($0) }.flatMap { shape($0) }
+    }
+
+    private func read(_ geoJSON: UnsafeBufferPointer<UInt8>) -> Shape? {
         var text = Array(geoJSON)
         text.append(0)
         return text.withUnsafeBufferPointer { text in
@@ -95,6 +100,7 @@ public final class GeometryEngine {
     }
 
     public func shape(_ geometry: Geometry) -> Shape? {
-        Array(geometry.json.text.utf8).withUnsafeBufferPointer { shape($0) }
+        let flat = geometry.moved { Position($0.x, $0.y) }
+        return Array(flat.json.text.utf8).withUnsafeBufferPointer { read($0) }
     }
 }

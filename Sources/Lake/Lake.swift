@@ -20,6 +20,12 @@ public final class Lake: Sendable {
     let states = Cache<ResourceID, TableState>(limit: 20_000)
     /// How often the values of a resource's coded field occur, as of a change number.
     let counted = Cache<ResourceID, (sequence: Int64, field: String, counts: [String: Int64])>(limit: 5000)
+    /// Filters that are decided in memory leave a core to everything else.
+    let turns = Turns(max(1, ProcessInfo.processInfo.activeProcessorCount - 1))
+    /// How long one page, or one step of a download, is looked for by such a filter.
+    let patience: Duration
+    /// Where the rows of a resource lie, as of a change number.
+    let extents = Cache<ResourceID, (sequence: Int64, of: String, extent: Extent)>(limit: 20_000)
     /// Scans under way by physical table: a table is dropped when nobody reads it any more.
     let readers = Mutex<[String: Int]>([:])
     let retired = Mutex<Set<String>>([])
@@ -33,10 +39,19 @@ public final class Lake: Sendable {
     /// Simulated faults for tests: called between the steps of a load.
     public struct FaultPlan: Sendable {
         public var step: @Sendable (String) throws -> Void
-        public init(step: @escaping @Sendable (String) throws -> Void = { _ in }) { self.step = step }
+        /// How long a page is looked for by a filter that is decided in memory.
+        public var patience: Duration
+        public init(
+            patience: Duration = .seconds(20),
+            step: @escaping @Sendable (String) throws -> Void = { _ in }
+        ) {
+            self.patience = patience
+            self.step = step
+        }
     }
 
     public init(kernel: Kernel, folder: URL, faults: FaultPlan = FaultPlan()) async throws {
+        patience = faults.patience
         self.kernel = kernel
         self.folder = folder
         self.faults = faults
@@ -122,12 +137,19 @@ public final class Lake: Sendable {
             "lake/004-shapes",
             ["ALTER TABLE tables ADD COLUMN shapes TEXT NOT NULL DEFAULT ''"],
             postgresql: [
-                // The box around a GeoJSON geometry: positions are the arrays that begin with a number.
+                // The box around a GeoJSON geometry: positions are the arrays that begin with a number. What cannot be read may lie anywhere.
                 """
-                CREATE FUNCTION tongqu_box(shape TEXT) RETURNS box LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-                SELECT box(point(min(CAST(p ->> 0 AS float8)), min(CAST(p ->> 1 AS float8))),
-                point(max(CAST(p ->> 0 AS float8)), max(CAST(p ->> 1 AS float8))))
-                FROM jsonb_path_query(CAST(shape AS jsonb), '$.** ? (@.type() == "array" && @[0].type() == "number")') AS p $$
+                CREATE FUNCTION tongqu_box(shape TEXT) RETURNS box LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+                DECLARE
+                    around box;
+                BEGIN
+                    SELECT box(point(min(CAST(p ->> 0 AS float8)), min(CAST(p ->> 1 AS float8))),
+                    point(max(CAST(p ->> 0 AS float8)), max(CAST(p ->> 1 AS float8)))) INTO around
+                    FROM jsonb_path_query(CAST(shape AS jsonb), 'strict $.** ? (@.type() == "array" && @[0].type() == "number")') AS p;
+                    RETURN coalesce(around, box(point(-180, -90), point(180, 90)));
+                EXCEPTION WHEN OTHERS THEN
+                    RETURN box(point(-180, -90), point(180, 90));
+                END $$
                 """
             ]
         ),

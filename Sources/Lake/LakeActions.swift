@@ -47,7 +47,7 @@ public struct LakeActions: Sendable {
     )
 
     public static let descriptors =
-        extraDescriptors + [
+        extraDescriptors + [extentDescriptor] + [
             readDescriptor, exportDescriptor, loadDescriptor, runDescriptor, saveDescriptor, deleteDescriptor,
             loadsDescriptor, showDescriptor,
             quarantineDescriptor,

@@ -39,6 +39,11 @@ public struct RecordQuery: Sendable {
     }
 }
 
+extension RecordQuery {
+    /// Where a page begins that follows a row's number, without a sort.
+    public static func cursor(after id: Int64) -> String { DecidedQuery.Cursor(value: nil, id: id).text }
+}
+
 /// A page of rows, masked.
 public struct RecordPage: Sendable {
     public var batch: Batch
@@ -65,6 +70,9 @@ struct DecidedQuery: Sendable {
     /// Boxes that a field's shape meets in every row that fits.
     let boxes: [(field: Field, box: Box)]
     let dialect: Dialect
+    /// Whose turn it is to compute, and how long one page may be looked for.
+    let turns: Turns
+    let patience: Duration
     let sort: (column: String, descending: Bool, isIndexed: Bool)?
     /// Whether every row comes out: then a version's file serves as well.
     let isWhole: Bool
@@ -80,6 +88,8 @@ struct DecidedQuery: Sendable {
         let engine: SQLEngine =
             dialect == .postgresql ? .postgresql(postGIS: state.shapes == .postGIS ? lake.postGIS : nil) : .sqlite
         self.dialect = dialect
+        turns = lake.turns
+        patience = lake.patience
         table = state.table
         rows = state.rows
         let visible = Dictionary(decision.fields.map { ($0.field.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -102,7 +112,8 @@ struct DecidedQuery: Sendable {
         func take(_ expression: BoundExpression) {
             let predicate = expression.sql(for: engine) { physical.columns(of: $0) }
             if let fragment = predicate.fragment { conditions.append(fragment) }
-            if state.shapes != .none { boxes += predicate.boxes }
+            // PostGIS finds shapes by the condition itself.
+            if state.shapes == .boxes { boxes += predicate.boxes }
             guard let left = predicate.rest else { return }
             rest.append(left)
             for index in left.columns.sorted() {
@@ -146,6 +157,21 @@ struct DecidedQuery: Sendable {
             )
         }
         self.sort = (table.column(field), descending, isIndexed)
+        if let text = query.cursor { try DecidedQuery.check(try Cursor(text: text), field) }
+    }
+
+    /// A cursor's value is one of the field sorted by.
+    private static func check(_ cursor: Cursor, _ field: Field) throws(Problem) {
+        let fits: Bool
+        switch (cursor.value, field.type) {
+        case (nil, _), (.integer, .integer), (.integer, .decimal), (.integer, .date), (.integer, .time),
+            (.integer, .timestamp),
+            (.integer, .boolean), (.real, .real):
+            fits = true
+        case (.text(let text), .text), (.text(let text), .file): fits = !text.unicodeScalars.contains("\u{0}")
+        default: fits = false
+        }
+        guard fits else { throw Cursor.invalid }
     }
 
     static func unknown(_ name: String) -> Problem {
@@ -228,12 +254,22 @@ struct DecidedQuery: Sendable {
         var found: Batch?
         var end: Cursor?
         var start = cursor
+        let deadline = ContinuousClock.now + patience
         while true {
+            guard ContinuousClock.now < deadline else {
+                throw Problem(
+                    "query.too_costly",
+                    status: 422,
+                    zh: "符合条件的记录太少，查找超时。",
+                    en: "Too few rows fit for them to be found in time.",
+                    hint: .init("请加上常用查询字段或位置范围的条件。", "Add a condition on an indexed field or a box.")
+                )
+            }
             // Few may fit: more are looked at than are asked for.
             let chunk = max(1000, min(limit * 4, 4096))
             let (batch, cursors) = try await read(after: start, limit: chunk, near, database)
             let room = limit - (found?.count ?? 0)
-            let kept = Array(fitting(batch).prefix(room))
+            let kept = try await turns.taking { Array(fitting(batch).prefix(room)) }
             let part = Batch(fields: batch.fields, columns: batch.columns.map { $0.taking(kept) }, count: kept.count)
             found = found.map { Lake.joined($0, part) } ?? part
             if let last = kept.last { end = cursors(Int(last)) }
@@ -319,9 +355,19 @@ struct DecidedQuery: Sendable {
     /// How many rows fit.
     func count(_ database: any Database) async throws -> Int64 {
         guard rest.isEmpty else {
+            let deadline = ContinuousClock.now + patience
             var total: Int64 = 0
             var cursor: Cursor?
             repeat {
+                guard ContinuousClock.now < deadline else {
+                    throw Problem(
+                        "query.too_costly",
+                        status: 422,
+                        zh: "计数超时。",
+                        en: "Counting took too long.",
+                        hint: .init("请缩小范围，或不要求计数。", "Ask for less, or without a count.")
+                    )
+                }
                 let (batch, end) = try await fetch(after: cursor, limit: 4096, database)
                 total += Int64(batch.count)
                 cursor = batch.count == 4096 ? end : nil
@@ -375,11 +421,13 @@ struct DecidedQuery: Sendable {
             self.id = id
         }
 
+        static let invalid = Problem("query.cursor", zh: "翻页标记无效。", en: "The cursor is not valid.")
+
         init(text: String) throws(Problem) {
             guard let bytes = Hexadecimal.bytes(text), let json = try? JSONValue(bytes), let list = json.array,
                 let id = list.first?.integer
             else {
-                throw Problem("query.cursor", zh: "翻页标记无效。", en: "The cursor is not valid.")
+                throw Self.invalid
             }
             self.id = id
             guard list.count > 1 else { return }

@@ -44,5 +44,8 @@ struct Route: Sendable {
         self.handle = handle
     }
 
-    var isAPI: Bool { path.hasPrefix("/api/") }
+    var isAPI: Bool { Route.isAPI(path) }
+
+    /// Whether programs ask there: problems are answered as JSON.
+    static func isAPI(_ path: String) -> Bool { path.hasPrefix("/api/") || path == "/ogc" || path.hasPrefix("/ogc/") }
 }

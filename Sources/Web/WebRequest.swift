@@ -36,6 +36,29 @@ struct WebRequest {
     let token: String?
     let csrf: String
     let language: Language
+    /// The query's parameters, the first of several; as in forms, a plus sign is a blank.
+    let parameters: [String: String]
+
+    init(
+        request: Request,
+        context: WebContext,
+        services: Services,
+        caller: Caller,
+        token: String?,
+        csrf: String,
+        language: Language
+    ) {
+        self.request = request
+        self.context = context
+        self.services = services
+        self.caller = caller
+        self.token = token
+        self.csrf = csrf
+        self.language = language
+        let query = request.uri.query ?? ""
+        let form = query.isEmpty ? [] : Form(urlEncoded: Array(query.utf8)).fields
+        parameters = Dictionary(form.filter { !$0.name.isEmpty }, uniquingKeysWith: { first, _ in first })
+    }
 
     var principal: Principal? { caller.principal }
 
@@ -59,9 +82,7 @@ struct WebRequest {
 
     /// A query parameter; nil where it is absent or empty.
     func query(_ name: String) -> String? {
-        guard let value = request.uri.queryParameters[Substring(name)].map(String.init), !value.isEmpty else {
-            return nil
-        }
+        guard let value = parameters[name], !value.isEmpty else { return nil }
         return value
     }
 

@@ -45,7 +45,7 @@ public struct WebApplication: Sendable {
             + LoadPages.routes + NodePages.routes + QualityPages.routes + FeedbackPages.routes + PortalPages.routes
             + StandardsAPI.routes
             + StandardsPages.routes + SourcesAPI.routes + SourcePages.routes
-            + DataAPI.routes
+            + DataAPI.routes + FeaturesAPI.routes
             + OpeningAPI.routes
             + AdministrationAPI.routes + SystemRoutes.routes(self)
         return all.filter { $0.side == .open || !services.settings.isPublicOnly }
@@ -260,7 +260,7 @@ struct Fallback<Inner: HTTPResponder>: HTTPResponder where Inner.Context == WebC
     func answer(_ request: Request, _ problem: Problem) -> Response {
         let language = WebApplication.language(request)
         var response: Response =
-            request.uri.path.hasPrefix("/api/") || WebApplication.wantsJSON(request)
+            Route.isAPI(request.uri.path) || WebApplication.wantsJSON(request)
             ? .problem(problem, language)
             : .page(ErrorPage.view(problem, language, application.services), status: .init(code: problem.status))
         WebApplication.protect(&response, WebApplication.trace(request))

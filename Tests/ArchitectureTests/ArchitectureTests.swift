@@ -23,7 +23,7 @@ import Testing
             "Lake": floor1.union(["Geo", "Store", "Kernel", "CLZ4", "CMalloc"]),
             "Catalogue": capability, "Collect": capability.union(["Connect"]), "Open": capability,
             "Quality": capability,
-            "Web": capability.union(["Catalogue", "Collect", "Open", "Quality"]).subtracting(["Store"]),
+            "Web": capability.union(["Geo", "Catalogue", "Collect", "Open", "Quality"]).subtracting(["Store"]),
             "Composition": capability.union([
                 "Connect", "Catalogue", "Collect", "Open", "Quality", "Seal", "Web", "StorePostgres", "StoreSQLite",
             ]),

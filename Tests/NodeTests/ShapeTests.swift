@@ -126,9 +126,83 @@ import Testing
         }
     }
 
+    /// Shapes that engines read their own ways if they are let: points and heights in geometries, members that are not GeoJSON's.
+    static let odd: [(id: String, zone: String, isTaken: Bool)] = [
+        ("point", #"{"type":"Point","coordinates":[116.5,39.5]}"#, true),
+        ("height", #"{"type":"Point","coordinates":[116.5,39.5,7]}"#, true),
+        ("line", #"{"type":"LineString","coordinates":[[116.4,39.4,1],[116.6,39.6,2]]}"#, true),
+        (
+            "crs",
+            #"{"type":"Point","crs":{"type":"name","properties":{"name":"EPSG:3857"}},"coordinates":[116.5,39.5]}"#,
+            true
+        ),
+        ("null", #"{"type":"Point","coordinates":[116.5,39.5],"x":"\u0000"}"#, true),
+        ("half", #"{"type":"Point","coordinates":[116.5,39.5],"x":"\ud800"}"#, true),
+        ("many", #"{"type":"GeometryCollection","geometries":[{"type":"Point","coordinates":[116.5,39.5]}]}"#, true),
+        ("ring", #"{"type":"Polygon","coordinates":[[[116,39],[116,39],[116,39],[116,39]]]}"#, false),
+        ("dot", #"{"type":"LineString","coordinates":[[116,39],[116,39]]}"#, false),
+        ("open", #"{"type":"Polygon","coordinates":[[[116,39],[117,39],[117,40],[116,40]]]}"#, false),
+    ]
+
+    private func checkOdd(_ node: TestNode) async throws {
+        let clerk = try await node.session("clerk")
+        let rows = Self.odd.map { "\($0.id),\"\($0.zone.replacing("\"", with: "\"\""))\"" }.joined(separator: "\n")
+        let first = (1...5).map { "first\($0),\"{\"\"type\"\":\"\"Point\"\",\"\"coordinates\"\":[1,\($0)]}\"" }
+            .joined(separator: "\n")
+        let made = try await node.resource(
+            try PathTests.file("id,zone\n\(first)\n", "odd.csv"),
+            name: "奇形",
+            session: clerk,
+            query: "?header=1",
+            change: Self.schema
+        )
+        let id = made.code.replacing("/", with: "-")
+        let upload = try await node.upload("odd.csv", Array("id,zone\n\(rows)\n".utf8), session: clerk)
+        let job = try await node.load(upload, into: id, mode: "replace", session: clerk)
+        #expect(job["state"]?.string == "done", "\(job.text)")
+        let taken = Self.odd.filter(\.isTaken).map(\.id)
+        #expect(job["result"]?["good"]?.integer == Int64(taken.count), "\(job.text)")
+        for filter in [
+            "S_INTERSECTS(zone,BBOX(116,39,117,40))", "S_INTERSECTS(zone,POINT Z(116.5 39.5 7))",
+            "S_WITHIN(zone,POLYGON((116 39,117 39,117 40,116 40,116 39)))",
+        ] {
+            let encoded = filter.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+            let path = "/api/v1/resources/\(id)/records?fields=id&filter=\(encoded)"
+            let page = try await node.ask("GET", path, headers: clerk).json
+            #expect(page["records"]?.array?.compactMap { $0["id"]?.string } == taken, "\(filter): \(page.text)")
+        }
+    }
+
+    /// What is typed into a cursor is no failure of the engine; a plus sign in an address is a blank; a costly filter ends.
+    @Test func oddQuestionsAreAnswered() async throws {
+        let node = try await TestNode(demonstration: true, faults: .init(patience: .zero))
+        let clerk = try await node.session("clerk")
+        let made = try await node.resource(
+            try PathTests.file(LakeTests.csv(3000), "q.csv"),
+            name: "问",
+            session: clerk,
+            change: LakeTests.schema
+        )
+        let path = "/api/v1/resources/\(made.code.replacing("/", with: "-"))/records?limit=2"
+        for text in ["[1,2]", "[1,1.5,\"r\"]", "[1,\"\\u0000\"]", "[]", "{}"] {
+            let answer = try await node.ask(
+                "GET",
+                path + "&sort=kind&cursor=\(Hexadecimal.text(text.utf8))",
+                headers: clerk
+            )
+            #expect(answer.json["code"]?.string == "query.cursor", "\(text): \(answer.text)")
+        }
+        let blank = try await node.ask("GET", path + "&filter=amount+IS+NULL", headers: clerk).json
+        #expect(blank["records"]?.array?.count == 2, "\(blank.text)")
+        let costly = try await node.ask("GET", path + "&filter=casei(name)='none'", headers: clerk)
+        #expect(costly.status == 422 && costly.json["code"]?.string == "query.too_costly", "\(costly.text)")
+        try await node.close()
+    }
+
     @Test func shapesAreFound() async throws {
         let node = try await TestNode(demonstration: true)
         try await check(node)
+        try await checkOdd(node)
         try await node.close()
     }
 
@@ -146,6 +220,7 @@ import Testing
         let node = try await TestNode(folder: folder, demonstration: true, store: .postgresql(settings))
         #expect(node.node.lake.postGIS == "public")
         try await check(node)
+        try await checkOdd(node)
         try await node.close()
         try await server.dropScratch(database)
         server.close()

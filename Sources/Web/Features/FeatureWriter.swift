@@ -1,0 +1,79 @@
+import Basics
+import Geo
+import Kernel
+import Lake
+import Tabular
+
+/// Writes rows as GeoJSON features.
+struct FeatureWriter {
+    let collection: FeatureCollection
+    let system: CoordinateSystem
+    private let batch: Batch
+    private let ids: [Int64]
+    private let shape: (Int, Int)?
+    private let key: Int?
+    private let properties: [(column: Int, key: [UInt8])]
+
+    init(_ collection: FeatureCollection, _ query: FeatureQuery, _ page: RecordPage) {
+        self.collection = collection
+        system = query.system
+        let batch = page.batch
+        self.batch = batch
+        ids = page.ids
+        let names = collection.shape?.names.compactMap(batch.index) ?? []
+        shape = names.isEmpty ? nil : (names[0], names[names.count - 1])
+        key = collection.key.flatMap { batch.index($0.name) }
+        let columns = query.properties.compactMap { batch.index($0.name) }
+        let keys = JSONBatchWriter.keys(columns.map { batch.fields[$0] })
+        properties = zip(columns, keys).map { (column: $0, key: $1) }
+    }
+
+    /// Appends a feature without its closing brace.
+    func append(_ row: Int, to out: inout [UInt8]) {
+        out.append(contentsOf: #"{"type":"Feature","id":"#.utf8)
+        if let key {
+            JSONBatchWriter.appendValue(batch, row, key, to: &out)
+        } else {
+            Numbers.append(ids[row], to: &out)
+        }
+        out.append(contentsOf: #","geometry":"#.utf8)
+        appendGeometry(row, to: &out)
+        out.append(contentsOf: #","properties":{"#.utf8)
+        for (index, property) in properties.enumerated() {
+            if index > 0 { out.append(0x2C) }
+            out.append(contentsOf: property.key)
+            JSONBatchWriter.appendValue(batch, row, property.column, to: &out)
+        }
+        out.append(0x7D)
+    }
+
+    private func appendGeometry(_ row: Int, to out: inout [UInt8]) {
+        let null = Array("null".utf8)
+        guard let (x, y) = shape, !batch.columns[x].isNull(row), !batch.columns[y].isNull(row) else {
+            return out.append(contentsOf: null)
+        }
+        if case .text(let texts) = batch.columns[x].values {
+            texts.withBytes(row) { bytes in
+                guard system != .crs84 else { return out.append(contentsOf: bytes) }
+                let geometry = (try? JSONValue(Array(bytes))).flatMap { Geometry($0) }
+                out.append(contentsOf: geometry.map { Array($0.coordinates(in: system).json.text.utf8) } ?? null)
+            }
+            return
+        }
+        let place: (Double, Double)?
+        if case .points(let xs, let ys) = batch.columns[x].values {
+            place = (xs[row], ys[row])
+        } else if let longitude = batch.value(row, x).json.real, let latitude = batch.value(row, y).json.real {
+            place = (longitude, latitude)
+        } else {
+            place = nil
+        }
+        guard let place else { return out.append(contentsOf: null) }
+        let (first, second) = system.coordinates(longitude: place.0, latitude: place.1)
+        out.append(contentsOf: #"{"type":"Point","coordinates":["#.utf8)
+        Numbers.append(first, to: &out)
+        out.append(0x2C)
+        Numbers.append(second, to: &out)
+        out.append(contentsOf: "]}".utf8)
+    }
+}

@@ -1,0 +1,347 @@
+import Basics
+import CQL
+import Catalogue
+import Foundation
+import Geo
+import HTTPTypes
+import Hummingbird
+import Kernel
+import Lake
+import Tabular
+
+/// OGC API - Features (Parts 1, 2 and 3) at `/ogc`: what geographic programs read without an adapter.
+enum FeaturesAPI {
+    static let routes: [Route] = [
+        route("/ogc", .nothing, zh: "OGC API 首页", en: "OGC API landing page", landing),
+        route("/ogc/conformance", .nothing, zh: "符合性", en: "Conformance") { _ in
+            .json(.object([.init("conformsTo", .array(conformance.map { .string($0) }))]))
+        },
+        route("/ogc/api", .nothing, zh: "接口说明(OpenAPI 3.0)", en: "API definition (OpenAPI 3.0)") { web in
+            .bytes(
+                Array(FeaturesDefinition.document(web).text.utf8),
+                type: "application/vnd.oai.openapi+json;version=3.0"
+            )
+        },
+        route("/ogc/functions", .nothing, zh: "CQL2 函数", en: "Functions of CQL2") { _ in .json(functions) },
+        route("/def/crs/{name}", .nothing, zh: "坐标系说明", en: "A coordinate system") { web in
+            let name = try web.parameter("name")
+            guard let system = CoordinateSystem(uri: "/def/crs/" + name), system == .gcj02 || system == .bd09 else {
+                throw Problem.notFound(.init("坐标系", "the coordinate system"))
+            }
+            let what =
+                system == .gcj02
+                ? web.text(
+                    "国内地图所用的偏移坐标：经度、纬度，度。只用于显示。",
+                    "The shifted coordinates of Chinese maps: longitude, latitude, degrees. For display only."
+                )
+                : web.text(
+                    "百度地图所用的偏移坐标：经度、纬度，度。只用于显示。",
+                    "The shifted coordinates of Baidu's maps: longitude, latitude, degrees. For display only."
+                )
+            return .json(
+                .object([
+                    .init("id", .string(system.uri(at: web.origin))), .init("name", .string(name)),
+                    .init("description", .string(what)),
+                ])
+            )
+        },
+        route(
+            "/ogc/collections",
+            .actions(["catalogue.search", "data.read", "data.extent"]),
+            zh: "要素集合列表",
+            en: "Collections",
+            collections
+        ),
+        route(
+            "/ogc/collections/{code}",
+            .actions(["catalogue.show", "data.read", "data.extent"]),
+            zh: "要素集合",
+            en: "A collection"
+        ) { web in
+            try web.allow([])
+            if try web.parameter("code") == RecordsCatalogue.id { return .json(RecordsCatalogue.json(web)) }
+            return .json(try await FeatureCollection(web).json(web))
+        },
+        route(
+            "/ogc/collections/{code}/queryables",
+            .actions(["catalogue.show", "data.read"]),
+            zh: "可查询字段",
+            en: "Queryables"
+        ) {
+            web in try await schema(web, isQueryables: true)
+        },
+        route("/ogc/collections/{code}/schema", .actions(["catalogue.show", "data.read"]), zh: "字段结构", en: "Schema") {
+            web in try await schema(web, isQueryables: false)
+        },
+        route(
+            "/ogc/collections/{code}/items",
+            .actions(["catalogue.show", "data.read", "catalogue.search"]),
+            zh: "一页要素",
+            en: "A page of features",
+            items
+        ),
+        route(
+            "/ogc/collections/{code}/items/{feature}",
+            .actions(["catalogue.show", "data.read"]),
+            zh: "一个要素",
+            en: "A feature",
+            item
+        ),
+    ]
+
+    /// What is asked for wrongly is answered 400, as the standard has it.
+    private static func route(
+        _ path: String,
+        _ reach: Route.Reach,
+        zh: String,
+        en: String,
+        _ handle: @escaping @Sendable (WebRequest) async throws -> Response
+    ) -> Route {
+        Route(.get, path, reach, zh: zh, en: en) { web in
+            do {
+                var response = try await handle(web)
+                // Whoever draws maps in a browser may read what the public may.
+                if web.principal == nil { response.headers[.accessControlAllowOrigin] = "*" }
+                if let name = HTTPField.Name("Access-Control-Expose-Headers") {
+                    response.headers[name] = "Content-Crs, Link"
+                }
+                return response
+            } catch let problem as Problem where problem.status == 422 {
+                var told = problem
+                told.status = 400
+                throw told
+            }
+        }
+    }
+
+    static func base(_ web: WebRequest) -> String { web.origin + "/ogc" }
+
+    static func link(_ address: String, _ relation: String, _ type: String) -> JSONValue {
+        .object([.init("href", .string(address)), .init("rel", .string(relation)), .init("type", .string(type))])
+    }
+
+    static let conformance: [String] =
+        ["core", "geojson", "oas30"].map { "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/\($0)" }
+        + ["http://www.opengis.net/spec/ogcapi-features-2/1.0/conf/crs"]
+        + ["queryables", "queryables-query-parameters", "filter", "features-filter"].map {
+            "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/\($0)"
+        }
+        + [
+            "cql2-text", "cql2-json", "basic-cql2", "advanced-comparison-operators", "case-insensitive-comparison",
+            "accent-insensitive-comparison", "basic-spatial-functions", "basic-spatial-functions-plus",
+            "spatial-functions",
+            "temporal-functions", "array-functions", "property-property", "functions", "arithmetic",
+        ].map { "http://www.opengis.net/spec/cql2/1.0/conf/\($0)" }
+        + [
+            "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
+            "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
+        ]
+        + [
+            "record-core", "record-collection", "record-core-query-parameters", "records-api", "searchable-catalog",
+            "json",
+        ].map {
+            "http://www.opengis.net/spec/ogcapi-records-1/1.0/conf/\($0)"
+        }
+
+    static func landing(_ web: WebRequest) async throws -> Response {
+        try web.allow([])
+        let base = base(web)
+        return .json(
+            .object([
+                .init("title", .string(web.services.settings.title[web.language])),
+                .init("description", .string(web.text("开放的交通运输数据资源。", "Open transport data."))),
+                .init(
+                    "links",
+                    .array([
+                        link(base, "self", "application/json"), link(web.origin, "alternate", "text/html"),
+                        link("\(base)/api", "service-desc", "application/vnd.oai.openapi+json;version=3.0"),
+                        link("\(base)/conformance", "conformance", "application/json"),
+                        link(
+                            "\(base)/conformance",
+                            "http://www.opengis.net/def/rel/ogc/1.0/conformance",
+                            "application/json"
+                        ),
+                        link("\(base)/collections", "data", "application/json"),
+                        link(
+                            "\(base)/functions",
+                            "http://www.opengis.net/def/rel/ogc/1.0/functions",
+                            "application/json"
+                        ),
+                    ])
+                ),
+            ])
+        )
+    }
+
+    static var functions: JSONValue {
+        func type(_ type: ValueType) -> JSONValue {
+            switch type {
+            case .text: "string"
+            case .real: "number"
+            case .timestamp: "datetime"
+            default: .string(type.rawValue)
+            }
+        }
+        return .object([
+            .init(
+                "functions",
+                .array(
+                    Function.allCases.filter { $0 != .casei && $0 != .accenti }.map { function in
+                        let (arguments, result) = function.signature
+                        return .object([
+                            .init("name", .string(function.rawValue)),
+                            .init("arguments", .array(arguments.map { .object([.init("type", .array([type($0)]))]) })),
+                            .init("returns", .array([type(result)])),
+                        ])
+                    }
+                )
+            )
+        ])
+    }
+
+    /// The entries whose rows somebody may read.
+    static func readable(_ web: WebRequest) async throws -> [Entry] {
+        var found: [Entry] = []
+        var offset = 0
+        while offset < 10_000 {
+            let hits = try await web.perform(
+                web.services.catalogue.search,
+                CatalogueQuery(isOpen: web.principal == nil ? true : nil, offset: offset, limit: 200)
+            )
+            found += hits.entries.filter { $0.rows > 0 && web.services.lake.mayRead($0.resource, web.caller) }
+            offset += hits.entries.count
+            if hits.entries.count < 200 { break }
+        }
+        return found
+    }
+
+    static func collections(_ web: WebRequest) async throws -> Response {
+        try web.allow([])
+        var list = [RecordsCatalogue.json(web)]
+        for entry in try await readable(web) {
+            // One that is withdrawn meanwhile is left out.
+            if let collection = try? await FeatureCollection(entry, web) { list.append(try await collection.json(web)) }
+        }
+        return .json(
+            .object([
+                .init("collections", .array(list)),
+                .init("links", .array([link("\(base(web))/collections", "self", "application/json")])),
+            ])
+        )
+    }
+
+    static func schema(_ web: WebRequest, isQueryables: Bool) async throws -> Response {
+        try web.allow([])
+        let schema =
+            try web.parameter("code") == RecordsCatalogue.id
+            ? RecordsCatalogue.queryables(web)
+            : try await FeatureCollection(web).schema(web, isQueryables: isQueryables)
+        return .bytes(Array(schema.text.utf8), type: "application/schema+json")
+    }
+
+    static func items(_ web: WebRequest) async throws -> Response {
+        if try web.parameter("code") == RecordsCatalogue.id { return try await RecordsCatalogue.items(web) }
+        let collection = try await FeatureCollection(web)
+        let query = try FeatureQuery(collection, web)
+        let page = try await web.perform(web.services.lake.read, query.query)
+        let writer = FeatureWriter(collection, query, page)
+        var out: [UInt8] = []
+        out.reserveCapacity(page.batch.count * 300 + 1024)
+        out.append(contentsOf: #"{"type":"FeatureCollection","features":["#.utf8)
+        for row in 0..<page.batch.count {
+            if row > 0 { out.append(0x2C) }
+            out.append(0x0A)
+            writer.append(row, to: &out)
+            out.append(0x7D)
+        }
+        let address = "\(base(web))/collections/\(collection.id)/items"
+        var links = [
+            link(web.address(address), "self", "application/geo+json"),
+            link("\(base(web))/collections/\(collection.id)", "collection", "application/json"),
+        ]
+        if let next = page.next {
+            links.append(link(web.address(address, cursor: next), "next", "application/geo+json"))
+        }
+        let now = CivilTime.timestamp(web.services.kernel.clock.now())
+        var tail = "\n],\"numberReturned\":\(page.batch.count)"
+        if let count = page.count { tail += ",\"numberMatched\":\(count)" }
+        tail += ",\"timeStamp\":\"\(now)\",\"links\":\(JSONValue.array(links).text)}\n"
+        out.append(contentsOf: tail.utf8)
+        return located(.bytes(out, type: "application/geo+json"), query.system, web)
+    }
+
+    static func item(_ web: WebRequest) async throws -> Response {
+        let name = try web.parameter("feature")
+        if try web.parameter("code") == RecordsCatalogue.id { return try await RecordsCatalogue.item(name, web) }
+        try web.allow(["crs"])
+        let collection = try await FeatureCollection(web)
+        var query = try FeatureQuery(collection, web)
+        query.query.limit = 1
+        let missing = Problem.notFound(.init("要素", "the feature"))
+        if let key = collection.key {
+            let value: Value
+            if key.type == .integer {
+                guard let number = Int64(name) else { throw missing }
+                value = .integer(number)
+            } else {
+                value = .text(name)
+            }
+            query.query.filter = Expression.compare(.equal, .property(key.name), .literal(value)).json.text
+        } else {
+            guard let number = Int64(name), number > 0 else { throw missing }
+            query.query.cursor = RecordQuery.cursor(after: number - 1)
+        }
+        let page = try await web.perform(web.services.lake.read, query.query)
+        guard page.batch.count == 1, collection.key != nil || page.ids.first.map(String.init) == name else {
+            throw missing
+        }
+        var out: [UInt8] = []
+        FeatureWriter(collection, query, page).append(0, to: &out)
+        let address = "\(base(web))/collections/\(collection.id)/items/\(web.encoded(name))"
+        let links = JSONValue.array([
+            link(web.address(address), "self", "application/geo+json"),
+            link(address, "canonical", "application/geo+json"),
+            link("\(base(web))/collections/\(collection.id)", "collection", "application/json"),
+        ])
+        out.append(contentsOf: ",\"links\":\(links.text)}\n".utf8)
+        return located(.bytes(out, type: "application/geo+json"), query.system, web)
+    }
+
+    private static func located(_ response: Response, _ system: CoordinateSystem, _ web: WebRequest) -> Response {
+        var response = response
+        if let name = HTTPField.Name("Content-Crs") { response.headers[name] = "<\(system.uri(at: web.origin))>" }
+        return response
+    }
+}
+
+extension WebRequest {
+    /// Where the node is reached, as this request reached it.
+    var origin: String {
+        let host = request.head.authority ?? "127.0.0.1"
+        let forwarded = HTTPField.Name("X-Forwarded-Proto").flatMap { request.headers[$0] }
+        return "\(services.settings.isSecure || forwarded == "https" ? "https" : "http")://\(host)"
+    }
+
+    /// Refuses parameters that a page does not know.
+    func allow(_ names: Set<String>) throws(Problem) {
+        for name in parameters.keys.sorted() where !names.contains(name) && name != "lang" && name != "f" {
+            throw FeatureQuery.unknown(name)
+        }
+    }
+
+    func encoded(_ text: String) -> String {
+        text.addingPercentEncoding(
+            withAllowedCharacters: .alphanumerics.intersection(.init(charactersIn: "\u{0}"..."\u{7F}"))
+        ) ?? text
+    }
+
+    /// An address with this request's parameters, or those and where the next page begins.
+    func address(_ path: String, cursor: String? = nil, offset: Int? = nil) -> String {
+        var all = parameters
+        if let cursor { all["cursor"] = cursor }
+        if let offset { all["offset"] = String(offset) }
+        guard !all.isEmpty else { return path }
+        return path + "?"
+            + all.sorted { $0.key < $1.key }.map { "\(encoded($0.key))=\(encoded($0.value))" }.joined(separator: "&")
+    }
+}
