@@ -14,6 +14,15 @@ public struct CatalogueQuery: Sendable {
     public var isOpen: Bool?
     public var offset: Int
     public var limit: Int
+    public var order: Order
+
+    /// In which order entries come.
+    public enum Order: Sendable, Hashable {
+        /// Hits in the title first, then those with data and a better score.
+        case relevance
+        /// As they were made: an order that does not move while somebody pages.
+        case number
+    }
 
     public init(
         text: String = "",
@@ -23,8 +32,10 @@ public struct CatalogueQuery: Sendable {
         format: String? = nil,
         isOpen: Bool? = nil,
         offset: Int = 0,
-        limit: Int = 20
+        limit: Int = 20,
+        order: Order = .relevance
     ) {
+        self.order = order
         self.text = text
         self.category = category
         self.provider = provider
@@ -258,7 +269,8 @@ final class SearchIndex: Sendable {
         let words = EntryText.Words(query.text)
         if let words { ids = try await database.read { db in try EntryText.find(words, db) } }
         let found = state.withLock { SearchIndex.filter(&$0, ids, query, isPublic) }
-        let ordered = try await rank(found.positions, query)
+        let ordered =
+            query.order == .number ? found.positions.map(\.id).sorted() : try await rank(found.positions, query)
         let page = ordered.dropFirst(max(0, query.offset)).prefix(max(1, min(query.limit, 200)))
         let entries = try await entries(Array(page))
         return CatalogueHits(

@@ -19,6 +19,8 @@ public struct NodeSettings: Sendable {
     public var isPublicOnly: Bool
     public var isSecure: Bool
     public var title: LocalizedText?
+    /// Where others reach the node; nil takes each request's own address.
+    public var address: String?
     /// Backups; by default beside the data directory, when asked for.
     public var safekeeping: SafekeepingSettings
     /// The folders of this machine that sources may read; by default `drop` in the data directory.
@@ -32,6 +34,7 @@ public struct NodeSettings: Sendable {
         isPublicOnly: Bool = false,
         isSecure: Bool = false,
         title: LocalizedText? = nil,
+        address: String? = nil,
         safekeeping: SafekeepingSettings? = nil,
         dropFolders: [URL]? = nil,
         store: StoreSettings = .sqlite
@@ -48,6 +51,7 @@ public struct NodeSettings: Sendable {
         self.isPublicOnly = isPublicOnly
         self.isSecure = isSecure
         self.title = title
+        self.address = address
     }
 }
 
@@ -57,6 +61,7 @@ extension NodeSettings {
         [
             ("TONGQU_DATA", .init("数据目录", "data directory"), folder.path),
             ("TONGQU_STORE", .init("存储引擎", "store"), store.described),
+            ("TONGQU_ADDRESS", .init("对外地址", "public address"), address ?? ""),
             ("TONGQU_PUBLIC_ONLY", .init("只对公众", "public only"), isPublicOnly ? "true" : "false"),
             ("TONGQU_SECURE", .init("仅经 TLS 的 Cookie", "cookies over TLS only"), isSecure ? "true" : "false"),
             ("TONGQU_BACKUP_FOLDER", .init("备份目录", "folder of backups"), safekeeping.folder.path),
@@ -171,6 +176,7 @@ public final class Node: Sendable {
             temporaryFolder: temporary.path
         )
         if let title = settings.title { web.title = title }
+        web.address = settings.address
         web.described = settings.described
         services = Services(
             kernel: kernel,

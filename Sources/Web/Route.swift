@@ -47,5 +47,7 @@ struct Route: Sendable {
     var isAPI: Bool { Route.isAPI(path) }
 
     /// Whether programs ask there: problems are answered as JSON.
-    static func isAPI(_ path: String) -> Bool { path.hasPrefix("/api/") || path == "/ogc" || path.hasPrefix("/ogc/") }
+    static func isAPI(_ path: String) -> Bool {
+        path.hasPrefix("/api/") || path == "/ogc" || path.hasPrefix("/ogc/") || path.hasPrefix("/catalog")
+    }
 }

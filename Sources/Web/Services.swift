@@ -62,6 +62,8 @@ public struct WebSettings: Sendable {
     public var temporaryFolder: String
     /// The name of the node on its pages.
     public var title: LocalizedText
+    /// Where others reach the node, e.g. `https://data.example.gov.cn`; nil takes each request's own.
+    public var address: String?
     /// What the node was started with, for its settings page: names as in the documentation, no secrets.
     public var described: [(name: String, title: LocalizedText, value: String)] = []
 

@@ -86,6 +86,23 @@ struct WebRequest {
         return value
     }
 
+    /// The type that `Accept` prefers among some, the first among equals; nil where it names none of them.
+    func preferred(_ types: [String]) -> String? {
+        let accepted = (request.headers[.accept] ?? "").lowercased().split(separator: ",").map { part in
+            let pieces = part.split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces) }
+            let weight = pieces.dropFirst().first { $0.hasPrefix("q=") }.flatMap { Double($0.dropFirst(2)) } ?? 1
+            return (type: pieces.first ?? "", weight: weight)
+        }
+        var best: (type: String, weight: Double)?
+        for type in types {
+            guard let weight = accepted.first(where: { $0.type == type })?.weight, weight > best?.weight ?? 0 else {
+                continue
+            }
+            best = (type, weight)
+        }
+        return best?.type
+    }
+
     func limit(_ standard: Int, _ maximum: Int) -> Int {
         max(1, min(query("limit").flatMap { Int($0) } ?? standard, maximum))
     }

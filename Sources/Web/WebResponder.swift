@@ -45,7 +45,7 @@ public struct WebApplication: Sendable {
             + LoadPages.routes + NodePages.routes + QualityPages.routes + FeedbackPages.routes + PortalPages.routes
             + StandardsAPI.routes
             + StandardsPages.routes + SourcesAPI.routes + SourcePages.routes
-            + DataAPI.routes + FeaturesAPI.routes
+            + DataAPI.routes + FeaturesAPI.routes + CatalogueGraph.routes
             + OpeningAPI.routes
             + AdministrationAPI.routes + SystemRoutes.routes(self)
         return all.filter { $0.side == .open || !services.settings.isPublicOnly }

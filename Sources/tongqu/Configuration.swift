@@ -91,6 +91,7 @@ struct Configuration {
                 isPublicOnly: isPublicOnly || reader.bool(forKey: "public.only", default: false),
                 isSecure: reader.bool(forKey: "secure", default: false),
                 title: title.isEmpty ? nil : LocalizedText(title, reader.string(forKey: "title.en", default: title)),
+                address: try address(reader.string(forKey: "address", default: "")),
                 safekeeping: SafekeepingSettings(
                     folder: backups
                         ?? place.deletingLastPathComponent().appendingPathComponent(
@@ -118,4 +119,23 @@ struct Configuration {
             backupPassphrase: passphrase
         )
     }
+}
+
+/// An address that others reach the node at, without a slash at its end; nil where none is set.
+///
+/// - Throws: `configuration.address`.
+private func address(_ text: String) throws(Problem) -> String? {
+    guard !text.isEmpty else { return nil }
+    var trimmed = text
+    while trimmed.hasSuffix("/") { trimmed.removeLast() }
+    guard let parts = URLComponents(string: trimmed), ["http", "https"].contains(parts.scheme ?? ""),
+        parts.host?.isEmpty == false, parts.query == nil, parts.fragment == nil
+    else {
+        throw Problem(
+            "configuration.address",
+            zh: "对外地址应形如 https://data.example.gov.cn。",
+            en: "The public address should be like https://data.example.gov.cn."
+        )
+    }
+    return trimmed
 }

@@ -30,11 +30,13 @@ def main(binary):
                 except OSError:
                     time.sleep(0.1)
             failed = False
-            for collection in COLLECTIONS:
-                done = subprocess.run([sys.executable, os.path.join(HERE, "features.py"), base, collection], capture_output=True, text=True)
+            checks = [("features.py", [base, collection], collection + " ") for collection in COLLECTIONS]
+            checks.append(("dcat.py", [base], "dcat "))
+            for script, arguments, name in checks:
+                done = subprocess.run([sys.executable, os.path.join(HERE, script)] + arguments, capture_output=True, text=True)
                 for line in done.stdout.splitlines():
                     if line.startswith(("ok ", "FAIL ")):
-                        print(line.replace(" ", f" {collection} ", 1))
+                        print(line.replace(" ", " " + name, 1))
                 if done.returncode != 0:
                     failed = True
                     print(done.stderr[-2000:])

@@ -315,8 +315,9 @@ enum FeaturesAPI {
 }
 
 extension WebRequest {
-    /// Where the node is reached, as this request reached it.
+    /// Where the node is reached: as it was configured, else as this request reached it.
     var origin: String {
+        if let address = services.settings.address { return address }
         let host = request.head.authority ?? "127.0.0.1"
         let forwarded = HTTPField.Name("X-Forwarded-Proto").flatMap { request.headers[$0] }
         return "\(services.settings.isSecure || forwarded == "https" ? "https" : "http")://\(host)"
