@@ -92,7 +92,8 @@ public struct BoundExpression: Sendable, Hashable {
     ///
     /// - Throws: `cql.unknown_property` (with a suggestion), `cql.type`, `cql.unknown_function`, `cql.too_large`.
     public init(predicate source: Expression, fields: [Field]) throws(Problem) {
-        guard source.depth <= 24 else { throw Parser.tooDeep }
+        // Two more than are promised: interfaces join conditions of their own.
+        guard source.depth <= 26 else { throw Parser.tooDeep }
         let root = try Binder(fields: fields).bind(source)
         guard root.type == .boolean else {
             throw Problem("cql.type", zh: "表达式的结果应为是/否。", en: "The expression should yield true or false.")

@@ -52,14 +52,18 @@ public enum Function: String, Sendable, CaseIterable {
 enum Stake {
     /// `K12+300`, `12+300.5`, `k0012+300`: metres; nil for anything else.
     static func metres(_ text: String) -> Double? {
-        let trimmed = text.filter { !$0.isWhitespace }.uppercased()
-        let body = trimmed.hasPrefix("K") ? trimmed.dropFirst() : trimmed[...]
+        let trimmed = text.filter { !$0.isWhitespace }
+        let body = trimmed.hasPrefix("K") || trimmed.hasPrefix("k") ? trimmed.dropFirst() : trimmed[...]
         let parts = body.split(separator: "+", omittingEmptySubsequences: false)
-        guard (1...2).contains(parts.count), !parts[0].isEmpty, parts[0].allSatisfy(\.isNumber),
-            let kilometres = Double(parts[0])
-        else { return nil }
+        func number(_ part: Substring) -> Double? {
+            let isPlain = part.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == 0x2E }
+            return isPlain && part.utf8.first != 0x2E ? Double(part) : nil
+        }
+        guard (1...2).contains(parts.count), !parts[0].contains("."), let kilometres = number(parts[0]) else {
+            return nil
+        }
         guard parts.count == 2 else { return kilometres * 1000 }
-        guard parts[1].first?.isNumber == true, let metres = Double(parts[1]), metres < 1000 else { return nil }
+        guard let metres = number(parts[1]), metres < 1000 else { return nil }
         return kilometres * 1000 + metres
     }
 }

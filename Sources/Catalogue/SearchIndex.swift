@@ -42,8 +42,9 @@ public struct CatalogueQuery: Sendable {
         self.frequency = frequency
         self.format = format
         self.isOpen = isOpen
-        self.offset = offset
-        self.limit = limit
+        // Beyond this nobody pages; sums of it stay numbers.
+        self.offset = max(0, min(offset, 10_000_000))
+        self.limit = max(1, min(limit, 10_000))
     }
 }
 

@@ -94,7 +94,7 @@ public struct StoreCopy {
 
     /// Tables that an engine keeps for itself, and what each store says of its own state.
     private static func isOfEngine(_ table: String) -> Bool {
-        table.hasPrefix("sqlite_") || table.contains("_box") || table.hasPrefix("entries_text")
+        table.hasPrefix("sqlite_") || StoredRows.isIndex(table) || table.hasPrefix("entries_text")
             || ["schema_migrations", "evidence_chains", "retired"].contains(table)
     }
 

@@ -26,7 +26,20 @@ extension Lake {
         let what = "\(places ?? "") \(time.map { table.columns($0)[0] } ?? "")"
         guard places != nil || time != nil else { return nil }
         if let kept = extents[resource.id], kept.sequence == state.nextSequence, kept.of == what { return kept.extent }
-        let epoch = extents.epoch
+        return try await extentTurns.taking { [self] in
+            // Somebody may have found it while this one waited.
+            if let kept = extents[resource.id], kept.sequence == state.nextSequence, kept.of == what {
+                return kept.extent
+            }
+            let extent = try await find(resource, state, places, time)
+            extents.store((state.nextSequence, what, extent), for: resource.id, since: extents.epoch)
+            return extent
+        }
+    }
+
+    private func find(_ resource: Resource, _ state: TableState, _ places: String?, _ time: Int?) async throws -> Extent
+    {
+        let table = state.table
         retain(state.physical)
         defer { release(state.physical) }
         var extent = Extent()
@@ -35,7 +48,15 @@ extension Lake {
                 try db.batch(places, [], fields: ["a", "b", "c", "d"].map { Field($0, .real) }, capacity: 1)
             }
             let numbers = (0..<4).compactMap { found.count == 1 ? found.value(0, $0).json.real : nil }
-            if numbers.count == 4 { extent.box = Box(numbers[0], numbers[1], numbers[2], numbers[3]) }
+            // Outward to the metre: an R-tree knows no more, and all engines say the same.
+            if numbers.count == 4, numbers.allSatisfy(\.isFinite) {
+                extent.box = Box(
+                    (numbers[0] * 1e5).rounded(.down) / 1e5,
+                    (numbers[1] * 1e5).rounded(.down) / 1e5,
+                    (numbers[2] * 1e5).rounded(.up) / 1e5,
+                    (numbers[3] * 1e5).rounded(.up) / 1e5
+                )
+            }
         }
         if let time {
             let column = table.columns(time)[0]
@@ -51,7 +72,6 @@ extension Lake {
                     )...CivilTime.chinaMidnight(day: Int32(clamping: last))
             }
         }
-        extents.store((state.nextSequence, what, extent), for: resource.id, since: epoch)
         return extent
     }
 
@@ -98,6 +118,22 @@ extension LakeActions {
     public var extent: Action<String, Extent?> {
         Action(Self.extentDescriptor, target: { [lake] in try await lake.kernel.resource($0) }) { [lake] _, decision in
             try await lake.extent(decision)
+        }
+    }
+
+    static let fieldsDescriptor = ActionDescriptor(
+        "data.fields",
+        .dataRead,
+        .view,
+        isPublic: true,
+        zh: "可见字段",
+        en: "the fields that may be seen"
+    )
+
+    /// The fields of a resource that somebody may see, and their masks.
+    public var fields: Action<String, [FieldAccess]> {
+        Action(Self.fieldsDescriptor, target: { [lake] in try await lake.kernel.resource($0) }) { _, decision in
+            decision.fields
         }
     }
 

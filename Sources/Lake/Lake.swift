@@ -24,6 +24,8 @@ public final class Lake: Sendable {
     let turns = Turns(max(1, ProcessInfo.processInfo.activeProcessorCount - 1))
     /// How long one page, or one step of a download, is looked for by such a filter.
     let patience: Duration
+    /// Extents are found one at a time, whoever asks.
+    let extentTurns = Turns(1)
     /// Where the rows of a resource lie, as of a change number.
     let extents = Cache<ResourceID, (sequence: Int64, of: String, extent: Extent)>(limit: 20_000)
     /// Scans under way by physical table: a table is dropped when nobody reads it any more.

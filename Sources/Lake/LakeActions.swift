@@ -47,7 +47,7 @@ public struct LakeActions: Sendable {
     )
 
     public static let descriptors =
-        extraDescriptors + [extentDescriptor] + [
+        extraDescriptors + [extentDescriptor, fieldsDescriptor] + [
             readDescriptor, exportDescriptor, loadDescriptor, runDescriptor, saveDescriptor, deleteDescriptor,
             loadsDescriptor, showDescriptor,
             quarantineDescriptor,

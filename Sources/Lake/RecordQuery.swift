@@ -72,8 +72,9 @@ struct DecidedQuery: Sendable {
     let dialect: Dialect
     /// Whose turn it is to compute, and how long one page may be looked for.
     let turns: Turns
+    let postGIS: String?
     let patience: Duration
-    let sort: (column: String, descending: Bool, isIndexed: Bool)?
+    private(set) var sort: (column: String, descending: Bool, isIndexed: Bool)?
     /// Whether every row comes out: then a version's file serves as well.
     let isWhole: Bool
 
@@ -89,6 +90,7 @@ struct DecidedQuery: Sendable {
             dialect == .postgresql ? .postgresql(postGIS: state.shapes == .postGIS ? lake.postGIS : nil) : .sqlite
         self.dialect = dialect
         turns = lake.turns
+        postGIS = state.shapes == .postGIS ? lake.postGIS : nil
         patience = lake.patience
         table = state.table
         rows = state.rows
@@ -112,8 +114,10 @@ struct DecidedQuery: Sendable {
         func take(_ expression: BoundExpression) {
             let predicate = expression.sql(for: engine) { physical.columns(of: $0) }
             if let fragment = predicate.fragment { conditions.append(fragment) }
-            // PostGIS finds shapes by the condition itself.
-            if state.shapes == .boxes { boxes += predicate.boxes }
+            // PostGIS finds geometries by the condition itself; points in a box are asked by their numbers.
+            if state.shapes != .none {
+                boxes += predicate.boxes.filter { state.shapes == .boxes || $0.field.type == .point }
+            }
             guard let left = predicate.rest else { return }
             rest.append(left)
             for index in left.columns.sorted() {
@@ -305,7 +309,7 @@ struct DecidedQuery: Sendable {
                 let many = try await database.read { db in try db.row(count.sql, count.values)?.integer(0) ?? 0 }
                 guard many <= most else { continue }
             }
-            if let condition = table.near(field, box, dialect) { found.append(condition) }
+            if let condition = table.near(field, box, dialect, postGIS) { found.append(condition) }
         }
         return found
     }
@@ -355,6 +359,9 @@ struct DecidedQuery: Sendable {
     /// How many rows fit.
     func count(_ database: any Database) async throws -> Int64 {
         guard rest.isEmpty else {
+            // A sort would leave out the rows without its value.
+            var unsorted = self
+            unsorted.sort = nil
             let deadline = ContinuousClock.now + patience
             var total: Int64 = 0
             var cursor: Cursor?
@@ -368,7 +375,7 @@ struct DecidedQuery: Sendable {
                         hint: .init("请缩小范围，或不要求计数。", "Ask for less, or without a count.")
                     )
                 }
-                let (batch, end) = try await fetch(after: cursor, limit: 4096, database)
+                let (batch, end) = try await unsorted.fetch(after: cursor, limit: 4096, database)
                 total += Int64(batch.count)
                 cursor = batch.count == 4096 ? end : nil
             } while cursor != nil

@@ -26,6 +26,11 @@ public struct StoredRows: Sendable {
         key = state.schema.key
     }
 
+    /// Whether a table is an index that an engine keeps beside a table of rows.
+    public static func isIndex(_ table: String) -> Bool {
+        table.wholeMatch(of: /r[0-9]+_[0-9]+_c[0-9]+_box(_node|_rowid|_parent)?/) != nil
+    }
+
     public func create(_ db: any SQLWriting) throws { try db.execute(table.createStatement(db.dialect)) }
 
     /// Rows after an id; nil at the end.

@@ -1,4 +1,4 @@
-/// Lets a few compute at a time; the others wait in line.
+/// Lets a few work at a time; the others wait in line.
 actor Turns {
     private var free: Int
     private var waiting: [CheckedContinuation<Void, Never>] = []
@@ -17,12 +17,17 @@ actor Turns {
         if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
     }
 
-    /// Runs a short computation when its turn comes, off this actor.
-    nonisolated func taking<T: Sendable>(_ body: @Sendable () -> T) async throws -> T {
+    /// Runs something when its turn comes, off this actor.
+    nonisolated func taking<T: Sendable>(_ body: @Sendable () async throws -> T) async throws -> T {
         await enter()
-        let result = body()
-        await leave()
-        try Task.checkCancellation()
-        return result
+        do {
+            try Task.checkCancellation()
+            let result = try await body()
+            await leave()
+            return result
+        } catch {
+            await leave()
+            throw error
+        }
     }
 }

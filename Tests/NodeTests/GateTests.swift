@@ -14,6 +14,26 @@ import Testing
 @testable import Web
 
 @Suite struct GateTests {
+    /// Numbers in an address are limited wherever they are added to others: no page falls over the largest.
+    @Test func hugeNumbersInAddressesDoNoHarm() async throws {
+        let node = try await TestNode(demonstration: true)
+        let routes = WebApplication(services: node.node.services, logger: .init(label: "test")).routes
+        let clerk = try await node.session("clerk")
+        let auditor = try await node.session("auditor")
+        for route in routes where route.method == .get && !route.path.contains("{") {
+            for number in ["9223372036854775807", "-9223372036854775808", "-1", "99999999999999999999"] {
+                let query = ["offset", "page", "limit", "after"].map { "\($0)=\(number)" }.joined(separator: "&")
+                for headers in [[:], clerk, auditor] {
+                    let answer = try await node.ask("GET", "\(route.path)?\(query)", headers: headers)
+                    #expect(answer.status < 500, "\(route.path)?\(query): \(answer.text)")
+                }
+            }
+        }
+        let records = try await node.ask("GET", "/ogc/collections/catalogue/items?offset=9223372036854775807")
+        #expect(records.status == 400)
+        try await node.close()
+    }
+
     /// Every route names actions that exist, or says that it reaches nothing.
     @Test func everyRoutePassesTheGate() async throws {
         let node = try await TestNode()

@@ -28,11 +28,14 @@ enum CatalogueGraph {
             en: "A dataset as DCAT"
         ) {
             web in
-            guard let form = Form.asked(web) else { return .redirect("/resources/\(try web.parameter("code"))") }
             let entry = try await web.perform(web.services.catalogue.show, try web.code()).entry
+            guard let form = Form.asked(web) else { return .redirect("/resources/\(entry.slug)") }
             var graph = Graph()
             try await dataset(entry, web, &graph)
-            return form.response(graph)
+            var response = form.response(graph)
+            response.headers[.vary] = "Accept"
+            if web.principal == nil { response.headers[.accessControlAllowOrigin] = "*" }
+            return response
         },
     ]
 
@@ -142,7 +145,7 @@ enum CatalogueGraph {
         var response = form.response(graph)
         response.headers[.vary] = "Accept"
         if page < pages, let name = HTTPField.Name("Link") {
-            response.headers[name] = "<\(here)\(page + 1)>; rel=\"next\""
+            response.headers[name] = "<\(Graph.safe(here))\(page + 1)>; rel=\"next\""
         }
         return response
     }

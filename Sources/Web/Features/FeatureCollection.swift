@@ -17,9 +17,9 @@ struct FeatureCollection {
     /// - Throws: what reading the resource's rows throws.
     init(_ entry: Entry, _ web: WebRequest) async throws {
         self.entry = entry
-        let page = try await web.perform(web.services.lake.read, RecordQuery(entry.resource.code, limit: 1))
-        fields = page.batch.fields
-        masked = Set(page.masked.keys)
+        let access = try await web.perform(web.services.lake.fields, entry.resource.code)
+        fields = access.map(\.field)
+        masked = Set(access.filter { $0.mask != nil }.map(\.field.name))
     }
 
     /// The collection of the path.

@@ -158,7 +158,7 @@ struct FeatureQuery {
         }
         if ends.count == 1 { ends.append(ends[0]) }
         guard ends[0] != nil || ends[1] != nil else { throw bad }
-        if case .literal(let a)? = ends[0], case .literal(let b)? = ends[1], microseconds(a) > microseconds(b) {
+        if case .literal(let a)? = ends[0], case .literal(let b)? = ends[1], microseconds(a) > lastMicrosecond(b) {
             throw bad
         }
         return .interval(ends[0], ends[1])
@@ -170,11 +170,15 @@ struct FeatureQuery {
         var range = Int64.min...Int64.max
         if case .literal(let value)? = from { range = microseconds(value)...Int64.max }
         if case .literal(let value)? = to {
-            var last = microseconds(value)
-            if case .date = value { last += CivilTime.microsecondsPerDay - 1 }
-            range = range.lowerBound...max(range.lowerBound, last)
+            range = range.lowerBound...max(range.lowerBound, lastMicrosecond(value))
         }
         return range
+    }
+
+    /// The end of a day, or the moment itself.
+    private static func lastMicrosecond(_ value: Value) -> Int64 {
+        if case .date = value { return microseconds(value) + CivilTime.microsecondsPerDay - 1 }
+        return microseconds(value)
     }
 
     private static func microseconds(_ value: Value) -> Int64 {

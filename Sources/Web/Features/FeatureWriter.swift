@@ -70,6 +70,7 @@ struct FeatureWriter {
         }
         guard let place else { return out.append(contentsOf: null) }
         let (first, second) = system.coordinates(longitude: place.0, latitude: place.1)
+        guard first.isFinite, second.isFinite else { return out.append(contentsOf: null) }
         out.append(contentsOf: #"{"type":"Point","coordinates":["#.utf8)
         Numbers.append(first, to: &out)
         out.append(0x2C)

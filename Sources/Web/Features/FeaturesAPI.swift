@@ -47,14 +47,14 @@ enum FeaturesAPI {
         },
         route(
             "/ogc/collections",
-            .actions(["catalogue.search", "data.read", "data.extent"]),
+            .actions(["catalogue.search", "data.fields", "data.extent"]),
             zh: "要素集合列表",
             en: "Collections",
             collections
         ),
         route(
             "/ogc/collections/{code}",
-            .actions(["catalogue.show", "data.read", "data.extent"]),
+            .actions(["catalogue.show", "data.fields", "data.read", "data.extent"]),
             zh: "要素集合",
             en: "A collection"
         ) { web in
@@ -64,25 +64,30 @@ enum FeaturesAPI {
         },
         route(
             "/ogc/collections/{code}/queryables",
-            .actions(["catalogue.show", "data.read"]),
+            .actions(["catalogue.show", "data.fields", "data.read"]),
             zh: "可查询字段",
             en: "Queryables"
         ) {
             web in try await schema(web, isQueryables: true)
         },
-        route("/ogc/collections/{code}/schema", .actions(["catalogue.show", "data.read"]), zh: "字段结构", en: "Schema") {
+        route(
+            "/ogc/collections/{code}/schema",
+            .actions(["catalogue.show", "data.fields", "data.read"]),
+            zh: "字段结构",
+            en: "Schema"
+        ) {
             web in try await schema(web, isQueryables: false)
         },
         route(
             "/ogc/collections/{code}/items",
-            .actions(["catalogue.show", "data.read", "catalogue.search"]),
+            .actions(["catalogue.show", "data.fields", "data.read", "catalogue.search"]),
             zh: "一页要素",
             en: "A page of features",
             items
         ),
         route(
             "/ogc/collections/{code}/items/{feature}",
-            .actions(["catalogue.show", "data.read"]),
+            .actions(["catalogue.show", "data.fields", "data.read"]),
             zh: "一个要素",
             en: "A feature",
             item
@@ -199,35 +204,30 @@ enum FeaturesAPI {
         ])
     }
 
-    /// The entries whose rows somebody may read.
-    static func readable(_ web: WebRequest) async throws -> [Entry] {
-        var found: [Entry] = []
-        var offset = 0
-        while offset < 10_000 {
-            let hits = try await web.perform(
-                web.services.catalogue.search,
-                CatalogueQuery(isOpen: web.principal == nil ? true : nil, offset: offset, limit: 200)
-            )
-            found += hits.entries.filter { $0.rows > 0 && web.services.lake.mayRead($0.resource, web.caller) }
-            offset += hits.entries.count
-            if hits.entries.count < 200 { break }
-        }
-        return found
-    }
+    /// Collections of a page.
+    private static let pageSize = 200
 
+    /// A page of the entries whose rows somebody may read, in an order that does not move.
     static func collections(_ web: WebRequest) async throws -> Response {
-        try web.allow([])
-        var list = [RecordsCatalogue.json(web)]
-        for entry in try await readable(web) {
-            // One that is withdrawn meanwhile is left out.
-            if let collection = try? await FeatureCollection(entry, web) { list.append(try await collection.json(web)) }
-        }
-        return .json(
-            .object([
-                .init("collections", .array(list)),
-                .init("links", .array([link("\(base(web))/collections", "self", "application/json")])),
-            ])
+        try web.allow(["offset"])
+        let offset = try web.offset()
+        let hits = try await web.perform(
+            web.services.catalogue.search,
+            CatalogueQuery(isOpen: web.principal == nil ? true : nil, offset: offset, limit: pageSize, order: .number)
         )
+        var list = offset == 0 ? [RecordsCatalogue.json(web)] : []
+        for entry in hits.entries where entry.rows > 0 && web.services.lake.mayRead(entry.resource, web.caller) {
+            do { list.append(try await FeatureCollection(entry, web).json(web)) } catch let problem as Problem {
+                // One that is withdrawn meanwhile is left out; a store that is away is no shorter list.
+                guard problem.code == "request.not_found" || problem.code.hasPrefix("access.") else { throw problem }
+            }
+        }
+        let address = "\(base(web))/collections"
+        var links = [link(web.address(address), "self", "application/json")]
+        if offset + pageSize < hits.total {
+            links.append(link(web.address(address, offset: offset + pageSize), "next", "application/json"))
+        }
+        return .json(.object([.init("collections", .array(list)), .init("links", .array(links))]))
     }
 
     static func schema(_ web: WebRequest, isQueryables: Bool) async throws -> Response {
@@ -309,7 +309,9 @@ enum FeaturesAPI {
 
     private static func located(_ response: Response, _ system: CoordinateSystem, _ web: WebRequest) -> Response {
         var response = response
-        if let name = HTTPField.Name("Content-Crs") { response.headers[name] = "<\(system.uri(at: web.origin))>" }
+        if let name = HTTPField.Name("Content-Crs") {
+            response.headers[name] = "<\(Graph.safe(system.uri(at: web.origin)))>"
+        }
         return response
     }
 }
@@ -328,6 +330,15 @@ extension WebRequest {
         for name in parameters.keys.sorted() where !names.contains(name) && name != "lang" && name != "f" {
             throw FeatureQuery.unknown(name)
         }
+    }
+
+    /// Where a page begins.
+    func offset() throws(Problem) -> Int {
+        guard let text = query("offset") else { return 0 }
+        guard let number = Int(text), (0...1_000_000).contains(number) else {
+            throw FeatureQuery.wrong("offset", "应为 0–1000000", "should be 0 to 1,000,000")
+        }
+        return number
     }
 
     func encoded(_ text: String) -> String {

@@ -18,7 +18,7 @@ enum FeaturesDefinition {
         let text = JSONValue.object([.init("type", "string")])
         let system = JSONValue.object([
             .init("type", "string"), .init("format", "uri"),
-            .init("enum", .array(CoordinateSystem.allCases.map { .string($0.rawValue) })),
+            .init("enum", .array(CoordinateSystem.allCases.map { .string($0.uri(at: web.origin)) })),
         ])
         let limit = JSONValue.object([
             .init("type", "integer"), .init("minimum", 1), .init("maximum", 10_000), .init("default", 10),
@@ -37,6 +37,8 @@ enum FeaturesDefinition {
             parameter("datetime", text), parameter("filter", text), parameter("filter-lang", language),
             parameter("filter-crs", system), parameter("sortby", text), parameter("properties", text),
             parameter("cursor", text),
+            parameter("q", text), parameter("ids", text), parameter("externalIds", text), parameter("type", text),
+            parameter("offset", .object([.init("type", "integer"), .init("minimum", 0)])),
             parameter("count", .object([.init("type", "string"), .init("enum", .array(["exact"]))])),
         ]
         let feature = [

@@ -6,7 +6,6 @@ import Foundation
 import Geo
 import Hummingbird
 import Kernel
-import Lake
 
 /// OGC API - Records: the catalogue as a collection of records, `/ogc/collections/catalogue`.
 enum RecordsCatalogue {
@@ -72,7 +71,7 @@ enum RecordsCatalogue {
         try web.allow(parameters)
         let asked = web.parameters
         let limit = min(try FeatureQuery.limit(asked["limit"]), 200)
-        let offset = max(0, Int(asked["offset"] ?? "0") ?? 0)
+        let offset = try web.offset()
         var box: Box?
         if let text = asked["bbox"],
             case .box(let numbers) = try FeatureQuery.box(text, try FeatureQuery.system(asked["bbox-crs"], "bbox-crs"))
@@ -95,13 +94,15 @@ enum RecordsCatalogue {
             hasMore = entries.count > limit
         } else {
             entries = []
+            guard words.count <= 10 else { throw FeatureQuery.wrong("q", "最多十个词", "ten words at the most") }
+            var seen: Set<ResourceID> = []
             for text in words.isEmpty ? [""] : words {
                 var at = 0
                 while at < 10_000 {
                     let part = try await search(text, at, 200, web)
-                    entries += part.filter { entry in !entries.contains { $0.resource.id == entry.resource.id } }
-                    at += part.count
-                    if part.count < 200 { break }
+                    entries += part.filter { seen.insert($0.resource.id).inserted }
+                    at += 200
+                    if part.isEmpty { break }
                 }
             }
             if !names.isEmpty {
@@ -152,7 +153,13 @@ enum RecordsCatalogue {
     private static func search(_ text: String, _ offset: Int, _ limit: Int, _ web: WebRequest) async throws -> [Entry] {
         try await web.perform(
             web.services.catalogue.search,
-            CatalogueQuery(text: text, isOpen: web.principal == nil ? true : nil, offset: offset, limit: limit)
+            CatalogueQuery(
+                text: text,
+                isOpen: web.principal == nil ? true : nil,
+                offset: offset,
+                limit: limit,
+                order: text.isEmpty ? .number : .relevance
+            )
         ).entries
     }
 

@@ -227,7 +227,7 @@ enum StandardsPages {
     /// The entries with remarks of the compliance check (发改高技术〔2017〕1272号), what they are and what to do.
     static func compliance(_ web: WebRequest) async throws -> Response {
         _ = try ConsolePages.signedIn(web)
-        let offset = max(0, web.query("offset").flatMap { Int($0) } ?? 0)
+        let offset = max(0, max(0, min(web.query("offset").flatMap { Int($0) } ?? 0, 10_000_000)))
         let query = EntryListQuery(
             provider: web.query("provider").flatMap { Int64($0) }.map { OrganisationID($0) },
             hasRemarks: true,

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""What a million points cost: loading them with their spatial index, and pages by box, by key and far down. CPU seconds are the node's.
+
+usage: shapes.py BINARY
+
+Places are drawn over northern China; a box of 0.1 % of the rows, one of 25 %. Pages are GeoJSON of 100 features from /ogc, in the order of keys. Needs wrk.
+TONGQU_PACKS: the packs of the demonstration (Tests/Fixtures/packs beside this folder).
+"""
+import json, os, random, re, subprocess, sys, tempfile, time, urllib.parse
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from postgres import Node, TICK
+
+ROWS = 1_000_000
+
+
+class Spent:
+    def __init__(self, node):
+        self.node, self.before, self.started = node, node.cpu(), time.time()
+
+    def say(self, label, count, unit, note=""):
+        spent = max(self.node.cpu() - self.before, 1 / TICK)
+        print(f"{label:<46} {spent:8.2f} {count / spent:>12,.0f} {unit}/CPU-s {time.time() - self.started:7.1f} s  {note}".rstrip(), flush=True)
+
+
+def main(binary):
+    random.seed(20261121)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "places.csv")
+        with open(path, "w") as out:
+            out.write("id,name,kind,place\n")
+            for number in range(1, ROWS + 1):
+                out.write(f"{number},测点{number},{'ABCD'[number % 4]},{110 + random.random() * 10:.6f} {35 + random.random() * 8:.6f}\n")
+        node = Node(binary, os.path.join(folder, "node"), "sqlite")
+        try:
+            node.sign_in("clerk")
+            fields = [{"name": "id", "type": "integer"}, {"name": "name", "type": "string"}, {"name": "kind", "type": "string"}, {"name": "place", "type": "geopoint"}]
+            provider = next(o["id"] for o in node.json("GET", "/api/v1/organisations")["organisations"] if "公路" in o["name"])
+            content = {"name": "测点", "category": "301001", "provider": provider, "summary": "基准测试所用的虚构测点,一百万行。", "schema": {"fields": fields, "primaryKey": ["id"]}, "items": [{"sharing": 1}] * 4}
+            identifier = node.json("POST", "/api/v1/resources", content)["id"]
+            with open(path, "rb") as file: sent = node.json("POST", "/api/v1/uploads?name=places.csv&no_secrets=true", file)["upload"]
+            spent = Spent(node)
+            job = node.json("POST", f"/api/v1/resources/{identifier}/loads", {"upload": sent, "mode": "replace"})["job"]
+            while (state := node.json("GET", f"/api/v1/jobs/{job}"))["state"] not in ("done", "failed"): time.sleep(0.25)
+            assert state["state"] == "done" and state["result"]["good"] == ROWS, state
+            spent.say("load with the spatial index", ROWS, "rows")
+            items = f"/ogc/collections/{identifier}/items"
+            far = f"{items}?limit=100"
+            cursor = bytes(json.dumps([500_000]), "ascii").hex()
+            asked = [
+                ("page of 100 by a box of 0.1 %", f"{items}?limit=100&bbox=115,39,115.1,39.8", 100),
+                ("page of 100 by a box of 25 %", f"{items}?limit=100&bbox=112,36,117,40", 100),
+                ("first page of 100", far, 100), ("page of 100 at row 500,000", far + "&cursor=" + cursor, 100),
+                ("one feature by key", f"{items}/777777", 1),
+                ("page of 100 by an indexed box and CQL2", f"{items}?limit=100&" + urllib.parse.urlencode({"filter": "S_WITHIN(place, POLYGON((115 39,115.3 39,115.3 39.8,115 39.8,115 39))) AND kind = 'A'"}), 100),
+            ]
+            for label, address, rows in asked:
+                found = node.json("GET", address)
+                assert rows == 1 or len(found["features"]) == rows, (label, str(found)[:300])
+                wrk = lambda seconds: subprocess.run(["wrk", "-t1", "-c8", f"-d{seconds}s", "--latency", "-H", f"Cookie: {node.session['cookie']}", f"http://127.0.0.1:{node.port}{address}"], capture_output=True, text=True, check=True).stdout
+                wrk(1)
+                spent = Spent(node)
+                output = wrk(6)
+                errors = re.search(r"Non-2xx or 3xx responses: \d+|Socket errors: .*", output)
+                assert not errors, errors.group(0)
+                spent.say(label, int(re.search(r"(\d+) requests in", output).group(1)), "requests", re.search(r"99%\s+(\S+)", output).group(1) + " p99")
+        finally:
+            node.stop()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
