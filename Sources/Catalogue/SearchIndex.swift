@@ -58,6 +58,8 @@ public struct FacetCount: Sendable, Hashable {
 public struct CatalogueHits: Sendable {
     public var total: Int
     public var entries: [Entry]
+    /// Grows with every change of an entry: whoever keeps what was found knows whether it still stands.
+    public var generation: Int
     public var categories: [FacetCount]
     public var providers: [FacetCount]
     public var frequencies: [FacetCount]
@@ -223,6 +225,7 @@ final class SearchIndex: Sendable {
 
     /// Reads everything again, after a change of many entries.
     func reload() async throws {
+        changes.withLock { $0 += 1 }
         state.withLock { $0 = State() }
         try await load()
     }
@@ -266,17 +269,19 @@ final class SearchIndex: Sendable {
     /// Finds entries: the words by full text, the rest in memory. `isPublic` narrows to the open list.
     func search(_ query: CatalogueQuery, isPublic: Bool) async throws -> CatalogueHits {
         try await load()
+        let generation = changes.withLock(\.self)
         var ids: [Int64]?
         let words = EntryText.Words(query.text)
         if let words { ids = try await database.read { db in try EntryText.find(words, db) } }
         let found = state.withLock { SearchIndex.filter(&$0, ids, query, isPublic) }
         let ordered =
             query.order == .number ? found.positions.map(\.id).sorted() : try await rank(found.positions, query)
-        let page = ordered.dropFirst(max(0, query.offset)).prefix(max(1, min(query.limit, 200)))
+        let page = ordered.dropFirst(max(0, query.offset)).prefix(max(1, min(query.limit, 1000)))
         let entries = try await entries(Array(page))
         return CatalogueHits(
             total: found.positions.count,
             entries: entries,
+            generation: generation,
             categories: found.categories,
             providers: found.providers,
             frequencies: found.frequencies,
@@ -352,7 +357,7 @@ final class SearchIndex: Sendable {
         if let words = EntryText.Words(query.text), hits.count <= 20_000 {
             titles = Set(try await database.read { db in try EntryText.find(words, inTitles: true, db) })
         }
-        let wanted = max(0, query.offset) + max(1, min(query.limit, 200))
+        let wanted = max(0, query.offset) + max(1, min(query.limit, 1000))
         let weighted = hits.map { (id: $0.id, weight: $0.weight + (titles.contains($0.id) ? 1000 : 0)) }
         return SearchIndex.best(weighted, wanted)
     }

@@ -32,9 +32,10 @@ extension Lake {
         let database = database(resource)
         let decided = try DecidedQuery(query, decision, state, self, database.dialect)
         let limit = max(1, min(query.limit, 10_000))
-        let cursor = try query.cursor.map { text throws(Problem) in try DecidedQuery.Cursor(text: text) }
+        var cursor = try query.cursor.map { text throws(Problem) in try DecidedQuery.Cursor(text: text) }
         retain(state.physical)
         defer { release(state.physical) }
+        if cursor == nil { cursor = try await decided.place(after: query.offset, database) }
         var (batch, last) = try await decided.fetch(after: cursor, limit: limit, database)
         if batch.count < limit, let next = decided.partWithoutValue(after: cursor) {
             let (rest, end) = try await decided.fetch(after: next, limit: limit - batch.count, database)
@@ -96,6 +97,8 @@ public actor RecordScan {
     private var file: BatchFileReader?
     private var filePositions: [Int] = []
     private var cursor: DecidedQuery.Cursor?
+    /// Rows still to be passed over.
+    private var offset: Int
     private var isDone: Bool
     private var left: Int
 
@@ -109,6 +112,7 @@ public actor RecordScan {
         self.decided = decided
         physical = state?.physical
         isDone = state == nil
+        offset = query.offset
         left = query.limit > 0 ? query.limit : .max
         let fields = decided?.outputs.map(\.field) ?? decision.fields.map(\.field)
         self.fields = fields
@@ -145,6 +149,10 @@ public actor RecordScan {
             return decided.masked(
                 Batch(fields: fields, columns: filePositions.map { batch.columns[$0] }, count: batch.count)
             )
+        }
+        if offset > 0 {
+            cursor = try await decided.place(after: offset, database)
+            offset = 0
         }
         let limit = min(left, 4096)
         let (batch, last) = try await decided.fetch(after: cursor, limit: limit, database)

@@ -107,9 +107,13 @@ struct PhysicalTable: Sendable, Hashable {
         return fields[index].type == .point ? [base + "_x", base + "_y"] : [base]
     }
 
+    /// A row's number, which everybody may ask by who may ask at all.
+    static let number = Field("_id", .integer, unique: true)
+
     /// The columns of a field by its name.
     func columns(of field: Field) -> [String] {
         fields.firstIndex { $0.name == field.name }.map(columns)
+            ?? (field.name == PhysicalTable.number.name ? [field.name] : nil)
             ?? (field.type == .point ? ["NULL", "NULL"] : ["NULL"])
     }
 

@@ -9,7 +9,7 @@ public import Tabular
 /// What somebody asks of a resource's rows.
 public struct RecordQuery: Sendable {
     public var code: String
-    /// The fields wanted, nil for all that may be seen.
+    /// The fields wanted, nil for all that may be seen; `_id` is the row's number.
     public var fields: [String]?
     /// CQL2 text.
     public var filter: String?
@@ -18,7 +18,11 @@ public struct RecordQuery: Sendable {
     /// Where the page before ended.
     public var cursor: String?
     public var limit: Int
+    /// Rows passed over before the first one given, at most ``maximumOffset``. A cursor costs nothing, an offset its rows.
+    public var offset: Int
     public var countsExactly: Bool
+
+    public static let maximumOffset = 10_000_000
 
     public init(
         _ code: String,
@@ -27,6 +31,7 @@ public struct RecordQuery: Sendable {
         sort: String? = nil,
         cursor: String? = nil,
         limit: Int = 100,
+        offset: Int = 0,
         countsExactly: Bool = false
     ) {
         self.code = code
@@ -35,6 +40,7 @@ public struct RecordQuery: Sendable {
         self.sort = sort
         self.cursor = cursor
         self.limit = limit
+        self.offset = max(0, min(offset, RecordQuery.maximumOffset))
         self.countsExactly = countsExactly
     }
 }
@@ -62,7 +68,7 @@ struct DecidedQuery: Sendable {
     let table: PhysicalTable
     let rows: Int64
     /// The fields that come out, with their place in the table and their mask.
-    let outputs: [(field: Field, columns: [String], mask: Mask?)]
+    private(set) var outputs: [(field: Field, columns: [String], mask: Mask?)]
     let conditions: [SQLFragment]
     /// What no engine can say in SQL, asked of each row that comes, and the fields it needs beside the outputs.
     let rest: [BoundExpression]
@@ -95,17 +101,24 @@ struct DecidedQuery: Sendable {
         table = state.table
         rows = state.rows
         let visible = Dictionary(decision.fields.map { ($0.field.name, $0) }, uniquingKeysWith: { first, _ in first })
+        // A resource may have a field of that name itself.
+        let hasNumber = !table.fields.contains { $0.name == PhysicalTable.number.name }
         var taken: Set<String> = []
         let wanted = (query.fields ?? decision.fields.map(\.field.name)).filter { taken.insert($0).inserted }
         var outputs: [(field: Field, columns: [String], mask: Mask?)] = []
         for name in wanted {
-            guard let access = visible[name] else { throw DecidedQuery.unknown(name) }
+            guard let access = visible[name] else {
+                guard name == PhysicalTable.number.name, hasNumber else { throw DecidedQuery.unknown(name) }
+                outputs.append((PhysicalTable.number, [name], nil))
+                continue
+            }
             guard let index = table.fields.firstIndex(where: { $0.name == name }) else { continue }
             outputs.append((table.fields[index], table.columns(index), access.mask))
         }
         self.outputs = outputs
         // Asking about a masked field would tell what the mask hides.
-        let open = table.fields.filter { field in visible[field.name].map { $0.mask == nil } ?? false }
+        var open = table.fields.filter { field in visible[field.name].map { $0.mask == nil } ?? false }
+        if hasNumber { open.append(PhysicalTable.number) }
         var conditions: [SQLFragment] = []
         var rest: [BoundExpression] = []
         var boxes: [(field: Field, box: Box)] = []
@@ -140,7 +153,7 @@ struct DecidedQuery: Sendable {
         self.rest = rest
         self.boxes = boxes
         self.extras = extras
-        isWhole = conditions.isEmpty && rest.isEmpty && query.sort == nil && query.cursor == nil
+        isWhole = conditions.isEmpty && rest.isEmpty && query.sort == nil && query.cursor == nil && query.offset == 0
         guard let sort = query.sort, !sort.isEmpty else {
             self.sort = nil
             return
@@ -231,7 +244,7 @@ struct DecidedQuery: Sendable {
         return Statement(
             "SELECT \(selection), \(sort.column) FROM \(table.name)\(DecidedQuery.joined(parts)) ORDER BY \(sort.column) \(direction), _id \(direction) LIMIT \(limit)",
             values,
-            sortField: table.fields.first { table.column($0) == sort.column }
+            sortField: table.fields.first { table.column($0) == sort.column } ?? PhysicalTable.number
         )
     }
 
@@ -352,6 +365,62 @@ struct DecidedQuery: Sendable {
         return Cursor(value: nil, id: sort.descending ? .max : 0)
     }
 
+    /// Where the rows begin that follow a number of others; nil for the first.
+    func place(after offset: Int, _ database: any Database) async throws -> Cursor? {
+        guard offset > 0 else { return nil }
+        let end = Cursor(value: nil, id: sort?.descending == true ? .min : .max)
+        if sort == nil, rest.isEmpty {
+            if conditions.isEmpty {
+                // Rows of a load are numbered one after another: then nothing is passed over row by row.
+                let bounds = try await database.read { db in
+                    try db.row(
+                        "SELECT (SELECT min(_id) FROM \(table.name)), (SELECT max(_id) FROM \(table.name)), rows FROM tables WHERE physical = ?",
+                        [.text(table.name)]
+                    )
+                }
+                guard let bounds, let first = bounds.optionalInteger(0), let last = bounds.optionalInteger(1) else {
+                    return end
+                }
+                if last - first + 1 == bounds.integer(2) {
+                    return Int64(offset) > last - first ? end : Cursor(value: nil, id: first + Int64(offset) - 1)
+                }
+            }
+            let sql =
+                "SELECT _id FROM \(table.name)\(DecidedQuery.joined(conditions.map(\.text))) ORDER BY _id LIMIT 1 OFFSET \(offset - 1)"
+            let values = conditions.flatMap(\.values).map { SQLValue($0) }
+            return try await database.read { db in try db.row(sql, values)?.integer(0) }.map {
+                Cursor(value: nil, id: $0)
+            } ?? end
+        }
+        var bare = self
+        // What is left to memory asks for fields, which may be among the outputs.
+        if rest.isEmpty { bare.outputs = [] }
+        let deadline = ContinuousClock.now + patience
+        var left = offset
+        var cursor: Cursor?
+        while left > 0 {
+            guard ContinuousClock.now < deadline else { throw DecidedQuery.tooFar }
+            let (batch, last) = try await bare.fetch(after: cursor, limit: min(left, 4096), database)
+            left -= batch.count
+            if let last {
+                cursor = last
+            } else if let next = partWithoutValue(after: cursor) {
+                cursor = next
+            } else {
+                return end
+            }
+        }
+        return cursor
+    }
+
+    private static let tooFar = Problem(
+        "query.too_costly",
+        status: 422,
+        zh: "起始位置太远，查找超时。",
+        en: "The rows wanted begin too far away to be found in time.",
+        hint: .init("请用翻页标记逐页读取。", "Page by the cursor instead.")
+    )
+
     static func joined(_ parts: [String]) -> String {
         parts.isEmpty ? "" : " WHERE " + parts.joined(separator: " AND ")
     }
@@ -380,6 +449,12 @@ struct DecidedQuery: Sendable {
                 cursor = batch.count == 4096 ? end : nil
             } while cursor != nil
             return total
+        }
+        if conditions.isEmpty {
+            let kept = try await database.read { db in
+                try db.row("SELECT rows FROM tables WHERE physical = ?", [.text(table.name)])?.integer(0)
+            }
+            if let kept { return kept }
         }
         let near = try await near(rows > 0 ? Int(rows) : 1, database)
         let statement = "SELECT count(*) FROM \(table.name)\(DecidedQuery.joined((conditions + near).map(\.text)))"

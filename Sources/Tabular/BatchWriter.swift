@@ -38,11 +38,13 @@ public struct CSVBatchWriter: BatchWriter {
     let fields: [Field]
     let mark: Bool
     let neutralise: Bool
+    let delimiter: UInt8
 
     /// `mark`: begin with a byte order mark, which Excel needs to see UTF-8. `neutralise`: put `'` before text that begins
     /// with `=`, `+`, `-`, `@`, tab or CR.
-    public init(fields: [Field], mark: Bool = false, neutralise: Bool = true) {
+    public init(fields: [Field], mark: Bool = false, neutralise: Bool = true, delimiter: UInt8 = 0x2C) {
         self.fields = fields
+        self.delimiter = delimiter
         self.mark = mark
         self.neutralise = neutralise
     }
@@ -50,9 +52,9 @@ public struct CSVBatchWriter: BatchWriter {
     public mutating func begin(into out: inout [UInt8]) {
         if mark { out.append(contentsOf: [0xEF, 0xBB, 0xBF]) }
         for (index, field) in fields.enumerated() {
-            if index > 0 { out.append(0x2C) }
+            if index > 0 { out.append(delimiter) }
             Array(field.name.utf8).withUnsafeBufferPointer {
-                CSVBatchWriter.appendText($0, neutralise: neutralise, to: &out)
+                CSVBatchWriter.appendText($0, neutralise: neutralise, delimiter: delimiter, to: &out)
             }
         }
         out.append(0x0A)
@@ -61,7 +63,7 @@ public struct CSVBatchWriter: BatchWriter {
     public mutating func write(_ batch: Batch, into out: inout [UInt8]) {
         for row in 0..<batch.count {
             for (index, column) in batch.columns.enumerated() {
-                if index > 0 { out.append(0x2C) }
+                if index > 0 { out.append(delimiter) }
                 if column.isNull(row) { continue }
                 switch column.values {
                 case .int64(let values):
@@ -76,7 +78,9 @@ public struct CSVBatchWriter: BatchWriter {
                 case .real(let values): Numbers.append(values[row], to: &out)
                 case .bits(let bits): out.append(contentsOf: (bits[row] ? "true" : "false").utf8)
                 case .text(let texts):
-                    texts.withBytes(row) { CSVBatchWriter.appendText($0, neutralise: neutralise, to: &out) }
+                    texts.withBytes(row) {
+                        CSVBatchWriter.appendText($0, neutralise: neutralise, delimiter: delimiter, to: &out)
+                    }
                 case .points(let x, let y):
                     Numbers.append(x[row], to: &out)
                     out.append(0x20)
@@ -90,14 +94,19 @@ public struct CSVBatchWriter: BatchWriter {
     public mutating func end(into out: inout [UInt8]) {}
 
     @inlinable
-    static func appendText(_ text: UnsafeBufferPointer<UInt8>, neutralise: Bool, to out: inout [UInt8]) {
+    static func appendText(
+        _ text: UnsafeBufferPointer<UInt8>,
+        neutralise: Bool,
+        delimiter: UInt8,
+        to out: inout [UInt8]
+    ) {
         guard let first = text.first else { return }
         let isFormula =
             neutralise
             && (first == 0x3D || first == 0x2B || first == 0x2D || first == 0x40 || first == 0x09 || first == 0x0D)
         var quotes = isFormula || first == 0x20
         if !quotes {
-            for byte in text where byte == 0x2C || byte == 0x22 || byte == 0x0A || byte == 0x0D {
+            for byte in text where byte == delimiter || byte == 0x22 || byte == 0x0A || byte == 0x0D {
                 quotes = true
                 break
             }

@@ -24,6 +24,8 @@ struct Route: Sendable {
     var path: String
     var reach: Reach
     var side: Side
+    /// Whoever asks is the public: no session, no key, nothing to be forged.
+    var isAnonymous: Bool
     var summary: LocalizedText
     var handle: @Sendable (WebRequest) async throws -> Response
 
@@ -32,6 +34,7 @@ struct Route: Sendable {
         _ path: String,
         _ reach: Reach,
         _ side: Side = .open,
+        isAnonymous: Bool = false,
         zh: String,
         en: String,
         handle: @escaping @Sendable (WebRequest) async throws -> Response
@@ -40,6 +43,7 @@ struct Route: Sendable {
         self.path = path
         self.reach = reach
         self.side = side
+        self.isAnonymous = isAnonymous
         summary = LocalizedText(zh, en)
         self.handle = handle
     }
@@ -48,6 +52,7 @@ struct Route: Sendable {
 
     /// Whether programs ask there: problems are answered as JSON.
     static func isAPI(_ path: String) -> Bool {
-        path.hasPrefix("/api/") || path == "/ogc" || path.hasPrefix("/ogc/") || path.hasPrefix("/catalog")
+        path.hasPrefix("/api/") || path.hasPrefix("/datastore/") || path == "/ogc" || path.hasPrefix("/ogc/")
+            || path.hasPrefix("/catalog")
     }
 }

@@ -29,6 +29,7 @@ final class WebMetrics: Sendable {
 public struct WebApplication: Sendable {
     let services: Services
     let metrics = WebMetrics()
+    let ckan = CKANCache()
     public let logger: Logger
 
     public init(services: Services, logger: Logger) {
@@ -45,7 +46,7 @@ public struct WebApplication: Sendable {
             + LoadPages.routes + NodePages.routes + QualityPages.routes + FeedbackPages.routes + PortalPages.routes
             + StandardsAPI.routes
             + StandardsPages.routes + SourcesAPI.routes + SourcePages.routes
-            + DataAPI.routes + FeaturesAPI.routes + CatalogueGraph.routes
+            + DataAPI.routes + FeaturesAPI.routes + CatalogueGraph.routes + CKANAPI.routes(ckan)
             + OpeningAPI.routes
             + AdministrationAPI.routes + SystemRoutes.routes(self)
         return all.filter { $0.side == .open || !services.settings.isPublicOnly }
@@ -68,7 +69,10 @@ public struct WebApplication: Sendable {
         let trace = WebApplication.trace(request)
         var response: Response
         do {
-            let (caller, token, csrf) = try await caller(request, context, trace)
+            let (caller, token, csrf) =
+                route.isAnonymous
+                ? (Caller.anonymous(address: context.remoteAddress?.ipAddress ?? "", trace: trace), nil, "")
+                : try await caller(request, context, trace)
             let web = WebRequest(
                 request: request,
                 context: context,

@@ -3,7 +3,7 @@
 
 Starts a node with the demonstration in a temporary folder and runs the checks beside this file against it. One line a check; exit 1 on a failure.
 """
-import os, socket, subprocess, sys, tempfile, time, urllib.request
+import json, os, socket, subprocess, sys, tempfile, time, urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # A table with points, one with a longitude and a latitude of their own.
@@ -32,6 +32,8 @@ def main(binary):
             failed = False
             checks = [("features.py", [base, collection], collection + " ") for collection in COLLECTIONS]
             checks.append(("dcat.py", [base], "dcat "))
+            shown = json.load(urllib.request.urlopen(f"{base}/api/3/action/package_show?id={COLLECTIONS[0]}"))["result"]
+            checks.append(("ckan.py", [base, COLLECTIONS[0], shown["resources"][0]["id"]], "ckan "))
             for script, arguments, name in checks:
                 done = subprocess.run([sys.executable, os.path.join(HERE, script)] + arguments, capture_output=True, text=True)
                 for line in done.stdout.splitlines():

@@ -49,7 +49,7 @@ import Testing
                         "/healthz", "/metrics", "/openapi.json", "/assets/{name}", "/vendor/{name}", "/signin",
                         "/password",
                         "/console/upload", "/console/import", "/.well-known/security.txt", "/ogc", "/ogc/conformance",
-                        "/ogc/api", "/ogc/functions", "/def/crs/{name}",
+                        "/ogc/api", "/ogc/functions", "/api", "/api/3", "/def/crs/{name}",
                     ].contains(route.path)
                 )
             case .actions(let names):

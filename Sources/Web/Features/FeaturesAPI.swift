@@ -343,7 +343,9 @@ extension WebRequest {
 
     func encoded(_ text: String) -> String {
         text.addingPercentEncoding(
-            withAllowedCharacters: .alphanumerics.intersection(.init(charactersIn: "\u{0}"..."\u{7F}"))
+            withAllowedCharacters: .alphanumerics.intersection(.init(charactersIn: "\u{0}"..."\u{7F}")).union(
+                .init(charactersIn: "-._~")
+            )
         ) ?? text
     }
 
