@@ -32,6 +32,7 @@ let systemLibraries: [Target] = [
     .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .systemLibrary(name: "CSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
     .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 ]
 
@@ -48,6 +49,7 @@ let floor0: [Target] = [
     module("Codes", ["Basics"]),
     module("Tabular", ["Basics", "Codes", "CExpat", "CZip", "CZlib"]),
     module("Geo", ["Basics", "CGEOS"]),
+    module("Tiles", ["Basics", "Geo"]),
     module("CQL", ["Basics", "Codes", "Geo", "Mask", "Tabular"]),
     module("Check", ["Basics", "Codes", "Geo", "Tabular", "CQL", "Mask", "CPCRE2"]),
     module("Mask", ["Basics", "Codes", "Tabular"]),
@@ -78,7 +80,8 @@ let floor1: [Target] = [
     module(
         "Lake",
         [
-            "Basics", "Codes", "Geo", "Tabular", "CQL", "Check", "Mask", "Seal", "Store", "Kernel", "CLZ4", "CMalloc",
+            "Basics", "Codes", "Geo", "Tabular", "CQL", "Check", "Mask", "Seal", "Store", "Kernel", "Tiles", "CLZ4",
+            "CMalloc",
         ]
     ),
 ]
@@ -98,9 +101,9 @@ let floor4: [Target] = [
     .target(
         name: "Web",
         dependencies: [
-            "Basics", "CQL", "Codes", "Geo", "Tabular", "Check", "Mask", "Kernel", "Lake", "Catalogue", "Collect",
+            "Basics", "CQL", "Codes", "Geo", "Tabular", "Tiles", "Check", "Mask", "Kernel", "Lake", "Catalogue", "Collect",
             "Open",
-            "Quality", hummingbird, logging,
+            "Quality", "CZlib", "CZstd", hummingbird, logging,
         ],
         resources: [
             .embedInCode("Assets/site.css"), .embedInCode("Assets/map.js"), .embedInCode("Assets/page.js"),
@@ -154,6 +157,7 @@ let testTargets: [Target] = [
     ),
     tests("SealTests", ["Basics", "Seal"]),
     tests("TabularTests", ["Basics", "Tabular"]),
+    tests("TilesTests", ["Basics", "Geo", "Tiles"]),
 ]
 
 let package = Package(

@@ -213,16 +213,19 @@ public struct JSONParser {
 
     mutating func string() throws(Problem) -> String {
         at += 1
+        var start = at
         var out: [UInt8] = []
         while true {
+            while at < bytes.count, bytes[at] != 0x22, bytes[at] != 0x5C { at += 1 }
             guard at < bytes.count else { throw malformed("字符串没有结束", "a string does not end") }
-            let byte = bytes[at]
+            let plain = bytes[start..<at]
+            let isEnd = bytes[at] == 0x22
             at += 1
-            switch byte {
-            case 0x22: return String(decoding: out, as: UTF8.self)
-            case 0x5C: try escape(into: &out)
-            default: out.append(byte)
-            }
+            if isEnd, out.isEmpty { return String(decoding: plain, as: UTF8.self) }
+            out.append(contentsOf: plain)
+            if isEnd { return String(decoding: out, as: UTF8.self) }
+            try escape(into: &out)
+            start = at
         }
     }
 
@@ -240,9 +243,15 @@ public struct JSONParser {
         case 0x75:
             var code = try hexadecimal()
             if (0xD800..<0xDC00).contains(code), at + 1 < bytes.count, bytes[at] == 0x5C, bytes[at + 1] == 0x75 {
+                let second = at
                 at += 2
                 let low = try hexadecimal()
-                code = 0x10000 + ((code - 0xD800) << 10) + (low &- 0xDC00)
+                if (0xDC00..<0xE000).contains(low) {
+                    code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00)
+                } else {
+                    // Half a pair stands for nothing; what follows stands for itself.
+                    at = second
+                }
             }
             out.append(contentsOf: String(Unicode.Scalar(code) ?? "\u{FFFD}").utf8)
         default: throw malformed("无法识别的转义", "an unknown escape")
@@ -250,9 +259,16 @@ public struct JSONParser {
     }
 
     mutating func hexadecimal() throws(Problem) -> UInt32 {
-        guard at + 4 <= bytes.count,
-            let value = UInt32(String(decoding: bytes[at..<(at + 4)], as: UTF8.self), radix: 16)
-        else { throw malformed("无法识别的转义", "an unknown escape") }
+        guard at + 4 <= bytes.count else { throw malformed("无法识别的转义", "an unknown escape") }
+        var value: UInt32 = 0
+        for byte in bytes[at..<(at + 4)] {
+            switch byte {
+            case 0x30...0x39: value = value << 4 | UInt32(byte - 0x30)
+            case 0x41...0x46: value = value << 4 | UInt32(byte - 0x37)
+            case 0x61...0x66: value = value << 4 | UInt32(byte - 0x57)
+            default: throw malformed("无法识别的转义", "an unknown escape")
+            }
+        }
         at += 4
         return value
     }

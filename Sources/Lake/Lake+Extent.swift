@@ -25,14 +25,15 @@ extension Lake {
         let time = times.first { table.fields[$0].type == .timestamp } ?? times.first { table.fields[$0].type == .date }
         let what = "\(places ?? "") \(time.map { table.columns($0)[0] } ?? "")"
         guard places != nil || time != nil else { return nil }
-        if let kept = extents[resource.id], kept.sequence == state.nextSequence, kept.of == what { return kept.extent }
+        let sequence = try await sequence(resource, state)
+        if let kept = extents[resource.id], kept.sequence == sequence, kept.of == what { return kept.extent }
         return try await extentTurns.taking { [self] in
             // Somebody may have found it while this one waited.
-            if let kept = extents[resource.id], kept.sequence == state.nextSequence, kept.of == what {
+            if let kept = extents[resource.id], kept.sequence == sequence, kept.of == what {
                 return kept.extent
             }
             let extent = try await find(resource, state, places, time)
-            extents.store((state.nextSequence, what, extent), for: resource.id, since: extents.epoch)
+            extents.store((sequence, what, extent), for: resource.id, since: extents.epoch)
             return extent
         }
     }

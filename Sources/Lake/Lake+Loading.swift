@@ -385,6 +385,7 @@ extension Lake {
         if isNew, kernel.databases.shared == nil, let old = state?.physical { retired.withLock { _ = $0.insert(old) } }
         // The load is published: what follows is done again by others where it fails now.
         try? await dropRetired(database)
+        if isNew { try? await pruneVersions(of: resource) }
         let current = (try? await self.state(resource))?.table ?? staging
         let analysis = current.analysisStatement(key: resource.schema.key, database.dialect)
         _ = try? await database.write { db in try db.execute(analysis) }

@@ -13,6 +13,10 @@ extension Lake {
             decision.fields.compactMap { access in access.mask.map { (access.field.name, $0) } },
             uniquingKeysWith: { first, _ in first }
         )
+        if let version = query.version {
+            return try await page(query, try await self.version(version, of: resource), masks, decision)
+        }
+        let stamp = try await stamp(decision)
         guard let state = try await state(resource) else {
             let fields = decision.fields.map(\.field)
             return RecordPage(
@@ -26,7 +30,8 @@ extension Lake {
                 ids: [],
                 next: nil,
                 count: query.countsExactly ? 0 : nil,
-                masked: masks
+                masked: masks,
+                stamp: stamp
             )
         }
         let database = database(resource)
@@ -50,7 +55,36 @@ extension Lake {
             ids: ids,
             next: batch.count == limit ? last?.text : nil,
             count: count,
-            masked: masks.filter { name, _ in output.fields.contains { $0.name == name } }
+            masked: masks.filter { name, _ in output.fields.contains { $0.name == name } },
+            stamp: stamp
+        )
+    }
+
+    /// A page of a version; a row's number is its place in it.
+    private func page(
+        _ query: RecordQuery,
+        _ version: Version,
+        _ masks: [String: Mask],
+        _ decision: Decision
+    ) async throws -> RecordPage {
+        guard let resource = decision.resource else { throw Problem.notFound(.init("资源", "the resource")) }
+        let rows = try VersionRows(self, resource, version, query, decision)
+        let limit = max(1, min(query.limit, 10_000))
+        let place = try query.cursor.map { text throws(Problem) in try DecidedQuery.Cursor(text: text).id } ?? 0
+        let (places, batch) = try rows.page(after: place, offset: query.offset, limit: limit)
+        var count: Int64?
+        if query.countsExactly {
+            count = version.rows
+            let all = try VersionRows(self, resource, version, query, decision)
+            if !all.isWhole { count = try all.count() }
+        }
+        return RecordPage(
+            batch: batch,
+            ids: places,
+            next: places.count == limit ? places.last.map { RecordQuery.cursor(after: $0) } : nil,
+            count: count,
+            masked: masks.filter { name, _ in batch.fields.contains { $0.name == name } },
+            stamp: try await stamp(decision)
         )
     }
 
@@ -83,18 +117,22 @@ extension Lake {
     func scan(_ query: RecordQuery, _ decision: Decision) async throws -> RecordScan {
         guard let resource = decision.resource else { throw Problem.notFound(.init("资源", "the resource")) }
         let state = try await state(resource)
-        return try RecordScan(self, resource, state, query, decision)
+        let version = if let asked = query.version { try await version(asked, of: resource) } else { nil as Version? }
+        return try RecordScan(self, resource, state, version, query, decision, stamp: try await stamp(decision))
     }
 }
 
 /// A download under way: rows as decided, masked, in batches. No transaction waits for the client.
 public actor RecordScan {
     public nonisolated let fields: [Field]
+    /// The same for the same rows: see ``LakeActions/stamp``.
+    public nonisolated let stamp: String
     private let lake: Lake
     private let database: any Database
     private let decided: DecidedQuery?
     private let physical: String?
     private var file: BatchFileReader?
+    private var version: VersionRows?
     private var filePositions: [Int] = []
     private var cursor: DecidedQuery.Cursor?
     /// Rows still to be passed over.
@@ -102,18 +140,36 @@ public actor RecordScan {
     private var isDone: Bool
     private var left: Int
 
-    init(_ lake: Lake, _ resource: Resource, _ state: TableState?, _ query: RecordQuery, _ decision: Decision) throws {
+    init(
+        _ lake: Lake,
+        _ resource: Resource,
+        _ state: TableState?,
+        _ version: Version?,
+        _ query: RecordQuery,
+        _ decision: Decision,
+        stamp: String
+    ) throws {
         self.lake = lake
+        self.stamp = stamp
         let database = lake.database(resource)
         self.database = database
+        left = query.limit > 0 ? query.limit : .max
+        offset = query.offset
+        if let version {
+            let rows = try VersionRows(lake, resource, version, query, decision)
+            self.version = rows
+            fields = rows.fields
+            decided = nil
+            physical = nil
+            isDone = false
+            return
+        }
         let decided = try state.map { state throws(Problem) in
             try DecidedQuery(query, decision, state, lake, database.dialect)
         }
         self.decided = decided
         physical = state?.physical
         isDone = state == nil
-        offset = query.offset
-        left = query.limit > 0 ? query.limit : .max
         let fields = decided?.outputs.map(\.field) ?? decision.fields.map(\.field)
         self.fields = fields
         if let physical { lake.retain(physical) }
@@ -135,6 +191,7 @@ public actor RecordScan {
 
     /// The next rows; nil at the end.
     public func next() async throws -> Batch? {
+        if let version, !isDone, left > 0 { return try next(of: version) }
         guard !isDone, let decided, left > 0 else { return nil }
         if let file {
             guard var batch = try file.next() else {
@@ -167,5 +224,20 @@ public actor RecordScan {
         cursor = last
         left -= batch.count
         return decided.masked(decided.outputs(of: batch).1)
+    }
+
+    private func next(of version: VersionRows) throws -> Batch? {
+        while let (places, batch) = try version.nextOpen() {
+            let skipped = min(offset, places.count)
+            offset -= skipped
+            let rows = Array((Int32(skipped)..<Int32(places.count)).prefix(left))
+            guard !rows.isEmpty else { continue }
+            left -= rows.count
+            return version.masked(
+                Batch(fields: fields, columns: batch.columns.map { $0.taking(rows) }, count: rows.count)
+            )
+        }
+        isDone = true
+        return nil
     }
 }

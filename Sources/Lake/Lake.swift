@@ -28,6 +28,13 @@ public final class Lake: Sendable {
     let extentTurns = Turns(1)
     /// Where the rows of a resource lie, as of a change number.
     let extents = Cache<ResourceID, (sequence: Int64, of: String, extent: Extent)>(limit: 20_000)
+    /// Aggregates that were found, by the state of their rows.
+    let aggregates = Cache<String, Aggregate>(limit: 500)
+    let tiles = TileCache()
+    /// The lengths of downloads that were made, by their marks.
+    let lengths = Cache<String, Int>(limit: 10_000)
+    /// How many versions of a resource are kept; 0 for all.
+    let keptVersions: Int
     /// Scans under way by physical table: a table is dropped when nobody reads it any more.
     let readers = Mutex<[String: Int]>([:])
     let retired = Mutex<Set<String>>([])
@@ -52,8 +59,10 @@ public final class Lake: Sendable {
         }
     }
 
-    public init(kernel: Kernel, folder: URL, faults: FaultPlan = FaultPlan()) async throws {
+    /// `keptVersions`: how many versions of a resource are kept at the most; 0 for all.
+    public init(kernel: Kernel, folder: URL, keptVersions: Int = 0, faults: FaultPlan = FaultPlan()) async throws {
         patience = faults.patience
+        self.keptVersions = keptVersions
         self.kernel = kernel
         self.folder = folder
         self.faults = faults

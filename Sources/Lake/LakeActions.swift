@@ -47,7 +47,9 @@ public struct LakeActions: Sendable {
     )
 
     public static let descriptors =
-        extraDescriptors + [extentDescriptor, fieldsDescriptor] + [
+        extraDescriptors + [extentDescriptor, fieldsDescriptor, stampDescriptor, tileDescriptor] + [
+            versionsDescriptor, differenceDescriptor, aggregateDescriptor,
+        ] + [
             readDescriptor, exportDescriptor, loadDescriptor, runDescriptor, saveDescriptor, deleteDescriptor,
             loadsDescriptor, showDescriptor,
             quarantineDescriptor,

@@ -21,6 +21,8 @@ public struct RecordQuery: Sendable {
     /// Rows passed over before the first one given, at most ``maximumOffset``. A cursor costs nothing, an offset its rows.
     public var offset: Int
     public var countsExactly: Bool
+    /// A version by its number; nil for the rows as they are.
+    public var version: Int64?
 
     public static let maximumOffset = 10_000_000
 
@@ -32,7 +34,8 @@ public struct RecordQuery: Sendable {
         cursor: String? = nil,
         limit: Int = 100,
         offset: Int = 0,
-        countsExactly: Bool = false
+        countsExactly: Bool = false,
+        version: Int64? = nil
     ) {
         self.code = code
         self.fields = fields
@@ -42,6 +45,7 @@ public struct RecordQuery: Sendable {
         self.limit = limit
         self.offset = max(0, min(offset, RecordQuery.maximumOffset))
         self.countsExactly = countsExactly
+        self.version = version
     }
 }
 
@@ -61,6 +65,8 @@ public struct RecordPage: Sendable {
     public var count: Int64?
     /// The masks that were applied, by field.
     public var masked: [String: Mask]
+    /// The same for the same rows: see ``LakeActions/stamp``.
+    public var stamp = ""
 }
 
 /// A query that the gate decided: the only kind that runs. It is made from a ``Decision`` and nothing else.

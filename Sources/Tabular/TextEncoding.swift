@@ -157,6 +157,8 @@ public final class TranscodingSource: ByteSource {
     var start = 0
     var end = 0
     var ended = false
+    /// What was converted and did not fit.
+    private var spare: ArraySlice<UInt8> = []
     /// How many characters could not be read so far.
     public private(set) var replaced = 0
 
@@ -175,6 +177,21 @@ public final class TranscodingSource: ByteSource {
     deinit { iconv_close(handle) }
 
     public func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        guard buffer.count > 0 else { return 0 }
+        // Into very little room not even one character may fit: then some are converted elsewhere and handed out.
+        if spare.isEmpty {
+            guard buffer.count < 64 else { return try convert(into: buffer) }
+            var room = [UInt8](repeating: 0, count: 64)
+            let got = try room.withUnsafeMutableBytes { try convert(into: $0) }
+            spare = room[..<got]
+        }
+        let count = min(buffer.count, spare.count)
+        buffer.copyBytes(from: spare.prefix(count))
+        spare = spare.dropFirst(count)
+        return count
+    }
+
+    private func convert(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
         guard let base = buffer.baseAddress?.assumingMemoryBound(to: CChar.self) else { return 0 }
         var produced = 0
         while produced == 0 {

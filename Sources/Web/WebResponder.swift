@@ -46,7 +46,7 @@ public struct WebApplication: Sendable {
             + LoadPages.routes + NodePages.routes + QualityPages.routes + FeedbackPages.routes + PortalPages.routes
             + StandardsAPI.routes
             + StandardsPages.routes + SourcesAPI.routes + SourcePages.routes
-            + DataAPI.routes + FeaturesAPI.routes + CatalogueGraph.routes + CKANAPI.routes(ckan)
+            + DataAPI.routes + FeaturesAPI.routes + CatalogueGraph.routes + CKANAPI.routes(ckan) + AnalysisAPI.routes
             + OpeningAPI.routes
             + AdministrationAPI.routes + SystemRoutes.routes(self)
         return all.filter { $0.side == .open || !services.settings.isPublicOnly }
@@ -108,6 +108,7 @@ public struct WebApplication: Sendable {
                 "lang=\(language.rawValue); Path=/; Max-Age=31536000; SameSite=Lax"
             )
         }
+        response.pack(for: request, isSecret: !route.isAPI && request.cookies["tongqu_session"] != nil)
         WebApplication.protect(&response, trace)
         let elapsed = ContinuousClock.now - started
         let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18

@@ -10,6 +10,7 @@ import Hummingbird
 import Kernel
 import Lake
 import NIOCore
+import Synchronization
 import Tabular
 
 /// `/api/v1/resources/{code}/records` and the ways data comes in.
@@ -155,7 +156,9 @@ enum DataAPI {
             sort: web.query("sort"),
             cursor: web.query("cursor"),
             limit: web.limit(100, 10_000),
-            countsExactly: web.query("count") == "exact"
+            offset: web.query("cursor") == nil ? try web.offset(atMost: RecordQuery.maximumOffset) : 0,
+            countsExactly: web.query("count") == "exact",
+            version: try web.version("version")
         )
     }
 
@@ -165,16 +168,20 @@ enum DataAPI {
         where accepted.hasPrefix(format.mediaType.split(separator: ";")[0]) {
             return try await export(web, format)
         }
-        let page = try await web.perform(web.services.lake.read, try query(web))
+        let query = try query(web)
+        if let same = try await web.unchanged(query.code) { return same }
+        let page = try await web.perform(web.services.lake.read, query)
         var out: [UInt8] = []
         out.reserveCapacity(page.batch.count * 256 + 512)
         out.append(contentsOf: "{\"records\":[".utf8)
         let keys = JSONBatchWriter.keys(page.batch.fields)
+        // The row's number stands first in any case.
+        let columns = page.batch.columns.indices.filter { page.batch.fields[$0].name != "_id" }
         for row in 0..<page.batch.count {
             if row > 0 { out.append(0x2C) }
             out.append(contentsOf: "\n{\"_id\":".utf8)
             Numbers.append(page.ids[row], to: &out)
-            for column in page.batch.columns.indices {
+            for column in columns {
                 out.append(0x2C)
                 out.append(contentsOf: keys[column])
                 JSONBatchWriter.appendValue(page.batch, row, column, to: &out)
@@ -191,36 +198,35 @@ enum DataAPI {
             out.append(contentsOf: ",\"masked\":\(masked.text)".utf8)
         }
         out.append(contentsOf: "}\n".utf8)
-        return .bytes(out, type: "application/json")
+        var response = Response.bytes(out, type: "application/json")
+        response.headers[.eTag] = web.mark(page.stamp)
+        response.headers[.cacheControl] = "no-cache"
+        return response
     }
 
     /// Streams rows; memory does not grow with their number.
     static func export(_ web: WebRequest, _ format: OutputFormat) async throws -> Response {
         var query = try query(web)
         query.limit = web.query("limit").flatMap { Int($0) } ?? 0
-        let scan = try await web.perform(web.services.lake.export, query)
-        let fields = scan.fields
+        if let same = try await web.unchanged(query.code, format.rawValue) { return same }
+        let asked = query
         let name = Entry.slug(query.code)
         let marks = web.query("bom") == "true"
-        let body = ResponseBody { writer in
-            var output = format.writer(fields, name: name, mark: marks)
-            var bytes: [UInt8] = []
-            bytes.reserveCapacity(1 << 20)
-            output.begin(into: &bytes)
-            while let batch = try await scan.next() {
-                output.write(batch, into: &bytes)
-                if bytes.count >= 1 << 19 {
-                    try await writer.write(ByteBuffer(bytes: bytes))
-                    bytes.removeAll(keepingCapacity: true)
-                }
-            }
-            output.end(into: &bytes)
-            try await writer.write(ByteBuffer(bytes: bytes))
-            try await writer.finish(nil)
-        }
+        let first = try await web.perform(web.services.lake.export, asked)
         var headers: HTTPFields = [.contentType: format.mediaType]
         headers[.contentDisposition] = "attachment; filename=\"\(name).\(format.rawValue)\""
-        return Response(status: .ok, headers: headers, body: body)
+        let mark = web.mark(first.stamp, format.rawValue)
+        // A scan is read once; where the bytes are made twice, the second comes from another.
+        let unread = Mutex<RecordScan?>(first)
+        return try await web.download(headers, mark: mark) {
+            var scan = unread.withLock { held in
+                defer { held = nil }
+                return held
+            }
+            if scan == nil { scan = try await web.perform(web.services.lake.export, asked) }
+            guard let scan else { throw Problem.notFound(.init("数据", "the rows")) }
+            return FormatStream(scan, format.writer(scan.fields, name: name, mark: marks))
+        }
     }
 
     // MARK: Writing

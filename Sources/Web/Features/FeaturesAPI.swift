@@ -333,10 +333,19 @@ extension WebRequest {
     }
 
     /// Where a page begins.
-    func offset() throws(Problem) -> Int {
+    func offset(atMost most: Int = 1_000_000) throws(Problem) -> Int {
         guard let text = query("offset") else { return 0 }
-        guard let number = Int(text), (0...1_000_000).contains(number) else {
-            throw FeatureQuery.wrong("offset", "应为 0–1000000", "should be 0 to 1,000,000")
+        guard let number = Int(text), (0...most).contains(number) else {
+            throw FeatureQuery.wrong("offset", "应为 0–\(most)", "should be 0 to \(most)")
+        }
+        return number
+    }
+
+    /// A version's number.
+    func version(_ name: String) throws(Problem) -> Int64? {
+        guard let text = query(name) else { return nil }
+        guard let number = Int64(text), number > 0 else {
+            throw FeatureQuery.wrong(name, "应为版本号", "should be a version's number")
         }
         return number
     }

@@ -1,0 +1,228 @@
+import Basics
+import CQL
+import Geo
+public import Kernel
+import Store
+import Synchronization
+import Tabular
+public import Tiles
+
+/// A vector tile of a resource's shapes that somebody wants.
+public struct TileQuery: Sendable {
+    public var code: String
+    public var address: TileAddress
+    /// The fields that features carry as attributes; the row's number is each feature's id.
+    public var fields: [String]
+    /// CQL2 text.
+    public var filter: String?
+
+    public init(_ code: String, _ address: TileAddress, fields: [String] = [], filter: String? = nil) {
+        self.code = code
+        self.address = address
+        self.fields = fields
+        self.filter = filter
+    }
+}
+
+/// A tile as bytes (Mapbox Vector Tile 2.1), one layer `rows`.
+public struct Tile: Sendable {
+    public var bytes: [UInt8]
+    public var features: Int
+    /// False where there was no room for everything.
+    public var isComplete: Bool
+    /// The same for the same rows: see ``LakeActions/stamp``.
+    public var stamp: String
+}
+
+/// Tiles that were made, until their bytes are too many; then it begins again.
+final class TileCache: Sendable {
+    private struct State {
+        var tiles: [String: Tile] = [:]
+        var bytes = 0
+    }
+
+    private let state = Mutex(State())
+    private let limit = 64 << 20
+
+    subscript(key: String) -> Tile? { state.withLock { $0.tiles[key] } }
+
+    func store(_ tile: Tile, for key: String) {
+        state.withLock { state in
+            if state.bytes + tile.bytes.count > limit { state = State() }
+            if let old = state.tiles.updateValue(tile, forKey: key) { state.bytes -= old.bytes.count }
+            state.bytes += tile.bytes.count + key.utf8.count
+        }
+    }
+}
+
+extension Lake {
+    /// Rows read at a time: a tile in the middle zooms is one read.
+    private static let tileRows = 65_536
+
+    /// Makes a tile of the rows that a decision shows, or gives the one that was made of the same rows.
+    func tile(_ query: TileQuery, _ decision: Decision) async throws -> Tile {
+        guard let resource = decision.resource else { throw Problem.notFound(.init("资源", "the resource")) }
+        let stamp = try await stamp(decision)
+        let key =
+            "\(stamp) \(resource.code) \(query.address) \(query.fields.joined(separator: ",")) \(query.filter ?? "")"
+        if let kept = tiles[key] { return kept }
+        let shape = try Lake.shape(of: resource, decision)
+        guard let state = try await state(resource) else {
+            return Tile(bytes: [], features: 0, isComplete: true, stamp: stamp)
+        }
+        let box = query.address.box(buffer: Double(64) / 4096)
+        // A part of the world that a tile holds, in the words of the query path: it goes by the index of shapes where there is one.
+        var filter = shape.condition(box)
+        if let own = query.filter, !own.isEmpty { filter = try Lake.both(filter, own) }
+        let records = RecordQuery(query.code, fields: shape.names + query.fields, filter: filter)
+        let database = database(resource)
+        let decided = try DecidedQuery(records, decision, state, self, database.dialect)
+        retain(state.physical)
+        defer { release(state.physical) }
+        var batches: [Batch] = []
+        var cursor: DecidedQuery.Cursor?
+        let deadline = ContinuousClock.now + patience
+        var rows = 0
+        repeat {
+            guard ContinuousClock.now < deadline else { throw Lake.tooSlow }
+            let (batch, last) = try await decided.fetch(after: cursor, limit: Lake.tileRows, database)
+            if batch.count > 0 { batches.append(batch) }
+            rows += batch.count
+            cursor = batch.count == Lake.tileRows ? last : nil
+            try Task.checkCancellation()
+        } while cursor != nil && rows < 4_000_000
+        let kept = batches
+        let tile = try await turns.taking { [attributes = query.fields] in
+            Lake.draw(kept, shape, attributes, query.address, stamp)
+        }
+        tiles.store(tile, for: key)
+        return tile
+    }
+
+    private static let tooSlow = Problem(
+        "query.too_costly",
+        status: 422,
+        zh: "图块的数据太多，绘制超时。",
+        en: "The tile has too many rows to be drawn in time.",
+        hint: .init("请放大后再看，或加上条件。", "Zoom in, or ask by a filter.")
+    )
+
+    /// Where the shapes of a resource stand: a field of points or geometries, or a longitude and a latitude.
+    struct ShapeFields: Sendable {
+        var names: [String]
+
+        func condition(_ box: Box) -> String {
+            let corners = "\(box.minX), \(box.minY), \(box.maxX), \(box.maxY)"
+            guard names.count == 2 else { return "S_INTERSECTS(\(quoted(names[0])), BBOX(\(corners)))" }
+            return
+                "\(quoted(names[0])) BETWEEN \(box.minX) AND \(box.maxX) AND \(quoted(names[1])) BETWEEN \(box.minY) AND \(box.maxY)"
+        }
+
+        private func quoted(_ name: String) -> String { "\"\(name.replacing("\"", with: "\"\""))\"" }
+    }
+
+    private static func shape(of resource: Resource, _ decision: Decision) throws(Problem) -> ShapeFields {
+        let open = decision.fields.filter { $0.mask == nil }.map(\.field)
+        if let field = open.first(where: { $0.type == .geometry }) { return ShapeFields(names: [field.name]) }
+        guard let (x, y) = Schema(fields: open).position else {
+            throw Problem(
+                "tile.no_shapes",
+                status: 404,
+                zh: "该资源没有可以查看的位置。",
+                en: "The resource has no places that you may see."
+            )
+        }
+        return ShapeFields(names: x == y ? [open[x].name] : [open[x].name, open[y].name])
+    }
+
+    private static func both(_ first: String, _ second: String) throws(Problem) -> String {
+        do { return "(\(first)) AND (\(try Expression(either: second).text))" } catch {
+            throw Expression.located(error, in: second)
+        }
+    }
+
+    private static func draw(
+        _ batches: [Batch],
+        _ shape: ShapeFields,
+        _ attributes: [String],
+        _ address: TileAddress,
+        _ stamp: String
+    ) -> Tile {
+        var builder = TileBuilder(address, layer: "rows", keys: attributes, settings: .init(countsPoints: true))
+        for batch in batches {
+            guard case .int64(let ids) = batch.columns[0].values, let first = batch.index(shape.names[0]) else { continue }
+            let columns = attributes.map { batch.index($0) }
+            let second = shape.names.count == 2 ? batch.index(shape.names[1]) : nil
+            for row in 0..<batch.count {
+                let column = batch.columns[first]
+                guard !column.isNull(row) else { continue }
+                let id = UInt64(bitPattern: ids[row])
+                let outcome: TileBuilder.Outcome
+                if let second {
+                    guard let x = number(batch, row, first), let y = number(batch, row, second) else { continue }
+                    outcome = builder.addPoint(x: x, y: y, id: id)
+                } else if case .points(let x, let y) = column.values {
+                    outcome = builder.addPoint(x: x[row], y: y[row], id: id)
+                } else if case .text(let texts) = column.values,
+                    let geometry = texts.withBytes(row, { Geometry(geoJSON: $0) })
+                {
+                    outcome = builder.add(geometry, id: id)
+                } else {
+                    continue
+                }
+                guard outcome == .added else {
+                    if outcome == .leftOut { break }
+                    continue
+                }
+                for (key, place) in columns.enumerated() {
+                    if let place, !batch.columns[place].isNull(row) { set(key, batch, row, place, in: &builder) }
+                }
+            }
+        }
+        let count = builder.count
+        let bytes = builder.finish()
+        return Tile(bytes: bytes, features: count, isComplete: builder.isComplete, stamp: stamp)
+    }
+
+    private static func number(_ batch: Batch, _ row: Int, _ column: Int) -> Double? {
+        guard !batch.columns[column].isNull(row) else { return nil }
+        return switch batch.columns[column].values {
+        case .real(let values): values[row]
+        case .int64(let values): Double(values[row]) / Double(Numbers.powersOfTen[batch.fields[column].type == .decimal ? batch.fields[column].scale : 0])
+        default: nil
+        }
+    }
+
+    private static func set(_ key: Int, _ batch: Batch, _ row: Int, _ column: Int, in builder: inout TileBuilder) {
+        switch batch.columns[column].values {
+        case .text(let texts): texts.withBytes(row) { builder.set(key, text: $0) }
+        case .real(let values): builder.set(key, real: values[row])
+        case .bits(let bits): builder.set(key, boolean: bits[row])
+        case .int64(let values) where batch.fields[column].type == .integer: builder.set(key, integer: values[row])
+        case .int64 where batch.fields[column].type == .decimal:
+            if let value = number(batch, row, column) { builder.set(key, real: value) }
+        default: builder.set(key, text: batch.value(row, column).text)
+        }
+    }
+}
+
+extension LakeActions {
+    static let tileDescriptor = ActionDescriptor(
+        "data.tile",
+        .dataRead,
+        .read,
+        isPublic: true,
+        zh: "读取地图图块",
+        en: "read a tile"
+    )
+
+    /// A vector tile of a resource's shapes.
+    public var tile: Action<TileQuery, Tile> {
+        Action(Self.tileDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) {
+            [lake] query, decision in
+            let tile = try await lake.tile(query, decision)
+            decision.note("rows", String(tile.features))
+            return tile
+        }
+    }
+}
