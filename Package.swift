@@ -101,7 +101,8 @@ let floor4: [Target] = [
     .target(
         name: "Web",
         dependencies: [
-            "Basics", "CQL", "Codes", "Geo", "Tabular", "Tiles", "Check", "Mask", "Kernel", "Lake", "Catalogue", "Collect",
+            "Basics", "CQL", "Codes", "Geo", "Tabular", "Tiles", "Check", "Mask", "Kernel", "Lake", "Catalogue",
+            "Collect",
             "Open",
             "Quality", "CZlib", "CZstd", hummingbird, logging,
         ],
@@ -151,7 +152,7 @@ let testTargets: [Target] = [
             "Basics", "CQL", "Catalogue", "Tabular", "Mask", "Store", "StorePostgres", "StoreSQLite", "Connect",
             "Kernel",
             "Lake",
-            "Collect", "Open", "Web", hummingbird,
+            "Collect", "Open", "Web", "CZstd", hummingbird,
             .product(name: "HummingbirdTesting", package: "hummingbird"),
         ]
     ),

@@ -21,6 +21,10 @@ public struct NodeSettings: Sendable {
     public var title: LocalizedText?
     /// Where others reach the node; nil takes each request's own address.
     public var address: String?
+    /// Requests of one address a minute; 0 for any number.
+    public var requestsPerMinute: Int
+    /// Versions of a resource kept at the most; 0 for all.
+    public var keptVersions: Int
     /// Backups; by default beside the data directory, when asked for.
     public var safekeeping: SafekeepingSettings
     /// The folders of this machine that sources may read; by default `drop` in the data directory.
@@ -35,6 +39,8 @@ public struct NodeSettings: Sendable {
         isSecure: Bool = false,
         title: LocalizedText? = nil,
         address: String? = nil,
+        requestsPerMinute: Int = 6000,
+        keptVersions: Int = 0,
         safekeeping: SafekeepingSettings? = nil,
         dropFolders: [URL]? = nil,
         store: StoreSettings = .sqlite
@@ -52,6 +58,8 @@ public struct NodeSettings: Sendable {
         self.isSecure = isSecure
         self.title = title
         self.address = address
+        self.requestsPerMinute = requestsPerMinute
+        self.keptVersions = keptVersions
     }
 }
 
@@ -62,6 +70,8 @@ extension NodeSettings {
             ("TONGQU_DATA", .init("数据目录", "data directory"), folder.path),
             ("TONGQU_STORE", .init("存储引擎", "store"), store.described),
             ("TONGQU_ADDRESS", .init("对外地址", "public address"), address ?? ""),
+            ("TONGQU_RATE_LIMIT", .init("每地址每分钟请求数", "requests of an address a minute"), String(requestsPerMinute)),
+            ("TONGQU_VERSIONS_KEPT", .init("保留的历史版本数", "versions kept"), String(keptVersions)),
             ("TONGQU_PUBLIC_ONLY", .init("只对公众", "public only"), isPublicOnly ? "true" : "false"),
             ("TONGQU_SECURE", .init("仅经 TLS 的 Cookie", "cookies over TLS only"), isSecure ? "true" : "false"),
             ("TONGQU_BACKUP_FOLDER", .init("备份目录", "folder of backups"), safekeeping.folder.path),
@@ -147,7 +157,12 @@ public final class Node: Sendable {
             migrations: Node.capabilityMigrations
         )
         if store.databases.shared != nil { try await Node.checkKey(kernel) }
-        lake = try await Lake(kernel: kernel, folder: settings.folder, faults: faults)
+        lake = try await Lake(
+            kernel: kernel,
+            folder: settings.folder,
+            keptVersions: settings.keptVersions,
+            faults: faults
+        )
         let catalogue = try await Catalogue(kernel: kernel)
         self.catalogue = catalogue
         quality = QualityStore(kernel: kernel)
@@ -177,6 +192,7 @@ public final class Node: Sendable {
         )
         if let title = settings.title { web.title = title }
         web.address = settings.address
+        web.requestsPerMinute = settings.requestsPerMinute
         web.described = settings.described
         services = Services(
             kernel: kernel,

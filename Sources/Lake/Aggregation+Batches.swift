@@ -83,7 +83,9 @@ struct Aggregation {
         rows += Int64(batch.count)
         for row in 0..<batch.count {
             var hash = Hash128(0)
-            for (index, place) in groupPlaces.enumerated() { hash.combine(key(batch, row, place, query.groups[index].step)) }
+            for (index, place) in groupPlaces.enumerated() {
+                hash.combine(key(batch, row, place, query.groups[index].step))
+            }
             let group: Int
             if let known = places[hash] {
                 group = known
@@ -144,7 +146,8 @@ struct Aggregation {
     private func number(_ column: Column, _ row: Int, _ field: Field) -> Double {
         switch column.values {
         case .int64(let values):
-            field.type == .decimal ? Double(values[row]) / Double(Numbers.powersOfTen[field.scale]) : Double(values[row])
+            field.type == .decimal
+                ? Double(values[row]) / Double(Numbers.powersOfTen[field.scale]) : Double(values[row])
         case .real(let values): values[row]
         default: 0
         }

@@ -17,7 +17,9 @@ public struct AggregateQuery: Sendable {
 
         /// Reads `field` or `month(field)`.
         public init(text: String) {
-            if text.hasSuffix(")"), let open = text.firstIndex(of: "("), let step = Step(rawValue: String(text[..<open])) {
+            if text.hasSuffix(")"), let open = text.firstIndex(of: "("),
+                let step = Step(rawValue: String(text[..<open]))
+            {
                 self.step = step
                 field = String(text[text.index(after: open)...].dropLast())
             } else {
@@ -131,7 +133,8 @@ extension Lake {
             var nothing = try Aggregation(query, fields: names.compactMap { access[$0]?.field })
             return try nothing.finish()
         }
-        let asked = "\(try await stamp(decision)) \(query.groups) \(query.measures) \(query.filter ?? "") \(query.sort ?? "") \(query.limit)"
+        let asked =
+            "\(try await stamp(decision)) \(query.groups) \(query.measures) \(query.filter ?? "") \(query.sort ?? "") \(query.limit)"
         if let kept = aggregates[asked] { return kept }
         let epoch = aggregates.epoch
         let database = database(resource)

@@ -109,7 +109,9 @@ public actor VersionDifference {
         while let (places, batch) = try rows.nextOpen() {
             for row in 0..<batch.count {
                 var whole = Hash128(0)
-                for column in batch.columns.indices { whole.combine(VersionDifference.hash(batch.columns[column], row)) }
+                for column in batch.columns.indices {
+                    whole.combine(VersionDifference.hash(batch.columns[column], row))
+                }
                 var key = whole
                 if !keys.isEmpty {
                     key = Hash128(1)

@@ -150,7 +150,9 @@ extension Lake {
     ) -> Tile {
         var builder = TileBuilder(address, layer: "rows", keys: attributes, settings: .init(countsPoints: true))
         for batch in batches {
-            guard case .int64(let ids) = batch.columns[0].values, let first = batch.index(shape.names[0]) else { continue }
+            guard case .int64(let ids) = batch.columns[0].values, let first = batch.index(shape.names[0]) else {
+                continue
+            }
             let columns = attributes.map { batch.index($0) }
             let second = shape.names.count == 2 ? batch.index(shape.names[1]) : nil
             for row in 0..<batch.count {
@@ -188,7 +190,9 @@ extension Lake {
         guard !batch.columns[column].isNull(row) else { return nil }
         return switch batch.columns[column].values {
         case .real(let values): values[row]
-        case .int64(let values): Double(values[row]) / Double(Numbers.powersOfTen[batch.fields[column].type == .decimal ? batch.fields[column].scale : 0])
+        case .int64(let values):
+            Double(values[row])
+                / Double(Numbers.powersOfTen[batch.fields[column].type == .decimal ? batch.fields[column].scale : 0])
         default: nil
         }
     }

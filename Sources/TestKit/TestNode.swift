@@ -26,6 +26,7 @@ public final class TestNode: Sendable {
         demonstration: Bool = false,
         packs: URL? = nil,
         store: StoreSettings? = nil,
+        keptVersions: Int = 0,
         faults: Lake.FaultPlan = .init()
     ) async throws {
         let place = folder ?? FileManager.default.temporaryDirectory.appending(path: "tongqu-test-\(UUID().uuidString)")
@@ -37,6 +38,7 @@ public final class TestNode: Sendable {
             NodeSettings(
                 folder: place,
                 vendorFolder: place.appending(path: "vendor"),
+                keptVersions: keptVersions,
                 store: try store ?? TestNode.store(of: place)
             ),
             clock: Clock { now.now },

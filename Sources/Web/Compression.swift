@@ -84,7 +84,9 @@ private final class Packing {
         let chunk = 1 << 16
         switch kind {
         case .gzip(let stream):
-            stream.pointee.next_in = UnsafeMutablePointer(mutating: bytes.baseAddress?.assumingMemoryBound(to: UInt8.self))
+            stream.pointee.next_in = UnsafeMutablePointer(
+                mutating: bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+            )
             stream.pointee.avail_in = UInt32(bytes.count)
             var isDone = false
             while !isDone {

@@ -26,7 +26,9 @@ extension WebRequest {
             while one.hasSuffix(" ") { one.removeLast() }
             if one == "*" { return true }
             if one.hasPrefix("W/") { one = one.dropFirst(2) }
-            for coding in ["-gzip\"", "-zstd\""] where one.hasSuffix(coding) { return one.dropLast(coding.count) + "\"" == mark }
+            for coding in ["-gzip\"", "-zstd\""] where one.hasSuffix(coding) {
+                return one.dropLast(coding.count) + "\"" == mark
+            }
             return one == mark
         }
     }

@@ -30,31 +30,46 @@ enum OpenAPI {
                     .init(
                         "schemas",
                         .object([
-                            .init(
-                                "Problem",
-                                .object([
-                                    .init("type", "object"), .init("required", .array(["code", "title", "status"])),
-                                    .init(
-                                        "properties",
-                                        .object([
-                                            .init("code", .object([.init("type", "string")])),
-                                            .init("title", .object([.init("type", "string")])),
-                                            .init("status", .object([.init("type", "integer")])),
-                                            .init("hint", .object([.init("type", "string")])),
-                                        ])
-                                    ),
-                                ])
-                            )
+                            .init("Problem", problem)
                         ])
                     ),
-                    .init(
-                        "securitySchemes",
-                        .object([.init("key", .object([.init("type", "http"), .init("scheme", "bearer")]))])
-                    ),
+                    .init("securitySchemes", security),
                 ])
             ),
         ])
     }
+
+    /// What every operation may answer instead (RFC 9457).
+    static let problem: JSONValue = .object([
+        .init("type", "object"), .init("required", .array(["code", "title", "status"])),
+        .init(
+            "properties",
+            .object([
+                .init("type", .object([.init("type", "string")])), .init("code", .object([.init("type", "string")])),
+                .init("title", .object([.init("type", "string")])),
+                .init("status", .object([.init("type", "integer")])),
+                .init("hint", .object([.init("type", "string")])),
+                .init("details", .object([.init("type", "object")])),
+            ])
+        ),
+    ])
+
+    static let security: JSONValue = .object([
+        .init("key", .object([.init("type", "http"), .init("scheme", "bearer")]))
+    ])
+
+    static let failure: JSONValue = .object([
+        .init("description", "a problem"),
+        .init(
+            "content",
+            .object([
+                .init(
+                    "application/problem+json",
+                    .object([.init("schema", .object([.init("$ref", "#/components/schemas/Problem")]))])
+                )
+            ])
+        ),
+    ])
 
     static func operation(_ route: Route, _ language: Language) -> JSONValue {
         let names = route.path.split(separator: "/").filter { $0.hasPrefix("{") }.map {
@@ -72,18 +87,6 @@ enum OpenAPI {
         let id = (route.method.rawValue.lowercased() + route.path.replacing("/api/v1", with: "")).map {
             $0.isLetter || $0.isNumber ? String($0) : "_"
         }.joined()
-        let failure = JSONValue.object([
-            .init("description", .string(language == .zh ? "出错" : "a problem")),
-            .init(
-                "content",
-                .object([
-                    .init(
-                        "application/problem+json",
-                        .object([.init("schema", .object([.init("$ref", "#/components/schemas/Problem")]))])
-                    )
-                ])
-            ),
-        ])
         return .object([
             .init("operationId", .string(id)), .init("summary", .string(route.summary[language])),
             .init("parameters", .array(parameters)),

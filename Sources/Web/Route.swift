@@ -50,6 +50,9 @@ struct Route: Sendable {
 
     var isAPI: Bool { Route.isAPI(path) }
 
+    /// Whether requests to it count towards somebody's limit: all but files of the program and its health.
+    var isCounted: Bool { !path.hasPrefix("/assets/") && !path.hasPrefix("/vendor/") && path != "/healthz" }
+
     /// Whether programs ask there: problems are answered as JSON.
     static func isAPI(_ path: String) -> Bool {
         path.hasPrefix("/api/") || path.hasPrefix("/datastore/") || path == "/ogc" || path.hasPrefix("/ogc/")

@@ -64,6 +64,8 @@ public struct WebSettings: Sendable {
     public var title: LocalizedText
     /// Where others reach the node, e.g. `https://data.example.gov.cn`; nil takes each request's own.
     public var address: String?
+    /// Requests of one address a minute; 0 for any number.
+    public var requestsPerMinute = 6000
     /// What the node was started with, for its settings page: names as in the documentation, no secrets.
     public var described: [(name: String, title: LocalizedText, value: String)] = []
 

@@ -30,11 +30,13 @@ public struct WebApplication: Sendable {
     let services: Services
     let metrics = WebMetrics()
     let ckan = CKANCache()
+    let limiter: RateLimiter
     public let logger: Logger
 
     public init(services: Services, logger: Logger) {
         self.services = services
         self.logger = logger
+        limiter = RateLimiter(limit: services.settings.requestsPerMinute)
     }
 
     /// Every route of the node, in order.
@@ -47,6 +49,7 @@ public struct WebApplication: Sendable {
             + StandardsAPI.routes
             + StandardsPages.routes + SourcesAPI.routes + SourcePages.routes
             + DataAPI.routes + FeaturesAPI.routes + CatalogueGraph.routes + CKANAPI.routes(ckan) + AnalysisAPI.routes
+            + DescriptionsAPI.routes
             + OpeningAPI.routes
             + AdministrationAPI.routes + SystemRoutes.routes(self)
         return all.filter { $0.side == .open || !services.settings.isPublicOnly }
@@ -68,10 +71,18 @@ public struct WebApplication: Sendable {
         let language = WebApplication.language(request)
         let trace = WebApplication.trace(request)
         var response: Response
+        let address = WebApplication.address(request, context)
+        var verdict: RateLimiter.Verdict?
         do {
+            // Before anything is looked up: whoever asks too often costs little. The node's own machine is not counted.
+            if limiter.limit > 0, route.isCounted, let address, !address.isLoopback {
+                let asked = limiter.ask(address.text)
+                verdict = asked
+                guard asked.isAllowed else { throw RateLimiter.problem }
+            }
             let (caller, token, csrf) =
                 route.isAnonymous
-                ? (Caller.anonymous(address: context.remoteAddress?.ipAddress ?? "", trace: trace), nil, "")
+                ? (Caller.anonymous(address: address?.text ?? "", trace: trace), nil, "")
                 : try await caller(request, context, trace)
             let web = WebRequest(
                 request: request,
@@ -108,6 +119,14 @@ public struct WebApplication: Sendable {
                 "lang=\(language.rawValue); Path=/; Max-Age=31536000; SameSite=Lax"
             )
         }
+        if let verdict { limiter.tell(verdict, in: &response) }
+        if route.isAPI, request.method == .get, !WebApplication.isIdentified(request) {
+            // Whoever draws a page elsewhere may read what the public may.
+            response.headers[.accessControlAllowOrigin] = "*"
+            if let name = HTTPField.Name("Access-Control-Expose-Headers"), response.headers[name] == nil {
+                response.headers[name] = "ETag, Link, RateLimit, RateLimit-Policy, Retry-After, Content-Range"
+            }
+        }
         response.pack(for: request, isSecret: !route.isAPI && request.cookies["tongqu_session"] != nil)
         WebApplication.protect(&response, trace)
         let elapsed = ContinuousClock.now - started
@@ -126,7 +145,7 @@ public struct WebApplication: Sendable {
     // MARK: Who asks
 
     func caller(_ request: Request, _ context: WebContext, _ trace: String) async throws -> (Caller, String?, String) {
-        let address = context.remoteAddress?.ipAddress ?? ""
+        let address = WebApplication.address(request, context)?.text ?? ""
         if let header = request.headers[.authorization] {
             guard header.hasPrefix("Bearer "),
                 let principal = try await services.kernel.accounts.principal(key: String(header.dropFirst(7)))
@@ -177,6 +196,35 @@ public struct WebApplication: Sendable {
     }
 
     // MARK: Details of requests
+
+    /// Where a request came from: as a proxy on the same machine tells it, else the connection's other end.
+    static func address(_ request: Request, _ context: WebContext) -> (text: String, isLoopback: Bool)? {
+        guard let text = context.remoteAddress?.ipAddress else { return nil }
+        let isLoopback = text.hasPrefix("127.") || text == "::1"
+        guard isLoopback, let header = HTTPField.Name("X-Forwarded-For").flatMap({ request.headers[$0] }),
+            let last = header.split(separator: ",").last
+        else { return (text, isLoopback) }
+        let told = last.filter { $0.isHexDigit || $0 == "." || $0 == ":" }
+        return told.isEmpty ? (text, true) : (String(told.prefix(45)), false)
+    }
+
+    /// Whether a request says who asks.
+    static func isIdentified(_ request: Request) -> Bool {
+        request.headers[.authorization] != nil || request.cookies["tongqu_session"] != nil
+    }
+
+    /// What a browser asks before it lets a page from elsewhere read the API (CORS): yes to reading without a session.
+    static func preflight(_ request: Request) -> Response? {
+        guard request.method == .options, Route.isAPI(request.uri.path),
+            HTTPField.Name("Access-Control-Request-Method").flatMap({ request.headers[$0] }) != nil
+        else { return nil }
+        var headers: HTTPFields = [.accessControlAllowOrigin: "*"]
+        let isCKAN = request.uri.path.hasPrefix("/api/3/") || request.uri.path.hasPrefix("/api/action/")
+        headers[.accessControlAllowMethods] = isCKAN ? "GET, HEAD, POST, OPTIONS" : "GET, HEAD, OPTIONS"
+        headers[.accessControlAllowHeaders] = "Accept, Accept-Language, Content-Type, If-None-Match, Range"
+        headers[.accessControlMaxAge] = "86400"
+        return Response(status: .noContent, headers: headers, body: ResponseBody())
+    }
 
     static func language(_ request: Request) -> Language {
         if let chosen = request.uri.queryParameters["lang"].flatMap({ Language(rawValue: String($0)) }) {
@@ -240,6 +288,7 @@ struct Fallback<Inner: HTTPResponder>: HTTPResponder where Inner.Context == WebC
     let application: WebApplication
 
     func respond(to request: Request, context: WebContext) async throws -> Response {
+        if let answer = WebApplication.preflight(request) { return answer }
         // HEAD is GET without the body.
         var head = request.head
         if request.method == .head { head.method = .get }

@@ -92,6 +92,8 @@ struct Configuration {
                 isSecure: reader.bool(forKey: "secure", default: false),
                 title: title.isEmpty ? nil : LocalizedText(title, reader.string(forKey: "title.en", default: title)),
                 address: try address(reader.string(forKey: "address", default: "")),
+                requestsPerMinute: max(0, reader.int(forKey: "rate.limit", default: 6000)),
+                keptVersions: max(0, reader.int(forKey: "versions.kept", default: 0)),
                 safekeeping: SafekeepingSettings(
                     folder: backups
                         ?? place.deletingLastPathComponent().appendingPathComponent(

@@ -13,6 +13,7 @@ import Testing
         return [
             "Basics": [], "Seal": ["Basics", "CLibcrypto"], "Codes": ["Basics"],
             "Tabular": ["Basics", "Codes", "CExpat", "CZip", "CZlib"], "Geo": ["Basics", "CGEOS"],
+            "Tiles": ["Basics", "Geo"],
             "CQL": ["Basics", "Codes", "Geo", "Mask", "Tabular"],
             "Check": ["Basics", "Codes", "Geo", "Tabular", "CQL", "Mask", "CPCRE2"],
             "Mask": ["Basics", "Codes", "Tabular"],
@@ -20,10 +21,11 @@ import Testing
             "StorePostgres": ["Basics", "Tabular", "Store", "CPostgres"],
             "StoreSQLite": ["Basics", "Tabular", "Store"],
             "Kernel": floor1.union(["Store"]).subtracting(["Check"]),
-            "Lake": floor1.union(["Geo", "Store", "Kernel", "CLZ4", "CMalloc"]),
+            "Lake": floor1.union(["Geo", "Store", "Kernel", "Tiles", "CLZ4", "CMalloc"]),
             "Catalogue": capability, "Collect": capability.union(["Connect"]), "Open": capability,
             "Quality": capability,
-            "Web": capability.union(["Geo", "Catalogue", "Collect", "Open", "Quality"]).subtracting(["Store"]),
+            "Web": capability.union(["Geo", "Tiles", "Catalogue", "Collect", "Open", "Quality", "CZlib", "CZstd"])
+                .subtracting(["Store"]),
             "Composition": capability.union([
                 "Connect", "Catalogue", "Collect", "Open", "Quality", "Seal", "Web", "StorePostgres", "StoreSQLite",
             ]),

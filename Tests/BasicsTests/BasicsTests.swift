@@ -97,4 +97,17 @@ import Testing
         let ids = (0..<50).map { TimeOrderedID.make(microseconds: 1_700_000_000_000_000 + Int64($0) * 1000) }
         #expect(ids == ids.sorted() && Set(ids).count == 50 && ids.allSatisfy { $0.count == 36 })
     }
+
+    /// Halves of pairs stand for nothing, whatever follows them.
+    @Test func escapesOfJSON() throws {
+        let pairs: [(String, String?)] = [
+            (#""\ud83d\ude00""#, "\u{1F600}"), (#""\ud800\u0041""#, "\u{FFFD}A"), (#""\ud800""#, "\u{FFFD}"),
+            (#""\udc00x""#, "\u{FFFD}x"), (#""\ud800\ud800\udc00""#, "\u{FFFD}\u{10000}"),
+            (#""a\n\t\"\\b""#, "a\n\t\"\\b"),
+            (#""\u00e9甲""#, "é甲"), (#""""#, ""), (#""\ud800\n""#, "\u{FFFD}\n"), (#""\u+041""#, nil), (#""\u12""#, nil),
+            (#""abc"#, nil),
+            (#""\x""#, nil), (#""\ud800\u""#, nil),
+        ]
+        for (text, expected) in pairs { #expect((try? JSONValue(text: text))?.string == expected, "\(text)") }
+    }
 }

@@ -1,6 +1,7 @@
 import Codes
 import Basics
 import Foundation
+import Glibc
 import TestKit
 import Testing
 
@@ -24,6 +25,25 @@ func read(
     let chosen = try file.table(table)
     let (header, rows, oddities) = try all(try file.reader(chosen))
     return (header, rows, oddities, chosen)
+}
+
+/// A text in GB18030.
+func gb18030(_ text: String) -> [UInt8] {
+    guard let handle = iconv_open("GB18030", "UTF-8") else { return [] }
+    defer { iconv_close(handle) }
+    var source = Array(text.utf8CString.dropLast())
+    var out = [CChar](repeating: 0, count: source.count * 2)
+    let room = out.count
+    var left = room
+    source.withUnsafeMutableBufferPointer { input in
+        out.withUnsafeMutableBufferPointer { output in
+            var from = input.baseAddress
+            var count = input.count
+            var to = output.baseAddress
+            _ = iconv(handle, &from, &count, &to, &left)
+        }
+    }
+    return out.prefix(room - left).map { UInt8(bitPattern: $0) }
 }
 
 func all(_ reader: any RowReader) throws -> ([String], [[String]], [RawBatch.Oddity.Kind]) {
@@ -492,5 +512,30 @@ func all(_ reader: any RowReader) throws -> ([String], [[String]], [RawBatch.Odd
         let text = "地区,里程,投资\n甲,1,2\n乙,3,4\n小计,4,6\n合计,4,6\n制表人:张三,,审核:李四\n"
         let result = try read(Array(text.utf8))
         #expect(result.rows.map { $0[0] } == ["甲", "乙"] && result.oddities == [.footer, .footer, .footer])
+    }
+
+    /// However little room there is, every byte comes once.
+    @Test func transcodingFillsAnyRoom() throws {
+        let text = String(repeating: "编号,名称\nA1,公路桥梁é\n", count: 30)
+        let encoded = gb18030(text)
+        for room in [1, 2, 3, 5, 63, 64, 65, 1000] {
+            let source = try TranscodingSource(MemorySource(encoded), from: .gb18030)
+            var out: [UInt8] = []
+            var buffer = [UInt8](repeating: 0, count: room)
+            while true {
+                let got = try buffer.withUnsafeMutableBytes { try source.read(into: $0) }
+                if got == 0 { break }
+                out += buffer[..<got]
+            }
+            #expect(String(decoding: out, as: UTF8.self) == text, "\(room)")
+        }
+    }
+
+    /// A file longer than a reader's block, in an encoding whose characters straddle its end.
+    @Test func longFilesOfOtherEncodingsAreReadWhole() throws {
+        let lines = (0..<60_000).map { "\($0),道路运输\($0 % 97)" }
+        let encoded = gb18030("编号,名称\n" + lines.joined(separator: "\n") + "\n")
+        let result = try read(encoded, options: ReadOptions(encoding: .gb18030))
+        #expect(result.rows.count == lines.count && result.rows.last == ["59999", "道路运输\(59_999 % 97)"])
     }
 }

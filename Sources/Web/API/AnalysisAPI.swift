@@ -182,7 +182,9 @@ enum AnalysisAPI {
                 ])
             ),
         ]
-        if let box { members.append(.init("bounds", .array([box.minX, box.minY, box.maxX, box.maxY].map { .real($0) }))) }
+        if let box {
+            members.append(.init("bounds", .array([box.minX, box.minY, box.maxX, box.maxY].map { .real($0) })))
+        }
         return .json(.object(members))
     }
 }
@@ -223,7 +225,9 @@ actor DifferenceStream: ByteStream {
         guard let changes = try await difference.next() else {
             isDone = true
             if !isCSV {
-                let totals = RowChange.Kind.allCases.map { "\"\($0.rawValue)\":\(counts[$0] ?? 0)" }.joined(separator: ",")
+                let totals = RowChange.Kind.allCases.map { "\"\($0.rawValue)\":\(counts[$0] ?? 0)" }.joined(
+                    separator: ","
+                )
                 out.append(contentsOf: "\n],\(totals)}\n".utf8)
             }
             return out
