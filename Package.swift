@@ -53,6 +53,7 @@ let floor0: [Target] = [
     module("CQL", ["Basics", "Codes", "Geo", "Mask", "Tabular"]),
     module("Check", ["Basics", "Codes", "Geo", "Tabular", "CQL", "Mask", "CPCRE2"]),
     module("Mask", ["Basics", "Codes", "Tabular"]),
+    module("Harvest", ["Basics", "Tabular"]),
 ]
 
 // MARK: Floor 1: the SQL seam, the lake, the kernel, clients of other systems
@@ -89,7 +90,7 @@ let floor1: [Target] = [
 // MARK: Floor 2: capabilities; none imports another
 
 let floor2: [Target] = [
-    module("Catalogue", ["Basics", "Codes", "Tabular", "CQL", "Kernel", "Store"]),
+    module("Catalogue", ["Basics", "Codes", "Harvest", "Tabular", "CQL", "Kernel", "Seal", "Store"]),
     module("Collect", ["Basics", "Tabular", "Check", "Connect", "Kernel", "Lake", "Store"]),
     module("Open", ["Basics", "Codes", "Tabular", "Mask", "Kernel", "Store"]),
     module("Quality", ["Basics", "Tabular", "Check", "Kernel", "Lake", "Store"]),
@@ -101,7 +102,8 @@ let floor4: [Target] = [
     .target(
         name: "Web",
         dependencies: [
-            "Basics", "CQL", "Codes", "Geo", "Tabular", "Tiles", "Check", "Mask", "Kernel", "Lake", "Catalogue",
+            "Basics", "CQL", "Codes", "Geo", "Harvest", "Tabular", "Tiles", "Check", "Mask", "Kernel", "Lake",
+            "Catalogue",
             "Collect",
             "Open",
             "Quality", "CZlib", "CZstd", hummingbird, logging,
@@ -119,7 +121,8 @@ let floor5: [Target] = [
         "Composition",
         [
             "Basics", "Codes", "Tabular", "Check", "Connect", "Seal", "Mask", "Kernel", "Lake", "Catalogue", "Collect",
-            "Open", "Quality", "Store", "StorePostgres", "StoreSQLite", "Web", .product(name: "Yams", package: "Yams"),
+            "Harvest", "Open", "Quality", "Store", "StorePostgres", "StoreSQLite", "Web",
+            .product(name: "Yams", package: "Yams"),
         ]
     ),
     .executableTarget(
@@ -156,6 +159,7 @@ let testTargets: [Target] = [
             .product(name: "HummingbirdTesting", package: "hummingbird"),
         ]
     ),
+    tests("HarvestTests", ["Basics", "Harvest", "Tabular"]),
     tests("SealTests", ["Basics", "Seal"]),
     tests("TabularTests", ["Basics", "Tabular"]),
     tests("TilesTests", ["Basics", "Geo", "Tiles"]),

@@ -384,6 +384,27 @@ public final class Catalogue: Sendable {
     }
 
     private func publish(_ entry: Entry, note: String, by reviewer: PrincipalID) async throws -> Entry {
+        guard entry.draft != nil else { throw Catalogue.wrongStage(entry, expected: .authority) }
+        let now = kernel.clock.now()
+        let surroundings = try await surroundings()
+        try await kernel.databases.control.write { db in
+            try Catalogue.publish(entry, note, reviewer, now, surroundings, db)
+        }
+        kernel.forget(resource: entry.resource.code)
+        let published = try await self.entry(entry.resource.code)
+        index.put(published)
+        return published
+    }
+
+    /// Puts the draft of an entry in the place of what is published, inside a transaction.
+    static func publish(
+        _ entry: Entry,
+        _ note: String,
+        _ reviewer: PrincipalID,
+        _ now: Int64,
+        _ surroundings: Surroundings,
+        _ db: any SQLWriting
+    ) throws {
         guard let draft = entry.draft else { throw Catalogue.wrongStage(entry, expected: .authority) }
         var resource = entry.resource
         // Openness is given field by field and does not survive a change of fields: what is new is closed.
@@ -396,34 +417,25 @@ public final class Catalogue: Sendable {
         resource.schema = draft.schema
         resource.sharing = draft.items.map(\.sharing)
         resource.openness = draft.schema.fields.map { openness[$0.name] ?? .none }
-        let changed = resource
-        let now = kernel.clock.now()
-        let surroundings = try await surroundings()
-        try await kernel.databases.control.write { db in
-            _ = try Kernel.save(changed, db)
-            let version = entry.version + 1
-            let counts = surroundings.standards.conformance(draft.schema)
-            try db.execute(
-                "UPDATE entries SET published = ?, draft = NULL, stage = 'none', version = ?, published_at = ?, changed_at = ?, category = ?, frequency = ?, format = ?, level = ?, comparable = ?, items = ?, bound = ?, conforming = ?, remarks = ? WHERE resource = ?",
-                [
-                    .text(draft.json.text), .integer(version), .integer(now), .integer(now), .text(draft.category),
-                    .text(draft.frequency.rawValue),
-                    .text(draft.formatType), .text(draft.level.rawValue), .text(TextForms.comparable(draft.name)),
-                    .integer(Int64(draft.items.count)), .integer(counts.bound), .integer(counts.conforming),
-                    .integer(surroundings.remarks(draft)), .integer(changed.id.raw),
-                ]
-            )
-            try db.execute(
-                "INSERT INTO entry_versions (resource, version, content, at) VALUES (?,?,?,?)",
-                [.integer(changed.id.raw), .integer(version), .text(draft.json.text), .integer(now)]
-            )
-            try Catalogue.indexText(changed, draft, surroundings.organisations, db)
-            try Catalogue.event(changed.id, now, reviewer, "published", note, db)
-        }
-        kernel.forget(resource: changed.code)
-        let published = try await self.entry(changed.code)
-        index.put(published)
-        return published
+        _ = try Kernel.save(resource, db)
+        let version = entry.version + 1
+        let counts = surroundings.standards.conformance(draft.schema)
+        try db.execute(
+            "UPDATE entries SET published = ?, draft = NULL, stage = 'none', version = ?, published_at = ?, changed_at = ?, category = ?, frequency = ?, format = ?, level = ?, comparable = ?, items = ?, bound = ?, conforming = ?, remarks = ? WHERE resource = ?",
+            [
+                .text(draft.json.text), .integer(version), .integer(now), .integer(now), .text(draft.category),
+                .text(draft.frequency.rawValue),
+                .text(draft.formatType), .text(draft.level.rawValue), .text(TextForms.comparable(draft.name)),
+                .integer(Int64(draft.items.count)), .integer(counts.bound), .integer(counts.conforming),
+                .integer(surroundings.remarks(draft)), .integer(resource.id.raw),
+            ]
+        )
+        try db.execute(
+            "INSERT INTO entry_versions (resource, version, content, at) VALUES (?,?,?,?)",
+            [.integer(resource.id.raw), .integer(version), .text(draft.json.text), .integer(now)]
+        )
+        try Catalogue.indexText(resource, draft, surroundings.organisations, db)
+        try Catalogue.event(resource.id, now, reviewer, "published", note, db)
     }
 
     /// Puts the words of every entry into the full text, after rows came from another store.
@@ -470,27 +482,37 @@ public final class Catalogue: Sendable {
         guard entry.resource.state == .published else {
             throw Problem("entry.stage", status: 409, zh: "条目没有发布。", en: "The entry is not published.")
         }
-        var resource = entry.resource
-        resource.state = .offline
-        resource.isOpen = false
-        resource.openness = resource.openness.map { _ in .none }
-        let changed = resource
         let now = kernel.clock.now()
         try await kernel.databases.control.write { db in
-            _ = try Kernel.save(changed, db)
-            try Kernel.removePublicGrants(of: changed.id, db)
-            try EntryText.remove(changed.id.raw, db)
-            try db.execute(
-                "UPDATE entries SET changed_at = ? WHERE resource = ?",
-                [.integer(now), .integer(changed.id.raw)]
-            )
-            try Catalogue.event(changed.id, now, reviewer, "offline", note, db)
+            try Catalogue.takeOffline(entry.resource, note, reviewer, now, db)
         }
         kernel.forget(resource: code)
         try await kernel.gate.reload()
         let saved = try await self.entry(code)
         index.put(saved)
         return saved
+    }
+
+    /// Takes a resource off the lists inside a transaction: offline, closed, out of the full text.
+    static func takeOffline(
+        _ resource: Resource,
+        _ note: String,
+        _ actor: PrincipalID,
+        _ now: Int64,
+        _ db: any SQLWriting
+    ) throws {
+        var resource = resource
+        resource.state = .offline
+        resource.isOpen = false
+        resource.openness = resource.openness.map { _ in .none }
+        _ = try Kernel.save(resource, db)
+        try Kernel.removePublicGrants(of: resource.id, db)
+        try EntryText.remove(resource.id.raw, db)
+        try db.execute(
+            "UPDATE entries SET changed_at = ? WHERE resource = ?",
+            [.integer(now), .integer(resource.id.raw)]
+        )
+        try Catalogue.event(resource.id, now, actor, "offline", note, db)
     }
 
     /// What a load changed: rows, date, score. Idempotent.

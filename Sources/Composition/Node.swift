@@ -1,6 +1,8 @@
+import Harvest
 public import Basics
 public import Catalogue
 public import Collect
+import Connect
 public import Foundation
 import Glibc
 public import Kernel
@@ -94,6 +96,7 @@ public final class Node: Sendable {
     public let quality: QualityStore
     public let uploads: Uploads
     public let sources: Sources
+    public let harvests: Harvests
     public let services: Services
     let lock: DirectoryLock?
     let store: NodeStore
@@ -194,6 +197,12 @@ public final class Node: Sendable {
         web.address = settings.address
         web.requestsPerMinute = settings.requestsPerMinute
         web.described = settings.described
+        harvests = Harvests(catalogue: catalogue) { address, kind in
+            try await PageSource.bytes(
+                address,
+                accept: kind == .dcat ? "application/ld+json" : kind == .csv ? "text/csv, */*" : "application/json"
+            )
+        }
         services = Services(
             kernel: kernel,
             catalogue: CatalogueActions(catalogue),
@@ -203,11 +212,13 @@ public final class Node: Sendable {
             uploads: uploads,
             sources: sources,
             feedback: FeedbackBox(kernel: kernel),
+            harvests: harvests,
             settings: web
         )
         neighbours = Neighbours(kernel, lake, catalogue)
         lakeActions.registerJobs()
         sources.registerJobs()
+        harvests.registerJobs()
         try await sources.recover()
         catalogue.registerJobs()
         try await catalogue.keepUp()
@@ -225,7 +236,7 @@ public final class Node: Sendable {
 
     private static let capabilityMigrations =
         Catalogue.migrations + Opening.migrations + QualityStore.migrations + Uploads.migrations + Sources.migrations
-        + FeedbackBox.migrations
+        + FeedbackBox.migrations + Harvests.migrations
 
     /// The steps of each database's schema.
     static let migrations: [String: [Migration]] = [
@@ -305,7 +316,10 @@ public final class Node: Sendable {
             if seconds % 5 == 0 {
                 try? await tellCounts()
                 isLeader = (try? await neighbours?.look()) ?? (neighbours == nil)
-                if isLeader { try? await sources.keepUp() }
+                if isLeader {
+                    try? await sources.keepUp()
+                    try? await harvests.keepUp()
+                }
             }
             if seconds % 60 == 0 {
                 try? await kernel.gate.flushPublicReads()

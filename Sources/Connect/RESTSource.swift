@@ -189,13 +189,27 @@ public struct RESTSource: Sendable {
         return next
     }
 
+    /// The bytes of the first page as they are.
+    func bytes(accept: String) async throws -> [UInt8] {
+        try await get(address, isFirst: true, accept: accept).1 ?? []
+    }
+
     private func get(_ place: URLComponents, isFirst: Bool = true) async throws -> (JSONValue, HTTPHeaders) {
+        let (head, body) = try await get(place.string ?? address, isFirst: isFirst, accept: "application/json")
+        // Some sources answer so behind their last page.
+        guard let body else { return (.null, head) }
+        guard let answer = try? JSONValue(body) else { throw Outside.malformed("不是 JSON", "it is not JSON") }
+        return (answer, head)
+    }
+
+    /// One page, tried again; nil where there is none behind the last.
+    private func get(_ address: String, isFirst: Bool, accept: String) async throws -> (HTTPHeaders, [UInt8]?) {
         var fault: any Error = Outside.interrupted(RESTSource.title)
         for (index, pause) in ([0] + pauses).enumerated() {
             if pause > 0 { try await Task.sleep(for: .milliseconds(pause)) }
             do {
-                var request = HTTPClientRequest(url: place.string ?? address)
-                request.headers.add(name: "accept", value: "application/json")
+                var request = HTTPClientRequest(url: address)
+                request.headers.add(name: "accept", value: accept)
                 request.headers.add(name: "user-agent", value: "Tongqu")
                 for (name, value) in heads { request.headers.replaceOrAdd(name: name, value: value) }
                 let (response, body) = try await exchange(request)
@@ -203,15 +217,11 @@ public struct RESTSource: Sendable {
                     fault = Outside.interrupted(RESTSource.title, "HTTP \(response.status.code)")
                     continue
                 }
-                // Some sources answer so behind their last page.
-                if response.status.code == 404, !isFirst { return (.null, response.headers) }
+                if response.status.code == 404, !isFirst { return (response.headers, nil) }
                 guard response.status.code == 200 else {
                     throw Outside.refused(RESTSource.title, "HTTP \(response.status.code)")
                 }
-                guard let answer = try? JSONValue(body) else {
-                    throw Outside.malformed("不是 JSON", "it is not JSON")
-                }
-                return (answer, response.headers)
+                return (response.headers, body)
             } catch let problem as Problem {
                 throw problem
             } catch is CancellationError {

@@ -16,6 +16,7 @@ public struct Services: Sendable {
     public let uploads: Uploads
     public let sources: Sources
     public let feedback: FeedbackBox
+    public let harvests: Harvests
     public let settings: WebSettings
 
     public init(
@@ -27,6 +28,7 @@ public struct Services: Sendable {
         uploads: Uploads,
         sources: Sources,
         feedback: FeedbackBox,
+        harvests: Harvests,
         settings: WebSettings
     ) {
         self.kernel = kernel
@@ -37,6 +39,7 @@ public struct Services: Sendable {
         self.uploads = uploads
         self.sources = sources
         self.feedback = feedback
+        self.harvests = harvests
         self.settings = settings
     }
 
@@ -46,6 +49,7 @@ public struct Services: Sendable {
     public static let descriptors: [ActionDescriptor] =
         Administration.descriptors + CatalogueActions.descriptors + LakeActions.descriptors + OpenActions.descriptors
         + QualityStore.descriptors + Uploads.descriptors + Sources.descriptors + FeedbackBox.descriptors
+        + Harvests.descriptors
 }
 
 /// How the web behaves.

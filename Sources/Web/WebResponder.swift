@@ -49,7 +49,7 @@ public struct WebApplication: Sendable {
             + StandardsAPI.routes
             + StandardsPages.routes + SourcesAPI.routes + SourcePages.routes
             + DataAPI.routes + FeaturesAPI.routes + CatalogueGraph.routes + CKANAPI.routes(ckan) + AnalysisAPI.routes
-            + DescriptionsAPI.routes
+            + DescriptionsAPI.routes + HarvestsAPI.routes + HarvestPages.routes
             + OpeningAPI.routes
             + AdministrationAPI.routes + SystemRoutes.routes(self)
         return all.filter { $0.side == .open || !services.settings.isPublicOnly }

@@ -13,7 +13,7 @@ import Testing
         return [
             "Basics": [], "Seal": ["Basics", "CLibcrypto"], "Codes": ["Basics"],
             "Tabular": ["Basics", "Codes", "CExpat", "CZip", "CZlib"], "Geo": ["Basics", "CGEOS"],
-            "Tiles": ["Basics", "Geo"],
+            "Tiles": ["Basics", "Geo"], "Harvest": ["Basics", "Tabular"],
             "CQL": ["Basics", "Codes", "Geo", "Mask", "Tabular"],
             "Check": ["Basics", "Codes", "Geo", "Tabular", "CQL", "Mask", "CPCRE2"],
             "Mask": ["Basics", "Codes", "Tabular"],
@@ -22,12 +22,16 @@ import Testing
             "StoreSQLite": ["Basics", "Tabular", "Store"],
             "Kernel": floor1.union(["Store"]).subtracting(["Check"]),
             "Lake": floor1.union(["Geo", "Store", "Kernel", "Tiles", "CLZ4", "CMalloc"]),
-            "Catalogue": capability, "Collect": capability.union(["Connect"]), "Open": capability,
+            "Catalogue": capability.union(["Harvest", "Seal"]), "Collect": capability.union(["Connect"]),
+            "Open": capability,
             "Quality": capability,
-            "Web": capability.union(["Geo", "Tiles", "Catalogue", "Collect", "Open", "Quality", "CZlib", "CZstd"])
-                .subtracting(["Store"]),
+            "Web": capability.union([
+                "Geo", "Harvest", "Tiles", "Catalogue", "Collect", "Open", "Quality", "CZlib", "CZstd",
+            ])
+            .subtracting(["Store"]),
             "Composition": capability.union([
-                "Connect", "Catalogue", "Collect", "Open", "Quality", "Seal", "Web", "StorePostgres", "StoreSQLite",
+                "Connect", "Catalogue", "Collect", "Harvest", "Open", "Quality", "Seal", "Web", "StorePostgres",
+                "StoreSQLite",
             ]),
             "tongqu": capability.union([
                 "Connect", "Catalogue", "Collect", "Open", "Quality", "Seal", "Web", "Composition",
