@@ -64,6 +64,13 @@ def main(binary):
                 errors = re.search(r"Non-2xx or 3xx responses: \d+|Socket errors: .*", output)
                 assert not errors, errors.group(0)
                 spent.say(label, int(re.search(r"(\d+) requests in", output).group(1)), "requests", re.search(r"99%\s+(\S+)", output).group(1) + " p99")
+            # Tiles are kept: each of these asks for another condition that every row meets.
+            for zoom, column, row, points in [(9, 419, 195, 4_700), (8, 209, 97, 19_000)]:
+                spent = Spent(node)
+                for number in range(40):
+                    status, data = node.ask("GET", f"/api/v1/resources/{identifier}/tiles/{zoom}/{column}/{row}.mvt?fields=kind&filter=" + urllib.parse.quote(f"id > -{number + 1}"), headers=node.session)
+                    assert status == 200 and len(data) > 10_000, (status, data[:300])
+                spent.say(f"vector tile of some {points:,} points, uncached", 40, "tiles", f"{len(data):,} bytes")
         finally:
             node.stop()
 

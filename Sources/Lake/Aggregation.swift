@@ -15,6 +15,11 @@ public struct AggregateQuery: Sendable {
         public var field: String
         public var step: Step?
 
+        public init(field: String, step: Step? = nil) {
+            self.field = field
+            self.step = step
+        }
+
         /// Reads `field` or `month(field)`.
         public init(text: String) {
             if text.hasSuffix(")"), let open = text.firstIndex(of: "("),
@@ -42,6 +47,15 @@ public struct AggregateQuery: Sendable {
         /// Empty for the count of rows.
         public var field: String
         public var name: String
+
+        /// How many rows there are.
+        public static let count = Measure(kind: .count, field: "", name: "count")
+
+        init(kind: Kind, field: String, name: String) {
+            self.kind = kind
+            self.field = field
+            self.name = name
+        }
 
         /// Reads `count`, `sum(field)`, `mean(field)`, `min(field)`, `max(field)`, `distinct(field)`, `p95(field)`.
         ///

@@ -1,3 +1,4 @@
+import Synchronization
 import Basics
 import CQL
 public import Kernel
@@ -23,7 +24,10 @@ public struct RowChange: Sendable {
 /// the caller are not compared: nobody learns that what is hidden changed.
 public actor VersionDifference {
     /// Rows of a part, and the parts at the most.
-    static let partRows: Int64 = 125_000
+    static let partRows: Int64 = 50_000
+    /// Rows of a version, beyond which none is compared, and comparisons at a time.
+    static let mostRows: Int64 = 5_000_000
+    static let mostAtOnce = 4
 
     public nonisolated let fields: [Field]
     public nonisolated let key: [String]
@@ -31,6 +35,7 @@ public actor VersionDifference {
     private let versions: (from: Version, to: Version)
     private let parts: UInt64
     private var part: UInt64 = 0
+    private let lake: Lake
 
     init(
         _ lake: Lake,
@@ -40,6 +45,14 @@ public actor VersionDifference {
         _ decision: Decision
     ) throws {
         let key = resource.schema.key
+        guard max(from.rows, to.rows) <= VersionDifference.mostRows else {
+            throw Problem(
+                "query.too_costly",
+                status: 422,
+                zh: "版本太大，不能在线比较；请下载两个版本后比较。",
+                en: "The versions are too large to be compared here; download both."
+            )
+        }
         let plain = Set(decision.fields.filter { $0.mask == nil }.map(\.field.name))
         guard key.allSatisfy(plain.contains) else {
             throw Problem(
@@ -64,7 +77,24 @@ public actor VersionDifference {
             try VersionRows(lake, resource, version, RecordQuery(resource.code, fields: names), decision)
         }
         parts = UInt64(max(from.rows, to.rows) / VersionDifference.partRows + 1)
+        self.lake = lake
+        let isBusy = lake.comparisons.withLock { count in
+            count += 1
+            return count > VersionDifference.mostAtOnce
+        }
+        // From here on the end of this object gives the place back.
+        guard !isBusy else {
+            throw Problem(
+                "query.busy",
+                status: 503,
+                zh: "正在进行的版本比较太多。",
+                en: "Too many versions are being compared.",
+                hint: .init("请稍后再试。", "Try again later.")
+            )
+        }
     }
+
+    deinit { lake.comparisons.withLock { $0 -= 1 } }
 
     /// The differences of the next part; nil after the last.
     public func next() throws -> [RowChange]? {
@@ -103,6 +133,7 @@ public actor VersionDifference {
     /// Gives every row of this part: the hash of its key, of itself, its place, and where it stands.
     private func each(_ version: Version, _ body: (Hash128, Hash128, Int64, Batch, Int) -> Void) throws {
         let rows = try open(version)
+        rows.deadline = .now + lake.patience
         let keys = key.compactMap { name in fields.firstIndex { $0.name == name } }
         // Without a key equal rows are told apart by how many came before.
         var seen: [Hash128: Int64] = [:]

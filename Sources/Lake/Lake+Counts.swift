@@ -25,24 +25,20 @@ extension Lake {
             access.mask == nil && access.field.codes.count > 1
                 && known.contains { $0.name == access.field.name && $0.type == .text }
         }
-        guard let field = access?.field, let index = known.firstIndex(where: { $0.name == field.name }),
-            let column = state.table.columns(index).first
+        guard let field = access?.field
         else { return nil }
-        let epoch = counted.epoch
-        let counts: [String: Int64]
-        if let kept = counted[resource.id], kept.sequence == state.nextSequence, kept.field == field.name {
-            counts = kept.counts
-        } else {
-            retain(state.physical)
-            defer { release(state.physical) }
-            let rows = try await database(resource).read { db in
-                try db.rows(
-                    "SELECT \(column), count(*) FROM \(state.physical) WHERE \(column) IS NOT NULL GROUP BY 1 ORDER BY 2 DESC LIMIT 100"
-                )
-            }
-            counts = Dictionary(rows.map { ($0.text(0), $0.integer(1)) }, uniquingKeysWith: { first, _ in first })
-            counted.store((state.nextSequence, field.name, counts), for: resource.id, since: epoch)
-        }
+        let query = AggregateQuery(
+            resource.code,
+            groups: [.init(field: field.name)],
+            measures: [.count],
+            sort: "-count",
+            limit: 100
+        )
+        let found = try await aggregate(query, decision).batch
+        let counts = Dictionary(
+            (0..<found.count).map { (found.value($0, 0).text, found.value($0, 1).json.integer ?? 0) },
+            uniquingKeysWith: { first, _ in first }
+        )
         let values = field.codes.compactMap { code in counts[code.value].map { (value: code, count: $0) } }
         return ValueCounts(field: field, values: Array(values.sorted { $0.count > $1.count }.prefix(12)))
     }

@@ -68,15 +68,20 @@ extension Lake {
         _ decision: Decision
     ) async throws -> RecordPage {
         guard let resource = decision.resource else { throw Problem.notFound(.init("资源", "the resource")) }
-        let rows = try VersionRows(self, resource, version, query, decision)
         let limit = max(1, min(query.limit, 10_000))
         let place = try query.cursor.map { text throws(Problem) in try DecidedQuery.Cursor(text: text).id } ?? 0
-        let (places, batch) = try rows.page(after: place, offset: query.offset, limit: limit)
+        let (places, batch) = try await turns.taking { [self] in
+            let rows = try VersionRows(self, resource, version, query, decision)
+            rows.deadline = .now + patience
+            return try rows.page(after: place, offset: query.offset, limit: limit)
+        }
         var count: Int64?
         if query.countsExactly {
-            count = version.rows
-            let all = try VersionRows(self, resource, version, query, decision)
-            if !all.isWhole { count = try all.count() }
+            count = try await turns.taking { [self] in
+                let all = try VersionRows(self, resource, version, query, decision)
+                all.deadline = .now + patience
+                return all.isWhole ? version.rows : try all.count()
+            }
         }
         return RecordPage(
             batch: batch,
@@ -227,6 +232,7 @@ public actor RecordScan {
     }
 
     private func next(of version: VersionRows) throws -> Batch? {
+        version.deadline = .now + lake.patience
         while let (places, batch) = try version.nextOpen() {
             let skipped = min(offset, places.count)
             offset -= skipped

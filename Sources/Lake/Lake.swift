@@ -18,8 +18,6 @@ public final class Lake: Sendable {
     let touched = Mutex<Set<ResourceID>>([])
     private let subscribers = Mutex<[@Sendable (LoadedEvent) async throws -> Void]>([])
     let states = Cache<ResourceID, TableState>(limit: 20_000)
-    /// How often the values of a resource's coded field occur, as of a change number.
-    let counted = Cache<ResourceID, (sequence: Int64, field: String, counts: [String: Int64])>(limit: 5000)
     /// Filters that are decided in memory leave a core to everything else.
     let turns = Turns(max(1, ProcessInfo.processInfo.activeProcessorCount - 1))
     /// How long one page, or one step of a download, is looked for by such a filter.
@@ -31,6 +29,8 @@ public final class Lake: Sendable {
     /// Aggregates that were found, by the state of their rows.
     let aggregates = Cache<String, Aggregate>(limit: 500)
     let tiles = TileCache()
+    /// Versions that are being compared.
+    let comparisons = Mutex(0)
     /// The lengths of downloads that were made, by their marks.
     let lengths = Cache<String, Int>(limit: 10_000)
     /// How many versions of a resource are kept; 0 for all.

@@ -66,6 +66,8 @@ final class VersionRows {
     private let conditions: [BoundExpression]
     /// Rows that came before those of the next batch.
     private var passed: Int64 = 0
+    /// Until when rows are looked for.
+    var deadline: ContinuousClock.Instant?
 
     init(_ lake: Lake, _ resource: Resource, _ version: Version, _ query: RecordQuery, _ decision: Decision) throws {
         self.version = version
@@ -79,7 +81,8 @@ final class VersionRows {
         }
         let visible = Dictionary(decision.fields.map { ($0.field.name, $0) }, uniquingKeysWith: { first, _ in first })
         var shown: [(position: Int, field: Field, mask: Mask?)] = []
-        for name in query.fields ?? decision.fields.map(\.field.name) {
+        var taken: Set<String> = []
+        for name in query.fields ?? decision.fields.map(\.field.name) where taken.insert(name).inserted {
             guard let access = visible[name] else { throw DecidedQuery.unknown(name) }
             if let position = reader.fields.firstIndex(where: { $0.name == name }) {
                 shown.append((position, reader.fields[position], access.mask))
@@ -106,6 +109,16 @@ final class VersionRows {
 
     /// The next rows that fit, unmasked, with their places in the version (from 1); nil at the end.
     func nextOpen() throws -> (places: [Int64], Batch)? {
+        try Task.checkCancellation()
+        guard deadline.map({ ContinuousClock.now < $0 }) ?? true else {
+            throw Problem(
+                "query.too_costly",
+                status: 422,
+                zh: "查找历史版本超时。",
+                en: "The version could not be gone through in time.",
+                hint: .init("请缩小范围，或整体下载该版本。", "Ask for less, or download the version as a whole.")
+            )
+        }
         guard let batch = try reader.next() else { return nil }
         let first = passed
         passed += Int64(batch.count)
@@ -179,7 +192,17 @@ extension LakeActions {
         Action(Self.versionsDescriptor, target: { [lake] in try await lake.kernel.resource($0) }) {
             [lake] _, decision in
             guard let resource = decision.resource else { return [] }
-            return try await lake.versions(of: resource)
+            let versions = try await lake.versions(of: resource)
+            // A digest of what is partly hidden would let guesses at it be tried; so would the number of all rows.
+            let seesAll =
+                decision.rows == nil && decision.fields.count == resource.schema.fields.count
+                && decision.fields.allSatisfy { $0.mask == nil }
+            return versions.map { version in
+                var told = version
+                if !seesAll { told.digest = "" }
+                if decision.rows != nil { told.rows = 0 }
+                return told
+            }
         }
     }
 }

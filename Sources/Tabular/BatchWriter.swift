@@ -14,10 +14,16 @@ public enum OutputFormat: String, Sendable, CaseIterable {
         }
     }
 
-    /// A writer of the format; `name` is the sheet's where there is one, `mark` puts a byte-order mark before CSV.
-    public func writer(_ fields: [Field], name: String, mark: Bool = false) -> any BatchWriter {
+    /// A writer of the format; `name` is the sheet's where there is one, `mark` puts a byte-order mark before CSV, and without
+    /// `neutralise` its cells are as they are, for programs.
+    public func writer(
+        _ fields: [Field],
+        name: String,
+        mark: Bool = false,
+        neutralise: Bool = true
+    ) -> any BatchWriter {
         switch self {
-        case .csv: CSVBatchWriter(fields: fields, mark: mark)
+        case .csv: CSVBatchWriter(fields: fields, mark: mark, neutralise: neutralise)
         case .json: JSONBatchWriter(fields: fields, lines: false)
         case .jsonl: JSONBatchWriter(fields: fields, lines: true)
         case .geojson: GeoJSONBatchWriter(fields: fields)

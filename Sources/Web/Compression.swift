@@ -17,12 +17,15 @@ enum ContentCoding: String, Sendable {
             let weight = pieces.dropFirst().first { $0.hasPrefix("q=") }.flatMap { Double($0.dropFirst(2)) } ?? 1
             if let name = pieces.first { offered[name] = weight }
         }
-        return [ContentCoding.zstd, .gzip].first { (offered[$0.rawValue] ?? offered["*"] ?? 0) > 0 }
+        func weight(_ coding: ContentCoding) -> Double { offered[coding.rawValue] ?? offered["*"] ?? 0 }
+        let best: ContentCoding = weight(.gzip) > weight(.zstd) ? .gzip : .zstd
+        return weight(best) > 0 ? best : nil
     }
 
     /// Types that are worth it: texts and vector tiles.
     static func isWorth(_ type: String?) -> Bool {
-        guard let type else { return false }
+        // Workbooks are packed already.
+        guard let type, !type.contains("openxmlformats") else { return false }
         return type.hasPrefix("text/") || type.contains("json") || type.contains("xml") || type.contains("javascript")
             || type.contains("vector-tile")
     }

@@ -15,22 +15,25 @@ extension WebRequest {
     func unchanged(_ code: String, _ form: String = "") async throws -> Response? {
         guard let known = request.headers[.ifNoneMatch] else { return nil }
         let mark = mark(try await perform(services.lake.stamp, code), form)
-        guard WebRequest.names(known, mark) else { return nil }
-        return Response(status: .notModified, headers: [.eTag: mark, .cacheControl: "no-cache"], body: ResponseBody())
+        guard let held = WebRequest.held(known, mark) else { return nil }
+        return Response(
+            status: .notModified,
+            headers: [.eTag: held, .cacheControl: "no-cache", .vary: "Accept-Encoding"],
+            body: ResponseBody()
+        )
     }
 
-    /// Whether a list of marks has one, in whatever coding it was sent.
-    static func names(_ list: String, _ mark: String) -> Bool {
-        list.split(separator: ",").contains { part in
+    /// The mark of a list that is one, in whatever coding it was sent; nil where it is not among them.
+    static func held(_ list: String, _ mark: String) -> String? {
+        for part in list.split(separator: ",") {
             var one = part.drop { $0 == " " }
             while one.hasSuffix(" ") { one.removeLast() }
-            if one == "*" { return true }
+            if one == "*" { return mark }
             if one.hasPrefix("W/") { one = one.dropFirst(2) }
-            for coding in ["-gzip\"", "-zstd\""] where one.hasSuffix(coding) {
-                return one.dropLast(coding.count) + "\"" == mark
-            }
-            return one == mark
+            let coding = ["-gzip\"", "-zstd\""].first { one.hasSuffix($0) }
+            if (coding.map { one.dropLast($0.count) + "\"" } ?? String(one)) == mark { return String(one) }
         }
+        return nil
     }
 
     /// The bytes that are asked for, of so many; nil for all of them. Lists of ranges are answered with the whole, as the standard allows.

@@ -5,7 +5,8 @@ import Basics
 enum OpenAPI {
     static func document(_ routes: [Route], _ web: WebRequest) -> JSONValue {
         var paths: [(String, [JSONValue.Member])] = []
-        for route in routes where route.isAPI {
+        // CKAN's actions describe themselves, as CKAN's clients know them.
+        for route in routes where route.isAPI && !route.isAnonymous {
             let operation = JSONValue.Member(route.method.rawValue.lowercased(), operation(route, web.language))
             if let index = paths.firstIndex(where: { $0.0 == route.path }) {
                 paths[index].1.append(operation)
@@ -71,6 +72,15 @@ enum OpenAPI {
         ),
     ])
 
+    private static let more = [
+        ("/aggregate", ["group", "measure", "filter", "sort", "limit"]), ("/difference", ["from", "to", "f"]),
+        ("/tiles/{zoom}/{column}/{row}", ["fields", "filter"]),
+        (
+            "/collections/{code}/items",
+            ["limit", "bbox", "bbox-crs", "crs", "datetime", "filter", "filter-lang", "sortby"]
+        ),
+    ]
+
     static func operation(_ route: Route, _ language: Language) -> JSONValue {
         let names = route.path.split(separator: "/").filter { $0.hasPrefix("{") }.map {
             String($0.dropFirst().dropLast())
@@ -84,6 +94,7 @@ enum OpenAPI {
                 parameter($0, "query")
             }
         }
+        for (end, names) in more where route.path.hasSuffix(end) { parameters += names.map { parameter($0, "query") } }
         let id = (route.method.rawValue.lowercased() + route.path.replacing("/api/v1", with: "")).map {
             $0.isLetter || $0.isNumber ? String($0) : "_"
         }.joined()

@@ -1,4 +1,5 @@
 import Basics
+import Glibc
 import HTTPTypes
 import Hummingbird
 import Synchronization
@@ -55,6 +56,21 @@ final class RateLimiter: Sendable {
                 seconds: max(1, Int((missing / perSecond).rounded(.up)))
             )
         }
+    }
+
+    /// An address without its port; of IPv6 the network of 64 bits that one customer has. Nil for what is no address.
+    static func network(of text: String) -> String? {
+        var bare = Substring(text)
+        if bare.hasPrefix("[") {
+            bare = bare.dropFirst().prefix { $0 != "]" }
+        } else if bare.contains("."), let colon = bare.lastIndex(of: ":"), bare.firstIndex(of: ":") == colon {
+            bare = bare[..<colon]
+        }
+        var four = in_addr()
+        if inet_pton(AF_INET, String(bare), &four) == 1 { return String(bare) }
+        var six = in6_addr()
+        guard inet_pton(AF_INET6, String(bare), &six) == 1 else { return nil }
+        return withUnsafeBytes(of: &six) { Hexadecimal.text($0.prefix(8)) } + "/64"
     }
 
     static let problem = Problem(

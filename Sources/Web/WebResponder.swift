@@ -49,7 +49,7 @@ public struct WebApplication: Sendable {
             + StandardsAPI.routes
             + StandardsPages.routes + SourcesAPI.routes + SourcePages.routes
             + DataAPI.routes + FeaturesAPI.routes + CatalogueGraph.routes + CKANAPI.routes(ckan) + AnalysisAPI.routes
-            + DescriptionsAPI.routes + HarvestsAPI.routes + HarvestPages.routes
+            + DescriptionsAPI.routes + HarvestsAPI.routes + HarvestPages.routes + AnalysisPages.routes
             + OpeningAPI.routes
             + AdministrationAPI.routes + SystemRoutes.routes(self)
         return all.filter { $0.side == .open || !services.settings.isPublicOnly }
@@ -76,7 +76,7 @@ public struct WebApplication: Sendable {
         do {
             // Before anything is looked up: whoever asks too often costs little. The node's own machine is not counted.
             if limiter.limit > 0, route.isCounted, let address, !address.isLoopback {
-                let asked = limiter.ask(address.text)
+                let asked = limiter.ask(RateLimiter.network(of: address.text) ?? address.text)
                 verdict = asked
                 guard asked.isAllowed else { throw RateLimiter.problem }
             }
@@ -110,6 +110,9 @@ public struct WebApplication: Sendable {
                 response = .redirect("/password")
             } else if route.isAPI || WebApplication.wantsJSON(request) {
                 response = .problem(problem, language)
+                if problem.status == 416, let length = problem.details["length"] {
+                    response.headers[.contentRange] = "bytes */\(length)"
+                }
             } else {
                 response = .page(ErrorPage.view(problem, language, services), status: .init(code: problem.status))
             }
@@ -120,6 +123,10 @@ public struct WebApplication: Sendable {
             )
         }
         if let verdict { limiter.tell(verdict, in: &response) }
+        if WebApplication.isIdentified(request), !route.isAnonymous, route.isAPI {
+            // What somebody sees is for nobody else's cache.
+            response.headers[.cacheControl] = "private, no-cache"
+        }
         if route.isAPI, request.method == .get, !WebApplication.isIdentified(request) {
             // Whoever draws a page elsewhere may read what the public may.
             response.headers[.accessControlAllowOrigin] = "*"
@@ -204,8 +211,8 @@ public struct WebApplication: Sendable {
         guard isLoopback, let header = HTTPField.Name("X-Forwarded-For").flatMap({ request.headers[$0] }),
             let last = header.split(separator: ",").last
         else { return (text, isLoopback) }
-        let told = last.filter { $0.isHexDigit || $0 == "." || $0 == ":" }
-        return told.isEmpty ? (text, true) : (String(told.prefix(45)), false)
+        let told = String(last.prefix(60)).trimmingCharacters(in: .whitespaces)
+        return RateLimiter.network(of: told) == nil ? (text, true) : (told, false)
     }
 
     /// Whether a request says who asks.
@@ -282,6 +289,18 @@ public struct WebApplication: Sendable {
     }
 }
 
+/// Counts what it is given.
+private struct CountingWriter: ResponseBodyWriter {
+    final class Total: Sendable { let bytes = Mutex(0) }
+    let total = Total()
+
+    @concurrent mutating func write(_ buffer: ByteBuffer) async throws {
+        total.bytes.withLock { $0 += buffer.readableBytes }
+    }
+
+    @concurrent consuming func finish(_ trailingHeaders: HTTPFields?) async throws {}
+}
+
 /// Answers what no route takes.
 struct Fallback<Inner: HTTPResponder>: HTTPResponder where Inner.Context == WebContext {
     let inner: Inner
@@ -296,7 +315,16 @@ struct Fallback<Inner: HTTPResponder>: HTTPResponder where Inner.Context == WebC
         do {
             var response = try await inner.respond(to: asked, context: context)
             if response.status == .notFound, response.headers[.contentType] == nil { return missing(request) }
-            if request.method == .head { response.body = ResponseBody() }
+            if request.method == .head {
+                // As long as GET's would be: what nobody knows is counted.
+                var length = response.body.contentLength
+                if length == nil {
+                    let counter = CountingWriter()
+                    try await response.body.write(counter)
+                    length = counter.total.bytes.withLock(\.self)
+                }
+                response.body = ResponseBody(contentLength: length) { writer in try await writer.finish(nil) }
+            }
             return response
         } catch {
             let status = (error as? HTTPError)?.status

@@ -56,7 +56,11 @@ enum AnalysisAPI {
 
     static func query(_ web: WebRequest) throws(Problem) -> AggregateQuery {
         func list(_ name: String) -> [String] {
-            (web.query(name) ?? "").split(separator: ",").map { $0.trimmingPrefix { $0 == " " } }.map(String.init)
+            var taken: Set<String> = []
+            return (web.query(name) ?? "").split(separator: ",").map { String($0.trimmingPrefix { $0 == " " }) }.filter
+            {
+                taken.insert($0).inserted
+            }
         }
         let groups = list("group"), measures = list("measure")
         guard groups.count <= 4, measures.count <= 20 else {
@@ -80,14 +84,27 @@ enum AnalysisAPI {
 
     private static func aggregate(_ web: WebRequest) async throws -> Response {
         let query = try query(web)
-        if let same = try await web.unchanged(query.code) { return same }
+        let isCSV = web.request.headers[.accept]?.hasPrefix("text/csv") ?? false
+        let form = isCSV ? "csv" : ""
+        if var same = try await web.unchanged(query.code, form) {
+            same.headers[.vary] = "Accept, Accept-Encoding"
+            return same
+        }
+        let stamp = try await web.perform(web.services.lake.stamp, query.code)
         let found = try await web.perform(web.services.lake.aggregate, query)
-        if web.request.headers[.accept]?.hasPrefix("text/csv") ?? false {
+        func marked(_ bytes: [UInt8], _ type: String) -> Response {
+            var response = Response.bytes(bytes, type: type)
+            response.headers[.eTag] = web.mark(stamp, form)
+            response.headers[.cacheControl] = "no-cache"
+            response.headers[.vary] = "Accept"
+            return response
+        }
+        if isCSV {
             var out: [UInt8] = []
             var writer = CSVBatchWriter(fields: found.batch.fields, mark: web.query("bom") == "true")
             writer.begin(into: &out)
             writer.write(found.batch, into: &out)
-            return .bytes(out, type: OutputFormat.csv.mediaType)
+            return marked(out, OutputFormat.csv.mediaType)
         }
         var out = Array("{\"groups\":".utf8)
         var writer = JSONBatchWriter(fields: found.batch.fields, lines: false)
@@ -95,10 +112,7 @@ enum AnalysisAPI {
         writer.write(found.batch, into: &out)
         writer.end(into: &out)
         out.append(contentsOf: ",\"rows\":\(found.rows),\"group_count\":\(found.groups)}\n".utf8)
-        var response = Response.bytes(out, type: "application/json")
-        response.headers[.eTag] = web.mark(try await web.perform(web.services.lake.stamp, query.code))
-        response.headers[.cacheControl] = "no-cache"
-        return response
+        return marked(out, "application/json")
     }
 
     // MARK: Versions
@@ -106,7 +120,8 @@ enum AnalysisAPI {
     static func json(_ version: Version) -> JSONValue {
         .object([
             .init("version", .integer(version.id)), .init("at", .string(CivilTime.timestamp(version.at))),
-            .init("rows", .integer(version.rows)), .init("digest", .string(version.digest)),
+            .init("rows", .integer(version.rows)),
+            .init("digest", version.digest.isEmpty ? .null : .string(version.digest)),
             .init("current", .boolean(version.isCurrent)),
         ])
     }
@@ -161,6 +176,10 @@ enum AnalysisAPI {
     private static func tileJSON(_ web: WebRequest) async throws -> Response {
         let entry = try await web.perform(web.services.catalogue.show, try web.code()).entry
         let access = try await web.perform(web.services.lake.fields, entry.resource.code)
+        let plain = Schema(fields: access.filter { $0.mask == nil }.map(\.field))
+        guard plain.position != nil || plain.fields.contains(where: { $0.type == .geometry }) else {
+            throw Problem.notFound(.init("图块", "the tiles"))
+        }
         let box = try await web.perform(web.services.lake.extent, entry.resource.code)?.box
         var members: [JSONValue.Member] = [
             .init("tilejson", "3.0.0"), .init("name", .string(entry.content?.name ?? entry.slug)),

@@ -151,7 +151,9 @@ enum DataAPI {
     static func query(_ web: WebRequest) throws -> RecordQuery {
         RecordQuery(
             try web.code(),
-            fields: web.query("fields")?.split(separator: ",").map(String.init),
+            fields: web.query("fields").map { $0.split(separator: ",").map(String.init) }.flatMap {
+                $0.isEmpty ? nil : $0
+            },
             filter: web.query("filter"),
             sort: web.query("sort"),
             cursor: web.query("cursor"),
@@ -166,10 +168,15 @@ enum DataAPI {
         let accepted = web.request.headers[.accept] ?? ""
         for format in [OutputFormat.csv, .jsonl, .geojson, .xlsx]
         where accepted.hasPrefix(format.mediaType.split(separator: ";")[0]) {
-            return try await export(web, format)
+            var response = try await export(web, format)
+            response.headers[.vary] = response.status == .notModified ? "Accept, Accept-Encoding" : "Accept"
+            return response
         }
         let query = try query(web)
-        if let same = try await web.unchanged(query.code) { return same }
+        if var same = try await web.unchanged(query.code) {
+            same.headers[.vary] = "Accept, Accept-Encoding"
+            return same
+        }
         let page = try await web.perform(web.services.lake.read, query)
         var out: [UInt8] = []
         out.reserveCapacity(page.batch.count * 256 + 512)
@@ -201,17 +208,19 @@ enum DataAPI {
         var response = Response.bytes(out, type: "application/json")
         response.headers[.eTag] = web.mark(page.stamp)
         response.headers[.cacheControl] = "no-cache"
+        response.headers[.vary] = "Accept"
         return response
     }
 
     /// Streams rows; memory does not grow with their number.
     static func export(_ web: WebRequest, _ format: OutputFormat) async throws -> Response {
         var query = try query(web)
-        query.limit = web.query("limit").flatMap { Int($0) } ?? 0
+        query.limit = max(0, web.query("limit").flatMap { Int($0) } ?? 0)
         if let same = try await web.unchanged(query.code, format.rawValue) { return same }
         let asked = query
         let name = Entry.slug(query.code)
         let marks = web.query("bom") == "true"
+        let isPlain = web.query("plain") == "true"
         let first = try await web.perform(web.services.lake.export, asked)
         var headers: HTTPFields = [.contentType: format.mediaType]
         headers[.contentDisposition] = "attachment; filename=\"\(name).\(format.rawValue)\""
@@ -225,7 +234,7 @@ enum DataAPI {
             }
             if scan == nil { scan = try await web.perform(web.services.lake.export, asked) }
             guard let scan else { throw Problem.notFound(.init("数据", "the rows")) }
-            return FormatStream(scan, format.writer(scan.fields, name: name, mark: marks))
+            return FormatStream(scan, format.writer(scan.fields, name: name, mark: marks, neutralise: !isPlain))
         }
     }
 

@@ -19,7 +19,7 @@ enum DescriptionsAPI {
             en: "The resource as a Data Package"
         ) { web in
             let (entry, access) = try await described(web)
-            let path = "\(web.origin)/api/v1/resources/\(entry.slug)/records.csv"
+            let path = "\(web.origin)/api/v1/resources/\(entry.slug)/records.csv?plain=true"
             return .json(package(entry, access, path: path, web))
         },
         Route(

@@ -37,20 +37,24 @@ function bounds(features) {
 }
 
 try {
-  const [maplibregl, data] = await Promise.all([library(), fetch(holder.dataset.source).then((r) => r.json())]);
+  const tiled = holder.dataset.tiles;
+  const [maplibregl, data] = await Promise.all([library(), fetch(tiled ?? holder.dataset.source).then((r) => r.json())]);
   const style = getComputedStyle(document.documentElement);
-  const box = bounds(data.features);
+  const box = tiled ? (data.bounds ?? [73, 18, 135, 54]) : bounds(data.features);
+  // Tiles come from where the page came from, whatever address the node tells others.
+  const here = (address) => location.origin + new URL(address.replace(/[{}]/g, (c) => (c === "{" ? "%7B" : "%7D"))).pathname.replace(/%7B/g, "{").replace(/%7D/g, "}");
+  const source = tiled ? { type: "vector", tiles: data.tiles.map(here), maxzoom: data.maxzoom } : { type: "geojson", data };
   const map = new maplibregl.Map({
     container: holder,
     attributionControl: false,
     style: {
       version: 8,
-      sources: { grid: { type: "geojson", data: graticule(box) }, data: { type: "geojson", data } },
+      sources: { grid: { type: "geojson", data: graticule(box) }, data: source },
       layers: [
         { id: "ground", type: "background", paint: { "background-color": style.getPropertyValue("--ground").trim() } },
         { id: "grid", type: "line", source: "grid", paint: { "line-color": style.getPropertyValue("--muted").trim(), "line-opacity": 0.35, "line-width": 1 } },
         {
-          id: "points", type: "circle", source: "data",
+          id: "points", type: "circle", source: "data", ...(tiled ? { "source-layer": "rows" } : {}),
           paint: { "circle-radius": ["interpolate", ["linear"], ["zoom"], 3, 2.5, 12, 6], "circle-color": style.getPropertyValue("--accent").trim(), "circle-opacity": 0.75 },
         },
       ],

@@ -81,14 +81,14 @@ enum CKANAPI {
 
     private static func parameters(_ web: WebRequest) async throws -> CKANParameters {
         let query = Form(urlEncoded: Array((web.request.uri.query ?? "").utf8)).fields
-        guard web.request.method == .post else { return CKANParameters(pairs: query) }
+        guard web.request.method == .post else { return try CKANParameters(pairs: query) }
         let body = try await web.body()
         let text = String(decoding: body, as: UTF8.self)
         let isForm = web.request.headers[.contentType]?.hasPrefix("application/x-www-form-urlencoded") ?? false
         if isForm, !text.hasPrefix("{"), !text.hasPrefix("%7B"), !text.isEmpty {
-            return CKANParameters(pairs: Form(urlEncoded: body).fields)
+            return try CKANParameters(pairs: Form(urlEncoded: body).fields)
         }
-        if !query.isEmpty { return CKANParameters(pairs: query) }
+        if !query.isEmpty { return try CKANParameters(pairs: query) }
         if text.allSatisfy(\.isWhitespace) { return CKANParameters([:]) }
         let json: JSONValue
         do {
@@ -186,7 +186,8 @@ enum CKANAPI {
         _ objects: CKANObjects
     ) throws(CKANFailure) -> JSONValue {
         let isWhole = asked.flag("all_fields", false)
-        let words = (asked.text("sort") ?? asked.text("order_by") ?? "title asc").split(separator: " ").map(String.init)
+        let order = (asked.text("sort") ?? asked.text("order_by") ?? "").split(separator: " ").map(String.init)
+        let words = order.isEmpty ? ["title", "asc"] : order
         let field = words[0] == "packages" ? "package_count" : words[0]
         guard words.count <= 2, ["name", "title", "package_count"].contains(field),
             words.count == 1 || ["asc", "desc"].contains(words[1])

@@ -38,7 +38,8 @@ struct CKANDatastore {
         let visible = [number] + access.map(\.field)
         var fields = visible
         if let names = try asked.list("fields") {
-            fields = try names.map { name throws(CKANFailure) in
+            var taken: Set<String> = []
+            fields = try names.filter { taken.insert($0).inserted }.map { name throws(CKANFailure) in
                 guard let field = visible.first(where: { $0.name == name }) else {
                     throw .invalid("fields", "invalid value \"\(name)\"")
                 }
@@ -246,19 +247,20 @@ struct CKANDatastore {
 
     /// All rows as a stream. What is asked wrongly is a problem of the node's own form, with 400.
     func dump(_ id: String) async throws -> Response {
-        let asked = CKANParameters(pairs: Form(urlEncoded: Array((web.request.uri.query ?? "").utf8)).fields)
-        let form = asked.text("format") ?? "csv"
         do {
+            let query = Form(urlEncoded: Array((web.request.uri.query ?? "").utf8)).fields
+            let asked = try CKANParameters(pairs: query)
+            let form = asked.text("format") ?? "csv"
             guard let type = CKANDatastore.types[form] else {
                 throw CKANFailure.invalid("format", "Value must be one of ['csv', 'tsv', 'json', 'xml']")
             }
-            let (found, fields) = try await query(asked, try find(id))
-            var query = found
-            query.limit = try asked.natural("limit", -1)
+            let (found, fields) = try await self.query(asked, try find(id))
+            var wanted = found
+            wanted.limit = try asked.natural("limit", -1)
             let marks = asked.flag("bom", false)
-            let isEmpty = query.limit == 0
-            if query.limit < 0 { query.limit = 0 }
-            let scan = isEmpty ? nil : try await web.perform(web.services.lake.export, query)
+            let isEmpty = wanted.limit == 0
+            if wanted.limit < 0 { wanted.limit = 0 }
+            let scan = isEmpty ? nil : try await web.perform(web.services.lake.export, wanted)
             let body = ResponseBody { writer in
                 var output = CKANDump(form, fields)
                 var bytes: [UInt8] = marks ? [0xEF, 0xBB, 0xBF] : []

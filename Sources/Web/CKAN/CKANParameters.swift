@@ -7,16 +7,11 @@ struct CKANParameters {
     init(_ values: [String: JSONValue]) { self.values = values.filter { !$0.value.isNull } }
 
     /// A form's or a query's pairs: a name given twice is a list.
-    init(pairs: [(name: String, value: String)]) {
-        var values: [String: JSONValue] = [:]
-        for (name, value) in pairs where !name.isEmpty {
-            switch values[name] {
-            case nil: values[name] = .string(value)
-            case .array(let list): values[name] = .array(list + [.string(value)])
-            case .some(let one): values[name] = .array([one, .string(value)])
-            }
-        }
-        self.init(values)
+    init(pairs: [(name: String, value: String)]) throws(CKANFailure) {
+        guard pairs.count <= 1000 else { throw .bad("there are too many parameters") }
+        var lists: [String: [JSONValue]] = [:]
+        for (name, value) in pairs where !name.isEmpty { lists[name, default: []].append(.string(value)) }
+        self.init(lists.mapValues { $0.count == 1 ? $0[0] : .array($0) })
     }
 
     subscript(name: String) -> JSONValue? { values[name] }

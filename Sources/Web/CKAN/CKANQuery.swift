@@ -113,7 +113,10 @@ struct CKANMoment {
                 switch sign {
                 case "+", "-":
                     guard let count = Int64(digits), count < 1_000_000 else { return nil }
-                    moment += (sign == "+" ? count : -count) * unit
+                    let (step, isTooLong) = count.multipliedReportingOverflow(by: sign == "+" ? unit : -unit)
+                    let (sum, isTooFar) = moment.addingReportingOverflow(step)
+                    guard !isTooLong, !isTooFar else { return nil }
+                    moment = sum
                 case "/": moment -= moment % unit
                 default: return nil
                 }

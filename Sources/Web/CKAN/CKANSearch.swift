@@ -21,7 +21,11 @@ struct CKANSearch {
         let start = try asked.natural("start", 0)
         let sort = asked.text("sort") ?? "score desc, metadata_modified desc"
         let order = try CKANSearch.order(sort == "rank" ? "score desc, metadata_modified desc" : sort)
-        let facets = asked.flag("facet", true) ? try asked.list("facet.field", isJSONOnly: true) ?? [] : []
+        var taken: Set<String> = []
+        let facets = (asked.flag("facet", true) ? try asked.list("facet.field", isJSONOnly: true) ?? [] : []).filter {
+            taken.insert($0).inserted
+        }
+        guard facets.count <= 50 else { throw .invalid("facet.field", "Too many fields") }
         var hits = try matches(asked)
         sortHits(&hits, order)
         let page = hits.dropFirst(start).prefix(rows)
@@ -89,7 +93,7 @@ struct CKANSearch {
     // MARK: Order
 
     private static func order(_ text: String) throws(CKANFailure) -> [(field: String, isDescending: Bool)] {
-        try text.split(separator: ",").map { part throws(CKANFailure) in
+        try text.split(separator: ",").prefix(20).map { part throws(CKANFailure) in
             let words = part.split(separator: " ")
             guard let field = words.first, words.count <= 2,
                 words.count == 1 || ["asc", "desc"].contains(words[1].lowercased())

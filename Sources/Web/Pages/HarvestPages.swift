@@ -112,7 +112,7 @@ enum HarvestPages {
             \(Layout.field(web.text("类型", "Kind"), Layout.select("kind", kinds, "ckan")))
             \(Layout.field(web.text("地址", "Address"), "<input name=\"address\" type=\"url\" required placeholder=\"https://example.gov.cn/api/3/action/package_search?rows=1000\">", hint: web.text("第一页的完整地址。CKAN 用 package_search(带 rows)，DCAT 用 .jsonld，CSV 用文件地址。", "The whole address of the first page: of CKAN package_search with rows, of DCAT the .jsonld, of lists the file.")))
             \(Layout.field(web.text("列对应(仅清单)", "Columns (lists only)"), "<input name=\"columns\" placeholder='{\"title\": \"数据集名称\"}'>", hint: web.text("表头看得懂时留空。", "Leave it empty where the header tells.")))
-            \(Layout.field(web.text("提供方", "Provider"), Layout.select("provider", Array(providers), "")))
+            \(Layout.field(web.text("提供方", "Provider"), Layout.select("provider", [("", web.text("请选择", "choose"))] + providers, "")))
             \(Layout.field(web.text("分类", "Category"), Layout.select("category", categories, "301099")))
             \(Layout.field(web.text("周期(小时)", "Interval (hours)"), "<input name=\"hours\" type=\"number\" min=\"0\" max=\"8760\" value=\"24\">", hint: web.text("0 为手动。", "0 is by hand.")))
             <label class="check"><input type="checkbox" name="publishes"> \(web.text("直接发布(不逐条审核)", "Publish at once, without review one by one"))</label>

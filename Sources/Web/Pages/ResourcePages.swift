@@ -17,7 +17,8 @@ enum ResourcePages {
             .get,
             "/resources/{code}",
             .actions([
-                "catalogue.show", "quality.show", "data.read", "data.counts", "catalogue.history", "feedback.answers",
+                "catalogue.show", "quality.show", "data.read", "data.counts", "data.versions", "catalogue.history",
+                "feedback.answers", "harvest.origin",
             ]),
             zh: "资源页",
             en: "Resource",
@@ -33,10 +34,25 @@ enum ResourcePages {
             page = try? await web.perform(web.services.lake.read, RecordQuery(entry.resource.code, limit: 20))
         }
         var counts: ValueCounts?
-        if page != nil { counts = try await web.perform(web.services.lake.counts, entry.resource.code) }
+        var kept: [Version] = []
+        if page != nil {
+            counts = try await web.perform(web.services.lake.counts, entry.resource.code)
+            kept = try await web.perform(web.services.lake.versions, entry.resource.code)
+        }
+        let origin = try await web.perform(web.services.harvests.origin, entry.resource.code)
+        let data = AnalysisPages.card(kept, "/api/v1/resources/\(entry.slug)", entry.slug, web)
         let history = try await web.perform(web.services.catalogue.history, entry.resource.code)
         let answers = try await web.perform(web.services.feedback.answers, entry.resource.code)
-        return .page(view(entry, cards, page, answers, "\(bars(counts, web))\(versions(history, web))", web))
+        return .page(
+            view(
+                entry,
+                cards,
+                page,
+                answers,
+                "\(from(origin, web))\(bars(counts, web))\(data)\(versions(history, web))",
+                web
+            )
+        )
     }
 
     static func view(
@@ -55,7 +71,7 @@ enum ResourcePages {
         let provider = web.services.kernel.gate.organisations[resource.owner]
         let map: HTML =
             hasMap
-            ? "<section class=\"card\"><h2>\(web.text("地图", "Map"))</h2><div id=\"map\" class=\"map\" data-source=\"\(base)/records.geojson?limit=5000\" role=\"group\" aria-label=\"\(web.text("数据点位分布图", "Map of positions"))\"></div><p class=\"hint\">\(web.text("最多显示 5000 个点；坐标系 CGCS2000。", "Up to 5,000 points; CGCS2000."))</p></section>"
+            ? "<section class=\"card\"><h2>\(web.text("地图", "Map"))</h2><div id=\"map\" class=\"map\" \(source(entry, base)) role=\"group\" aria-label=\"\(web.text("数据点位分布图", "Map of positions"))\"></div><p class=\"hint\">\(web.text("坐标系 CGCS2000。", "CGCS2000."))\(entry.rows > 5000 ? web.text("缩小时相近的点合并显示。", " Points close to each other are drawn as one until you zoom in.") : "")</p></section>"
             : .empty
         let downloads = OutputFormat.allCases.filter { $0 != .geojson || hasMap }.map { format -> HTML in
             "<a class=\"button\(format == .csv ? "" : " quiet")\" href=\"\(base)/records.\(format.rawValue)\(format == .csv ? "?bom=true" : "")\" download>\(format.rawValue.uppercased())</a>"
@@ -91,7 +107,7 @@ enum ResourcePages {
             <section class="card"><h2>\(web.text("数据预览", "Preview"))</h2>\(preview(page, web))</section>
             \(map)
             <section class="card"><h2>\(web.text("信息项", "Items"))</h2>\(items(entry, page, web))</section>
-            \(samples(entry, base, page, web))
+            \(samples(entry, base, page, hasMap, web))
             \(FeedbackPages.section(entry, answers, web))
             </div><div>
             <section class="card"><h2>\(web.text("基本信息", "About"))</h2><dl class="facts">\(facts.map { "<div><dt>\($0.0)</dt><dd>\($0.1)</dd></div>" as HTML })</dl></section>
@@ -105,6 +121,12 @@ enum ResourcePages {
             styles: hasMap ? ["/vendor/maplibre-gl.css"] : [],
             body
         )
+    }
+
+    /// Few points come as they are, many as tiles of what is in sight.
+    private static func source(_ entry: Entry, _ base: String) -> HTML {
+        entry.rows > 5000
+            ? "data-tiles=\"\(base)/tiles.json\"" : "data-source=\"\(base)/records.geojson?limit=5000\""
     }
 
     /// The values of a coded field as bars.
@@ -220,7 +242,33 @@ enum ResourcePages {
             """
     }
 
-    static func samples(_ entry: Entry, _ base: String, _ page: RecordPage?, _ web: WebRequest) -> HTML {
+    /// Where an entry came from, where it was not made here.
+    static func from(_ origin: EntryOrigin?, _ web: WebRequest) -> HTML {
+        guard let origin else { return .empty }
+        var links: [HTML] = []
+        if let page = origin.content["landingPage"]?.string ?? origin.content["landing_page"]?.string {
+            links.append("<li><a href=\"\(page)\" rel=\"noopener external\">\(web.text("来源页面", "page there"))</a></li>")
+        }
+        for resource in (origin.content["resources"]?.array ?? []).prefix(20) {
+            guard let link = resource["link"]?.string else { continue }
+            links.append(
+                "<li><a href=\"\(link)\" rel=\"noopener external\">\(resource["name"]?.string ?? link)</a></li>"
+            )
+        }
+        let gone: HTML = origin.isGone ? Layout.badge(web.text("来源已撤下", "gone there"), "poor") : .empty
+        return """
+            <section class="card"><h2>\(web.text("来源目录", "Where it comes from"))</h2><p>\(origin.harvest) \(gone)</p>
+            <p class="muted">\(web.text("标识", "Identifier")) \(origin.identifier) · \(web.text("核对于", "checked")) \(SourcePages.minute(origin.checkedAt))</p><ul>\(links)</ul></section>
+            """
+    }
+
+    static func samples(
+        _ entry: Entry,
+        _ base: String,
+        _ page: RecordPage?,
+        _ hasMap: Bool,
+        _ web: WebRequest
+    ) -> HTML {
         guard page != nil else { return .empty }
         let field =
             entry.visibleSchema(web).fields.first { $0.kind?.isPersonal != true && $0.type == .text }?.name ?? "_"
@@ -230,7 +278,7 @@ enum ResourcePages {
             <pre tabindex="0"><code>curl 'http://HOST\(base)/records?limit=100'
             curl -G 'http://HOST\(base)/records' --data-urlencode "filter=\(filter)"
             curl -O 'http://HOST\(base)/records.csv'</code></pre>
-            <p class="hint">\(web.text("筛选用 CQL2 文本；翻页用返回的 next。", "Filters are CQL2 text; pages follow `next`.")) <a href="\(base)/schema">Table Schema</a> · <a href="/openapi.json">OpenAPI</a></p></section>
+            <p class="hint">\(web.text("筛选用 CQL2 文本；翻页用返回的 next。", "Filters are CQL2 text; pages follow `next`.")) </p><p>\(AnalysisPages.interfaces(entry, hasMap: hasMap, web))</p></section>
             """
     }
 }
