@@ -66,20 +66,22 @@ struct NodeStore: Sendable {
             readers: Int = 4,
             cache: Int = 16,
             spills: Bool = false,
-            pageBytes: Int = 4096
+            pageBytes: Int = 4096,
+            mapped: Int = 0
         ) throws -> SQLiteDatabase {
             try SQLiteDatabase(
                 path: folder.appendingPathComponent("\(name).sqlite").path,
                 readers: readers,
                 cacheMegabytes: cache,
                 spills: spills,
-                pageBytes: pageBytes
+                pageBytes: pageBytes,
+                mappedMegabytes: mapped
             )
         }
         let control = try file("control")
         let evidence = try file("evidence", readers: 2, cache: 4)
         let records = try file("records", cache: 8)
-        let lake = try file("lake", cache: 32, spills: true, pageBytes: 16_384)
+        let lake = try file("lake", cache: 32, spills: true, pageBytes: 16_384, mapped: 1024)
         files = [("control", control), ("evidence", evidence), ("records", records), ("lake", lake)]
         databases = Databases(control: control, evidence: evidence, records: records, lake: lake)
         server = nil
