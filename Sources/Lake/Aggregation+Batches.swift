@@ -91,6 +91,9 @@ struct Aggregation {
                 group = known
             } else {
                 guard found.count < Aggregation.mostGroups else { throw Aggregation.tooMany }
+                // A group's measures take room as kept values do.
+                kept += 2 * measurePlaces.count
+                guard kept <= Aggregation.mostValues else { throw Aggregation.tooMany }
                 group = found.count
                 places[hash] = group
                 found.append(

@@ -175,7 +175,8 @@ extension Lake {
             try Task.checkCancellation()
         } while cursor != nil
         let found = try aggregation.finish()
-        aggregates.store(found, for: asked, since: epoch)
+        // Small answers are kept: charts ask for them again and again.
+        if found.batch.count <= 500 { aggregates.store(found, for: asked, since: epoch) }
         return found
     }
 }

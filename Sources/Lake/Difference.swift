@@ -26,8 +26,10 @@ public actor VersionDifference {
     /// Rows of a part, and the parts at the most.
     static let partRows: Int64 = 50_000
     /// Rows of a version, beyond which none is compared, and comparisons at a time.
-    static let mostRows: Int64 = 5_000_000
-    static let mostAtOnce = 4
+    static let mostRows: Int64 = 1_000_000
+    static let mostAtOnce = 2
+    /// Rows of a part that are held at the most: without a key, equal rows all lie in one.
+    static let mostHeld = 4 * Int(partRows)
 
     public nonisolated let fields: [Field]
     public nonisolated let key: [String]
@@ -36,6 +38,7 @@ public actor VersionDifference {
     private let parts: UInt64
     private var part: UInt64 = 0
     private let lake: Lake
+    private let deadline: ContinuousClock.Instant
 
     init(
         _ lake: Lake,
@@ -78,6 +81,7 @@ public actor VersionDifference {
         }
         parts = UInt64(max(from.rows, to.rows) / VersionDifference.partRows + 1)
         self.lake = lake
+        deadline = .now + lake.patience * 6
         let isBusy = lake.comparisons.withLock { count in
             count += 1
             return count > VersionDifference.mostAtOnce
@@ -102,6 +106,7 @@ public actor VersionDifference {
         defer { part += 1 }
         var old: [Hash128: (row: Hash128, place: Int64)] = [:]
         try each(versions.from) { key, row, place, _, _ in old[key] = (row, place) }
+        guard old.count <= VersionDifference.mostHeld else { throw VersionDifference.tooMany }
         var changes: [RowChange] = []
         var changed: [Int64: Int] = [:]
         try each(versions.to) { key, row, _, batch, index in
@@ -114,6 +119,7 @@ public actor VersionDifference {
                 changes.append(RowChange(kind: .changed, before: nil, after: VersionDifference.values(batch, index)))
             }
         }
+        guard changes.count <= VersionDifference.mostHeld else { throw VersionDifference.tooMany }
         let removed = Set(old.values.map(\.place))
         guard !removed.isEmpty || !changed.isEmpty else { return changes }
         try each(versions.from) { _, _, place, batch, index in
@@ -126,6 +132,13 @@ public actor VersionDifference {
         return changes
     }
 
+    private static let tooMany = Problem(
+        "query.too_costly",
+        status: 422,
+        zh: "版本差异太多，不能在线比较；请下载两个版本后比较。",
+        en: "The versions differ in too much to be compared here; download both."
+    )
+
     private static func values(_ batch: Batch, _ row: Int) -> [Value] {
         batch.columns.indices.map { batch.value(row, $0) }
     }
@@ -133,7 +146,7 @@ public actor VersionDifference {
     /// Gives every row of this part: the hash of its key, of itself, its place, and where it stands.
     private func each(_ version: Version, _ body: (Hash128, Hash128, Int64, Batch, Int) -> Void) throws {
         let rows = try open(version)
-        rows.deadline = .now + lake.patience
+        rows.deadline = deadline
         let keys = key.compactMap { name in fields.firstIndex { $0.name == name } }
         // Without a key equal rows are told apart by how many came before.
         var seen: [Hash128: Int64] = [:]

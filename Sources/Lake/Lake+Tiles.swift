@@ -58,6 +58,7 @@ final class TileCache: Sendable {
 extension Lake {
     /// Rows read at a time: a tile in the middle zooms is one read.
     private static let tileRows = 65_536
+    private static let mostTileRows = 4_000_000
 
     /// Makes a tile of the rows that a decision shows, or gives the one that was made of the same rows.
     func tile(_ query: TileQuery, _ decision: Decision) async throws -> Tile {
@@ -79,22 +80,32 @@ extension Lake {
         let decided = try DecidedQuery(records, decision, state, self, database.dialect)
         retain(state.physical)
         defer { release(state.physical) }
-        var batches: [Batch] = []
+        var builder = TileBuilder(
+            query.address,
+            layer: "rows",
+            keys: query.fields,
+            settings: .init(countsPoints: true)
+        )
         var cursor: DecidedQuery.Cursor?
         let deadline = ContinuousClock.now + patience
         var rows = 0
         repeat {
             guard ContinuousClock.now < deadline else { throw Lake.tooSlow }
             let (batch, last) = try await decided.fetch(after: cursor, limit: Lake.tileRows, database)
-            if batch.count > 0 { batches.append(batch) }
+            let (ids, output) = decided.outputs(of: batch)
+            Lake.draw(ids, decided.masked(output), shape, query.fields, in: &builder)
             rows += batch.count
-            cursor = batch.count == Lake.tileRows ? last : nil
+            cursor = batch.count == Lake.tileRows && builder.isComplete ? last : nil
             try Task.checkCancellation()
-        } while cursor != nil && rows < 4_000_000
-        let kept = batches
-        let tile = try await turns.taking { [attributes = query.fields] in
-            Lake.draw(kept, shape, attributes, query.address, stamp)
-        }
+        } while cursor != nil && rows < Lake.mostTileRows
+        let count = builder.count
+        let bytes = builder.finish()
+        let tile = Tile(
+            bytes: bytes,
+            features: count,
+            isComplete: builder.isComplete && cursor == nil,
+            stamp: stamp
+        )
         tiles.store(tile, for: key)
         return tile
     }
@@ -141,49 +152,40 @@ extension Lake {
         }
     }
 
+    /// Draws rows as they are shown: masked where they are masked. Shapes are never of masked fields.
     private static func draw(
-        _ batches: [Batch],
+        _ ids: [Int64],
+        _ batch: Batch,
         _ shape: ShapeFields,
         _ attributes: [String],
-        _ address: TileAddress,
-        _ stamp: String
-    ) -> Tile {
-        var builder = TileBuilder(address, layer: "rows", keys: attributes, settings: .init(countsPoints: true))
-        for batch in batches {
-            guard case .int64(let ids) = batch.columns[0].values, let first = batch.index(shape.names[0]) else {
+        in builder: inout TileBuilder
+    ) {
+        guard let first = batch.index(shape.names[0]) else { return }
+        let columns = attributes.map { batch.index($0) }
+        let second = shape.names.count == 2 ? batch.index(shape.names[1]) : nil
+        for row in 0..<batch.count {
+            let column = batch.columns[first]
+            guard !column.isNull(row) else { continue }
+            let id = UInt64(bitPattern: ids[row])
+            let outcome: TileBuilder.Outcome
+            if let second {
+                guard let x = number(batch, row, first), let y = number(batch, row, second) else { continue }
+                outcome = builder.addPoint(x: x, y: y, id: id)
+            } else if case .points(let x, let y) = column.values {
+                outcome = builder.addPoint(x: x[row], y: y[row], id: id)
+            } else if case .text(let texts) = column.values,
+                let geometry = texts.withBytes(row, { Geometry(geoJSON: $0) })
+            {
+                outcome = builder.add(geometry, id: id)
+            } else {
                 continue
             }
-            let columns = attributes.map { batch.index($0) }
-            let second = shape.names.count == 2 ? batch.index(shape.names[1]) : nil
-            for row in 0..<batch.count {
-                let column = batch.columns[first]
-                guard !column.isNull(row) else { continue }
-                let id = UInt64(bitPattern: ids[row])
-                let outcome: TileBuilder.Outcome
-                if let second {
-                    guard let x = number(batch, row, first), let y = number(batch, row, second) else { continue }
-                    outcome = builder.addPoint(x: x, y: y, id: id)
-                } else if case .points(let x, let y) = column.values {
-                    outcome = builder.addPoint(x: x[row], y: y[row], id: id)
-                } else if case .text(let texts) = column.values,
-                    let geometry = texts.withBytes(row, { Geometry(geoJSON: $0) })
-                {
-                    outcome = builder.add(geometry, id: id)
-                } else {
-                    continue
-                }
-                guard outcome == .added else {
-                    if outcome == .leftOut { break }
-                    continue
-                }
-                for (key, place) in columns.enumerated() {
-                    if let place, !batch.columns[place].isNull(row) { set(key, batch, row, place, in: &builder) }
-                }
+            if outcome == .leftOut { return }
+            guard outcome == .added else { continue }
+            for (key, place) in columns.enumerated() {
+                if let place, !batch.columns[place].isNull(row) { set(key, batch, row, place, in: &builder) }
             }
         }
-        let count = builder.count
-        let bytes = builder.finish()
-        return Tile(bytes: bytes, features: count, isComplete: builder.isComplete, stamp: stamp)
     }
 
     private static func number(_ batch: Batch, _ row: Int, _ column: Int) -> Double? {

@@ -90,6 +90,41 @@ import Testing
         try await node.close()
     }
 
+    /// One masking policy on every outlet: what is masked comes masked, or not at all.
+    @Test func masksHoldOnEveryOutlet() async throws {
+        let node = try await TestNode(demonstration: true)
+        let clerk = try await node.session("clerk")
+        let text = "编号,手机号,place\n" + (1...30).map { "\($0),138000011\($0 + 10),113.\($0) 36.1\n" }.joined()
+        let made = try await node.resource(try PathTests.file(text, "phones.csv"), name: "联系人", session: clerk) {
+            json in
+            guard var schema = try? TableSchema.read(json) else { return json }
+            schema.key = ["编号"]
+            for index in schema.fields.indices where schema.fields[index].name == "place" {
+                schema.fields[index].type = .point
+            }
+            return TableSchema.write(schema)
+        }
+        let base = "/api/v1/resources/\(made.code.replacing("/", with: "-"))"
+        let steward = try await node.session("steward")
+        let name = "%E6%89%8B%E6%9C%BA%E5%8F%B7"
+        let version =
+            try await node.ask("GET", base + "/data-versions", headers: clerk).json["versions"]?.array?[0]["version"]?
+            .integer ?? 0
+        for path in [
+            "/tiles/6/52/25.mvt?fields=\(name)", "/records", "/records.csv", "/records?version=\(version)",
+            "/package.zip",
+            "/records.csv?version=\(version)", "/records.csv?plain=true", "/difference?from=\(version)&to=\(version)",
+            "/aggregate?group=\(name)", "/records?fields=\(name)&offset=2", "/schema.json", "/datapackage.json",
+        ] {
+            let own = try await node.ask("GET", base + path, headers: clerk)
+            #expect(own.status == 200, "\(path)")
+            if path.contains("/tiles") { #expect(own.text.contains("13800001111"), "\(path)") }
+            let shown = try await node.ask("GET", base + path, headers: steward)
+            #expect(shown.status < 500 && !shown.text.contains("138000011"), "\(path): \(shown.text.prefix(300))")
+        }
+        try await node.close()
+    }
+
     @Test func oldVersionsGoWhereANumberIsKept() async throws {
         let node = try await TestNode(demonstration: true, keptVersions: 2)
         let clerk = try await node.session("clerk")

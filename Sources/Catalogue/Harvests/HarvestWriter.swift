@@ -14,6 +14,8 @@ struct HarvestWriter {
     private(set) var report = HarvestReport()
     /// Identifiers met in this reading: pages may overlap.
     private var met: Set<Hash128> = []
+    /// Entries that could not be read: they may be some that are known.
+    private var faults: Int64 = 0
 
     init(_ catalogue: Catalogue, _ harvest: CatalogueHarvest, _ job: Int64, _ author: PrincipalID) {
         self.catalogue = catalogue
@@ -24,6 +26,7 @@ struct HarvestWriter {
 
     mutating func refuse(page: Int, index: Int, _ problem: Problem, keeping most: Int) {
         report.refused += 1
+        if problem.code != "harvest.entry_withdrawn" { faults += 1 }
         guard report.reasons.count < most else { return }
         report.reasons.append("\(page)/\(index + 1) \(problem.message.zh) \(problem.message.en)")
     }
@@ -44,6 +47,7 @@ struct HarvestWriter {
         var unchanged: Int64 = 0
         var kept: Int64 = 0
         var withdrawn: Int64 = 0
+        var looked = 0
         var codes: [String] = []
     }
 
@@ -93,7 +97,9 @@ struct HarvestWriter {
                 }
                 let old = try HarvestWriter.entry(resource: row.integer(1), db)
                 // What people work on here is theirs; it is asked again at the next reading.
-                guard old.stage == .none || old.stage == .draft && old.author == author else {
+                // What a reviewer took off the lists stays off them.
+                let isMine = old.stage == .none || old.stage == .draft && old.author == author
+                guard isMine, old.resource.state != .offline || row.flag(3) else {
                     done.kept += 1
                     try HarvestWriter.see(harvest, entry.identifier, nil, job, db)
                     continue
@@ -106,7 +112,8 @@ struct HarvestWriter {
                     mended.category = before.category
                 }
                 try Catalogue.update(old, mended, author, now, surroundings, db)
-                if harvest.publishes || row.flag(3) && old.version > 0 {
+                // What comes back as it was is published again; what comes back otherwise is reviewed first.
+                if harvest.publishes || row.flag(3) && old.version > 0 && row.text(2) == digest {
                     let draft = try HarvestWriter.entry(resource: row.integer(1), db)
                     try Catalogue.publish(draft, harvest.name, author, now, surroundings, db)
                 }
@@ -139,13 +146,13 @@ struct HarvestWriter {
         let place: [SQLValue] = [.integer(harvest.id), .text(identifier)]
         if let changed {
             try db.execute(
-                "UPDATE harvested SET seen = ?, gone = 0, digest = ?, content = ? WHERE harvest = ? AND identifier = ?",
-                [.integer(job), .text(changed.digest), .text(changed.text)] + place
+                "UPDATE harvested SET seen = CASE WHEN seen > ? THEN seen ELSE ? END, gone = 0, digest = ?, content = ? WHERE harvest = ? AND identifier = ?",
+                [.integer(job), .integer(job), .text(changed.digest), .text(changed.text)] + place
             )
         } else {
             try db.execute(
-                "UPDATE harvested SET seen = ? WHERE harvest = ? AND identifier = ?",
-                [.integer(job)] + place
+                "UPDATE harvested SET seen = CASE WHEN seen > ? THEN seen ELSE ? END WHERE harvest = ? AND identifier = ?",
+                [.integer(job), .integer(job)] + place
             )
         }
     }
@@ -181,6 +188,12 @@ struct HarvestWriter {
         }
         let (all, lost) = (counts?.integer(0) ?? 0, counts?.integer(1) ?? 0)
         guard lost > 0 else { return }
+        guard lost > faults else {
+            report.reasons.append(
+                "有 \(faults) 条无法识别，未出现的 \(lost) 条未予撤回。 \(faults) entries could not be read; the \(lost) that are missing stay."
+            )
+            return
+        }
         guard lost <= 10 || lost * 2 <= all else {
             report.reasons.append(
                 "对方目录少了 \(lost) 条(共 \(all) 条)，超过一半，未予撤回。 \(lost) of \(all) entries are missing there, more than half: none was withdrawn."
@@ -197,19 +210,20 @@ struct HarvestWriter {
                 )
                 for row in rows {
                     let entry = try HarvestWriter.entry(resource: row.integer(1), db)
-                    if entry.resource.state != .offline {
-                        try Catalogue.takeOffline(entry.resource, harvest.name, author, now, db)
-                    }
+                    // Off the lists by somebody's hand, or worked on here: nothing of the harvest's, and seen as it is.
+                    let isOurs = entry.resource.state != .offline && entry.stage == .none || entry.version == 0
+                    if isOurs { try Catalogue.takeOffline(entry.resource, harvest.name, author, now, db) }
                     try db.execute(
-                        "UPDATE harvested SET gone = 1 WHERE harvest = ? AND identifier = ?",
-                        [.integer(harvest.id), .text(row.text(0))]
+                        "UPDATE harvested SET gone = ?, seen = ? WHERE harvest = ? AND identifier = ?",
+                        [.integer(isOurs ? 1 : 0), .integer(job), .integer(harvest.id), .text(row.text(0))]
                     )
-                    done.withdrawn += 1
+                    done.withdrawn += isOurs ? 1 : 0
+                    done.looked += 1
                     done.codes.append(entry.resource.code)
                 }
                 return done
             }
-            guard done.withdrawn > 0 else { break }
+            guard done.looked > 0 else { break }
             try await add(done)
         }
         try await kernel.gate.reload()

@@ -110,7 +110,8 @@ public final class Harvests: Sendable {
             Harvests.job,
             .object([.init("harvest", .integer(harvest.id))]),
             by: principal,
-            resource: ""
+            // Readings of one catalogue wait for each other, as loads of one resource do.
+            resource: "harvest \(harvest.id)"
         )
     }
 

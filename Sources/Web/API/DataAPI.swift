@@ -234,6 +234,15 @@ enum DataAPI {
             }
             if scan == nil { scan = try await web.perform(web.services.lake.export, asked) }
             guard let scan else { throw Problem.notFound(.init("数据", "the rows")) }
+            guard scan.stamp == first.stamp else {
+                throw Problem(
+                    "request.changed",
+                    status: 412,
+                    zh: "数据在读取期间已变更。",
+                    en: "The rows changed while they were read.",
+                    hint: .init("请重新下载。", "Begin the download again.")
+                )
+            }
             return FormatStream(scan, format.writer(scan.fields, name: name, mark: marks, neutralise: !isPlain))
         }
     }

@@ -141,12 +141,13 @@ enum DescriptionsAPI {
 
     private static func zip(_ web: WebRequest) async throws -> Response {
         let (entry, access) = try await described(web)
-        if let same = try await web.unchanged(entry.resource.code, "zip") { return same }
-        let scan = try await web.perform(web.services.lake.export, RecordQuery(entry.resource.code, limit: 0))
         let description = package(entry, access, path: "data.csv", web).text
+        let form = "zip " + description
+        if let same = try await web.unchanged(entry.resource.code, form) { return same }
+        let scan = try await web.perform(web.services.lake.export, RecordQuery(entry.resource.code, limit: 0))
         var headers: HTTPFields = [.contentType: "application/zip"]
         headers[.contentDisposition] = "attachment; filename=\"\(entry.slug).zip\""
-        return try await web.download(headers, mark: web.mark(scan.stamp, "zip"), isRanged: false) {
+        return try await web.download(headers, mark: web.mark(scan.stamp, form), isRanged: false) {
             PackageStream(description, scan)
         }
     }
@@ -223,6 +224,9 @@ actor PackageStream: ByteStream {
     private var writer: CSVBatchWriter
     private var isBegun = false
     private var isDone = false
+    private var length = 0
+    /// Plain bytes that a zip without extensions holds of one file.
+    private static let most = 4_000_000_000
 
     init(_ description: String, _ scan: RecordScan) {
         self.description = description
@@ -232,6 +236,14 @@ actor PackageStream: ByteStream {
 
     func next() async throws -> [UInt8]? {
         guard !isDone else { return nil }
+        guard length < PackageStream.most else {
+            throw Problem(
+                "file.too_large",
+                status: 422,
+                zh: "数据包超过 4 GB，请分别下载数据与说明。",
+                en: "The package is larger than 4 GB; download rows and description apart."
+            )
+        }
         var out: [UInt8] = []
         var text: [UInt8] = []
         if !isBegun {
@@ -242,6 +254,7 @@ actor PackageStream: ByteStream {
         }
         while text.count < 1 << 19 {
             guard let batch = try await scan.next() else {
+                length += text.count
                 archive.write(text, into: &out)
                 archive.close(into: &out)
                 archive.finish(into: &out)
@@ -250,6 +263,7 @@ actor PackageStream: ByteStream {
             }
             writer.write(batch, into: &text)
         }
+        length += text.count
         archive.write(text, into: &out)
         return out
     }

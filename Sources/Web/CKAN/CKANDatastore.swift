@@ -46,6 +46,10 @@ struct CKANDatastore {
                 return field
             }
         }
+        let offset = try asked.natural("offset", 0)
+        guard offset <= RecordQuery.maximumOffset else {
+            throw CKANFailure.invalid("offset", "Must be at most \(RecordQuery.maximumOffset)")
+        }
         let filter = try CKANFilter(fields: [number] + access.filter { $0.mask == nil }.map(\.field))
         return (
             RecordQuery(
@@ -53,7 +57,7 @@ struct CKANDatastore {
                 fields: fields.map(\.name),
                 filter: try filter.text(asked),
                 sort: try filter.sort(asked),
-                offset: try asked.natural("offset", 0)
+                offset: offset
             ), fields
         )
     }
@@ -76,7 +80,8 @@ struct CKANDatastore {
         let records: [UInt8]
         var total: Int64?
         if isDistinct {
-            let rows = try await distinct(query, fields)
+            let rows = try await distinct(query)
+            fields = rows.fields
             total = Int64(rows.count)
             records = CKANDatastore.records([rows.taking(query.offset, limit)], fields, form)
         } else {
@@ -87,6 +92,8 @@ struct CKANDatastore {
                 query.limit = max(1, min(left, CKANDatastore.pageRows))
                 let page = try await read(query)
                 total = total ?? page.count
+                // A field that came after the last load has no rows yet.
+                fields = page.batch.fields
                 if left > 0 { batches.append(page.batch) }
                 left -= page.batch.count
                 query.countsExactly = false
@@ -107,15 +114,20 @@ struct CKANDatastore {
     }
 
     /// Rows that differ, where there are few enough to be compared.
-    private func distinct(_ query: RecordQuery, _ fields: [Field]) async throws -> Batch {
+    private func distinct(_ query: RecordQuery) async throws -> Batch {
         var query = query
         query.offset = 0
         var seen: Set<String> = []
-        var builders = fields.map { ColumnBuilder($0) }
+        var fields: [Field] = []
+        var builders: [ColumnBuilder] = []
         var rows = 0
         repeat {
             query.limit = CKANDatastore.pageRows
             let page = try await read(query)
+            if builders.isEmpty {
+                fields = page.batch.fields
+                builders = fields.map { ColumnBuilder($0) }
+            }
             for row in 0..<page.batch.count {
                 let values = page.batch.columns.indices.map { page.batch.value(row, $0) }
                 let text = JSONValue.array(values.map(\.json)).text
@@ -254,13 +266,14 @@ struct CKANDatastore {
             guard let type = CKANDatastore.types[form] else {
                 throw CKANFailure.invalid("format", "Value must be one of ['csv', 'tsv', 'json', 'xml']")
             }
-            let (found, fields) = try await self.query(asked, try find(id))
+            let (found, visible) = try await self.query(asked, try find(id))
             var wanted = found
             wanted.limit = try asked.natural("limit", -1)
             let marks = asked.flag("bom", false)
             let isEmpty = wanted.limit == 0
             if wanted.limit < 0 { wanted.limit = 0 }
             let scan = isEmpty ? nil : try await web.perform(web.services.lake.export, wanted)
+            let fields = scan?.fields ?? visible
             let body = ResponseBody { writer in
                 var output = CKANDump(form, fields)
                 var bytes: [UInt8] = marks ? [0xEF, 0xBB, 0xBF] : []

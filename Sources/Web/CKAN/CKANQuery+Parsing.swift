@@ -5,7 +5,7 @@ extension CKANQuery {
     ///
     /// - Throws: a search error for brackets or quotes that do not match, for local parameters (`{!…}`), for what is too long or too deep.
     init(_ text: String) throws(CKANFailure) {
-        guard text.utf8.count <= 8000 else { throw .search("the query is too long") }
+        guard text.utf8.count <= 4000 else { throw .search("the query is too long") }
         guard !text.contains("{!"), !text.contains("_query_:"), !text.contains("_val_:") else {
             throw .search("local parameters are not supported")
         }
@@ -76,7 +76,7 @@ extension CKANQuery {
 
         private mutating func clause(field: String, depth: Int) throws(CKANFailure) -> CKANQuery {
             clauses += 1
-            guard clauses <= 1000, depth < 20 else { throw .search("the query has too many clauses") }
+            guard clauses <= 200, depth < 20 else { throw .search("the query has too many clauses") }
             skip()
             if takes("NOT") { return .not(try clause(field: field, depth: depth + 1)) }
             switch peek {
@@ -146,6 +146,7 @@ extension CKANQuery {
                 }
                 at += 1
             }
+            guard !isPattern || word.count <= 100 else { throw .search("a pattern is too long") }
             guard !word.isEmpty else { throw .search("a value is missing before '\(rest)'") }
             boost()
             return .term(field: field, text: word, isPattern: isPattern)

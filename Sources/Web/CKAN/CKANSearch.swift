@@ -173,7 +173,7 @@ extension CKANParameters {
         switch self["fq_list"] {
         case nil: []
         case .string(let text) where !text.hasPrefix("["): text.isEmpty ? [] : [text]
-        default: try list("fq_list") ?? []
+        default: Array(try list("fq_list")?.prefix(10) ?? [])
         }
     }
 }
