@@ -632,7 +632,7 @@ import Testing
     }
 
     /// A source without end is stopped by disabling it, and one whose pages come by turns by itself; some addresses are asked by nobody.
-    @Test(.timeLimit(.minutes(2))) func sourcesWithoutEndAreStopped() async throws {
+    @Test(.timeLimit(.minutes(6))) func sourcesWithoutEndAreStopped() async throws {
         let node = try await TestNode(demonstration: true)
         let clerk = try await node.session("clerk")
         let steward = try await node.session("steward")
