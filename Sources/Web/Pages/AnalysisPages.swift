@@ -184,7 +184,6 @@ enum AnalysisPages {
             ("/resources/\(entry.slug)/api", web.text("在线试用", "try it")), ("\(base)/openapi.json", "OpenAPI"),
             ("\(base)/datapackage.json", "Data Package"), ("\(base)/package.zip", web.text("数据包 zip", "package (zip)")),
             ("\(base)/tableschema.json", "Table Schema"), ("\(base)/schema.json", "JSON Schema"),
-            ("/ogc/collections/\(entry.slug)", "OGC API"),
         ]
         if hasMap { links.append(("\(base)/tiles.json", web.text("矢量图块", "vector tiles"))) }
         if entry.resource.isOpen { links.append(("/api/3/action/package_show?id=\(entry.slug.lowercased())", "CKAN")) }
