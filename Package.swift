@@ -92,6 +92,7 @@ let floor1: [Target] = [
 let floor2: [Target] = [
     module("Catalogue", ["Basics", "Codes", "Harvest", "Tabular", "CQL", "Kernel", "Seal", "Store"]),
     module("Collect", ["Basics", "Tabular", "Check", "Connect", "Kernel", "Lake", "Store"]),
+    module("Derive", ["Basics", "Codes", "Tabular", "CQL", "Kernel", "Lake", "Store"]),
     module("Open", ["Basics", "Codes", "Tabular", "Mask", "Kernel", "Store"]),
     module("Quality", ["Basics", "Tabular", "Check", "Kernel", "Lake", "Store"]),
 ]
@@ -104,7 +105,7 @@ let floor4: [Target] = [
         dependencies: [
             "Basics", "CQL", "Codes", "Geo", "Harvest", "Tabular", "Tiles", "Check", "Mask", "Kernel", "Lake",
             "Catalogue",
-            "Collect",
+            "Collect", "Derive",
             "Open",
             "Quality", "CZlib", "CZstd", hummingbird, logging,
         ],
@@ -121,7 +122,7 @@ let floor5: [Target] = [
         "Composition",
         [
             "Basics", "Codes", "Tabular", "Check", "Connect", "Seal", "Mask", "Kernel", "Lake", "Catalogue", "Collect",
-            "Harvest", "Open", "Quality", "Store", "StorePostgres", "StoreSQLite", "Web",
+            "Derive", "Harvest", "Open", "Quality", "Store", "StorePostgres", "StoreSQLite", "Web",
             .product(name: "Yams", package: "Yams"),
         ]
     ),
@@ -152,10 +153,11 @@ let testTargets: [Target] = [
     tests(
         "NodeTests",
         [
-            "Basics", "CQL", "Catalogue", "Tabular", "Mask", "Store", "StorePostgres", "StoreSQLite", "Connect",
+            "Basics", "CQL", "Catalogue", "Codes", "Composition", "Tabular", "Mask", "Store", "StorePostgres",
+            "StoreSQLite", "Connect",
             "Kernel",
             "Lake",
-            "Collect", "Open", "Web", "CZstd", hummingbird,
+            "Collect", "Derive", "Open", "Web", "CZstd", hummingbird,
             .product(name: "HummingbirdTesting", package: "hummingbird"),
         ]
     ),

@@ -12,6 +12,16 @@ extension Expression {
     }
 }
 
+extension Expression {
+    /// Reads CQL2 text that may yield a value of any kind.
+    ///
+    /// - Throws: as ``init(_:)``.
+    public init(value text: String) throws(Problem) {
+        var parser = try Parser(text)
+        self = try parser.whole(isCondition: false)
+    }
+}
+
 /// Recursive descent over the tokens; at most 2,000 nodes and 100 levels.
 struct Parser {
     let tokens: [Token]
@@ -46,9 +56,10 @@ struct Parser {
         Lexer.problem(token.position, found: token.shown, expected: LocalizedText(zh, en))
     }
 
-    mutating func whole() throws(Problem) -> Expression {
+    mutating func whole(isCondition: Bool = true) throws(Problem) -> Expression {
         let expression = try disjunction()
         guard token.kind == .end else { throw expected("AND、OR 或结尾", "AND, OR or the end") }
+        guard isCondition else { return expression }
         guard expression.mayBeCondition else {
             if case .array = expression { at = 1 }
             throw expected("比较，如 > 4", "a comparison such as > 4")

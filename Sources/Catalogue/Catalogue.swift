@@ -9,6 +9,7 @@ public final class Catalogue: Sendable {
     let kernel: Kernel
     let index: SearchIndex
     let standards: Standards
+    private let rules = Mutex<[@Sendable (Resource, EntryContent) async throws -> Void]>([])
 
     public static let migrations = [
         Migration(
@@ -107,6 +108,15 @@ public final class Catalogue: Sendable {
         }
         guard let found else { throw Problem.notFound(.init("目录条目", "the entry")) }
         return found
+    }
+
+    /// Adds a rule of another capability: what it throws keeps a draft from being submitted and published.
+    public func checking(_ rule: @escaping @Sendable (Resource, EntryContent) async throws -> Void) {
+        rules.withLock { $0.append(rule) }
+    }
+
+    private func check(_ resource: Resource, _ content: EntryContent) async throws {
+        for rule in rules.withLock(\.self) { try await rule(resource, content) }
     }
 
     // MARK: Writing
@@ -313,6 +323,7 @@ public final class Catalogue: Sendable {
                 details: Dictionary(blocking.map { ($0.id, "blocks") }, uniquingKeysWith: { first, _ in first })
             )
         }
+        try await check(entry.resource, draft)
         let twins = try await duplicates(of: draft, except: entry.resource.id)
         guard twins.isEmpty else {
             throw Problem(
@@ -384,7 +395,8 @@ public final class Catalogue: Sendable {
     }
 
     private func publish(_ entry: Entry, note: String, by reviewer: PrincipalID) async throws -> Entry {
-        guard entry.draft != nil else { throw Catalogue.wrongStage(entry, expected: .authority) }
+        guard let draft = entry.draft else { throw Catalogue.wrongStage(entry, expected: .authority) }
+        try await check(entry.resource, draft)
         let now = kernel.clock.now()
         let surroundings = try await surroundings()
         try await kernel.databases.control.write { db in

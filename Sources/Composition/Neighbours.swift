@@ -1,5 +1,6 @@
 import Basics
 import Catalogue
+import Derive
 import Kernel
 import Lake
 import Store
@@ -11,6 +12,7 @@ final class Neighbours: Sendable {
     private let kernel: Kernel
     private let lake: Lake
     private let catalogue: Catalogue
+    private let derivations: Derivations
     private let shared: any SharedStore
     private let heard = Mutex(Heard())
     /// The processes that had work under way at the last look and were not there.
@@ -25,11 +27,12 @@ final class Neighbours: Sendable {
         var isRunning = false
     }
 
-    init?(_ kernel: Kernel, _ lake: Lake, _ catalogue: Catalogue) {
+    init?(_ kernel: Kernel, _ lake: Lake, _ catalogue: Catalogue, _ derivations: Derivations) {
         guard let shared = kernel.databases.shared else { return nil }
         self.kernel = kernel
         self.lake = lake
         self.catalogue = catalogue
+        self.derivations = derivations
         self.shared = shared
         shared.listen { [weak self] changed in self?.hear(changed) }
         // Whatever was told before anybody listened.
@@ -44,6 +47,7 @@ final class Neighbours: Sendable {
             kernel.heard(changed)
             note { heard in _ = (changed?.key).map { heard.codes.insert($0) } }
         case "entries": note { heard in _ = Int64(changed?.key ?? "").map { heard.entries.insert($0) } }
+        case "derivations": derivations.heard()
         case "tables": lake.heard(resource: Int64(changed?.key ?? ""))
         case nil: note { $0.everything = true }
         default: kernel.heard(changed)
@@ -85,6 +89,7 @@ final class Neighbours: Sendable {
         if heard.everything {
             kernel.heard(nil)
             lake.heard(resource: nil)
+            derivations.heard()
         }
         if heard.grants || heard.everything { try await kernel.gate.reload() }
         if heard.standards || heard.everything || !heard.entries.isEmpty || !heard.codes.isEmpty {

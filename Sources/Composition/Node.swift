@@ -2,6 +2,7 @@ import Harvest
 public import Basics
 public import Catalogue
 public import Collect
+public import Derive
 import Connect
 public import Foundation
 import Glibc
@@ -97,6 +98,7 @@ public final class Node: Sendable {
     public let uploads: Uploads
     public let sources: Sources
     public let harvests: Harvests
+    public let derivations: Derivations
     public let services: Services
     let lock: DirectoryLock?
     let store: NodeStore
@@ -203,6 +205,15 @@ public final class Node: Sendable {
                 accept: kind == .dcat ? "application/ld+json" : kind == .csv ? "text/csv, */*" : "application/json"
             )
         }
+        let derivations = Derivations(kernel: kernel, lake: lakeActions, folder: temporary)
+        self.derivations = derivations
+        lake.deriving(by: derivations.rows)
+        catalogue.checking { resource, content in
+            var next = resource
+            next.schema = content.schema
+            next.sharing = content.items.map(\.sharing)
+            try await derivations.check(next)
+        }
         services = Services(
             kernel: kernel,
             catalogue: CatalogueActions(catalogue),
@@ -213,12 +224,14 @@ public final class Node: Sendable {
             sources: sources,
             feedback: FeedbackBox(kernel: kernel),
             harvests: harvests,
+            derivations: derivations,
             settings: web
         )
-        neighbours = Neighbours(kernel, lake, catalogue)
+        neighbours = Neighbours(kernel, lake, catalogue, derivations)
         lakeActions.registerJobs()
         sources.registerJobs()
         harvests.registerJobs()
+        derivations.registerJobs()
         try await sources.recover()
         catalogue.registerJobs()
         try await catalogue.keepUp()
@@ -236,7 +249,7 @@ public final class Node: Sendable {
 
     private static let capabilityMigrations =
         Catalogue.migrations + Opening.migrations + QualityStore.migrations + Uploads.migrations + Sources.migrations
-        + FeedbackBox.migrations + Harvests.migrations
+        + FeedbackBox.migrations + Harvests.migrations + Derivations.migrations
 
     /// The steps of each database's schema.
     static let migrations: [String: [Migration]] = [
@@ -319,6 +332,7 @@ public final class Node: Sendable {
                 if isLeader {
                     try? await sources.keepUp()
                     try? await harvests.keepUp()
+                    try? await derivations.keepUp()
                 }
             }
             if seconds % 60 == 0 {

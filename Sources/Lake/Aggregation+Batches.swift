@@ -1,10 +1,10 @@
-import Basics
-import Tabular
+public import Basics
+public import Tabular
 
 /// Groups batches as they pass. Memory holds the groups, and values only where percentiles or different ones are asked for.
-struct Aggregation {
+public struct Aggregation {
     /// Groups, and values kept for percentiles and distinct counts, at the most.
-    static let mostGroups = 200_000
+    public static let mostGroups = 200_000
     static let mostValues = 5_000_000
 
     /// What is known of a group's measure so far.
@@ -40,7 +40,7 @@ struct Aggregation {
     private var kept = 0
 
     /// - Throws: `query.measure` for a measure that its field's type has not, `query.step` for a step of what is no time.
-    init(_ query: AggregateQuery, fields: [Field]) throws(Problem) {
+    public init(_ query: AggregateQuery, fields: [Field]) throws(Problem) {
         self.query = query
         self.fields = fields
         func place(_ name: String) throws(Problem) -> Int {
@@ -79,7 +79,7 @@ struct Aggregation {
     }
 
     /// - Throws: `query.too_many_groups`.
-    mutating func take(_ batch: Batch) throws(Problem) {
+    public mutating func take(_ batch: Batch) throws(Problem) {
         rows += Int64(batch.count)
         for row in 0..<batch.count {
             var hash = Hash128(0)
@@ -223,7 +223,7 @@ struct Aggregation {
     // MARK: The answer
 
     /// - Throws: `query.field` for a sort by what is no group and no measure.
-    mutating func finish() throws(Problem) -> Aggregate {
+    public mutating func finish() throws(Problem) -> Aggregate {
         if query.groups.isEmpty, found.isEmpty {
             found.append(Found(keys: [], sums: Array(repeating: Sum(), count: measurePlaces.count)))
         }

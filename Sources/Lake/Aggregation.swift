@@ -41,6 +41,24 @@ public struct AggregateQuery: Sendable {
             case count, sum, mean, minimum, maximum, distinct
             /// Between 0 and 100, between the values beside it where none lies there (as `percentile_cont` does).
             case percentile(Double)
+
+            /// Reads `count`, `sum`, `mean`, `min`, `max`, `distinct`, `p95`; nil for any other word.
+            public init?(word: String) {
+                switch word {
+                case "count": self = .count
+                case "sum": self = .sum
+                case "mean": self = .mean
+                case "min": self = .minimum
+                case "max": self = .maximum
+                case "distinct": self = .distinct
+                default:
+                    guard word.hasPrefix("p"), let percent = Double(word.dropFirst()), (0...100).contains(percent)
+                    else {
+                        return nil
+                    }
+                    self = .percentile(percent)
+                }
+            }
         }
 
         public var kind: Kind
@@ -51,7 +69,7 @@ public struct AggregateQuery: Sendable {
         /// How many rows there are.
         public static let count = Measure(kind: .count, field: "", name: "count")
 
-        init(kind: Kind, field: String, name: String) {
+        public init(kind: Kind, field: String, name: String) {
             self.kind = kind
             self.field = field
             self.name = name
@@ -70,18 +88,8 @@ public struct AggregateQuery: Sendable {
             let word = String(parts[0])
             field = String(parts[1].dropLast())
             name = "\(word)_\(field)"
-            switch word {
-            case "sum": kind = .sum
-            case "mean": kind = .mean
-            case "min": kind = .minimum
-            case "max": kind = .maximum
-            case "distinct": kind = .distinct
-            default:
-                guard word.hasPrefix("p"), let percent = Double(word.dropFirst()), (0...100).contains(percent) else {
-                    throw Measure.unknown(text)
-                }
-                kind = .percentile(percent)
-            }
+            guard let kind = Kind(word: word), kind != .count else { throw Measure.unknown(text) }
+            self.kind = kind
         }
 
         static func unknown(_ text: String) -> Problem {
@@ -143,7 +151,7 @@ extension Lake {
             guard let field = access[name] else { throw DecidedQuery.unknown(name) }
             guard field.mask == nil else { throw DecidedQuery.masked(name) }
         }
-        guard let state = try await state(resource) else {
+        guard let state = try await readable(resource) else {
             var nothing = try Aggregation(query, fields: names.compactMap { access[$0]?.field })
             return try nothing.finish()
         }

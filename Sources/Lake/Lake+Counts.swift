@@ -17,7 +17,7 @@ extension Lake {
 
     /// Counts the first coded field that a decision shows as it is and in all rows; once for each state of the table.
     func counts(_ decision: Decision) async throws -> ValueCounts? {
-        guard let resource = decision.resource, decision.rows == nil, let state = try await state(resource),
+        guard let resource = decision.resource, decision.rows == nil, let state = try await readable(resource),
             (1...Lake.countedRows).contains(state.rows)
         else { return nil }
         let known = state.table.fields

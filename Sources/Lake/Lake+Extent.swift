@@ -15,7 +15,7 @@ public struct Extent: Sendable, Hashable {
 extension Lake {
     /// Where and when a resource's rows are, as far as a decision shows it; once for each state of the table.
     func extent(_ decision: Decision) async throws -> Extent? {
-        guard let resource = decision.resource, decision.rows == nil, let state = try await state(resource),
+        guard let resource = decision.resource, decision.rows == nil, let state = try await readable(resource),
             (1...Lake.countedRows).contains(state.rows)
         else { return nil }
         let table = state.table
@@ -141,5 +141,10 @@ extension LakeActions {
     /// Whether somebody may read rows of a resource at all.
     public func mayRead(_ resource: Resource, _ caller: Caller) -> Bool {
         lake.kernel.gate.admits(Self.readDescriptor, resource, caller)
+    }
+
+    /// The fields of a resource that somebody may read of every row as they are.
+    public func unmasked(of resource: Resource, for caller: Caller) -> Set<String> {
+        lake.kernel.gate.unmaskedFields(Self.exportDescriptor, resource, caller)
     }
 }

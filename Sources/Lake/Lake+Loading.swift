@@ -254,22 +254,20 @@ extension Lake {
         let rows = quarantine.drain()
         let (load, owner, staging, isBare) = (builder.load, builder.owner, builder.staging, builder.isBare)
         let columns = isBare ? staging.bareColumns : staging.insertColumns
+        let parts = batches.map { batch in
+            let same: [LeadValue] = [
+                .constant(owner),
+                // Rows to be appended carry their line while they are staged: those refused are told by it.
+                batch.lines.map { .listed($0) } ?? .constant(0), .constant(load),
+            ]
+            return InsertedRows(
+                batch.checked.batch,
+                rows: batch.checked.good,
+                lead: [.counting(from: batch.firstID)] + (isBare ? [] : same) + [.counting(from: batch.firstSequence)]
+            )
+        }
         try await database.write { db in
-            for batch in batches {
-                let same: [LeadValue] = [
-                    .constant(owner),
-                    // Rows to be appended carry their line while they are staged: those refused are told by it.
-                    batch.lines.map { .listed($0) } ?? .constant(0), .constant(load),
-                ]
-                try db.insert(
-                    into: staging.name,
-                    columns,
-                    batch.checked.batch,
-                    rows: batch.checked.good,
-                    lead: [.counting(from: batch.firstID)] + (isBare ? [] : same)
-                        + [.counting(from: batch.firstSequence)]
-                )
-            }
+            try db.insert(into: staging.name, columns, parts)
             try db.insert(
                 into: "quarantine",
                 ["load", "row", "cells", "reasons"],

@@ -17,7 +17,7 @@ extension Lake {
             return try await page(query, try await self.version(version, of: resource), masks, decision)
         }
         let stamp = try await stamp(decision)
-        guard let state = try await state(resource) else {
+        guard let state = try await readable(resource) else {
             let fields = decision.fields.map(\.field)
             return RecordPage(
                 batch: Batch(
@@ -96,13 +96,8 @@ extension Lake {
     static func joined(_ a: Batch, _ b: Batch) -> Batch {
         guard b.count > 0 else { return a }
         guard a.count > 0 else { return b }
-        var columns: [Column] = []
-        for index in a.columns.indices {
-            var builder = ColumnBuilder(a.fields[index])
-            for row in 0..<a.count { builder.append(a.value(row, index)) }
-            for row in 0..<b.count { builder.append(b.value(row, index)) }
-            columns.append(builder.finish())
-        }
+        var columns = a.columns
+        for index in columns.indices { columns[index].append(b.columns[index]) }
         return Batch(fields: a.fields, columns: columns, count: a.count + b.count)
     }
 
@@ -121,7 +116,7 @@ extension Lake {
     /// All rows that a query lets out, batch after batch, each by a short read of its own.
     func scan(_ query: RecordQuery, _ decision: Decision) async throws -> RecordScan {
         guard let resource = decision.resource else { throw Problem.notFound(.init("资源", "the resource")) }
-        let state = try await state(resource)
+        let state = try await readable(resource)
         let version = if let asked = query.version { try await version(asked, of: resource) } else { nil as Version? }
         return try RecordScan(self, resource, state, version, query, decision, stamp: try await stamp(decision))
     }

@@ -16,9 +16,15 @@ extension Lake {
         return row?.integer(0) ?? state.nextSequence
     }
 
+    /// Which rows a resource holds now, as a text: another after every load and every record written.
+    func position(of resource: Resource) async throws -> String {
+        guard let state = try await state(resource) else { return "-" }
+        return "\(state.load).\(try await sequence(resource, state))"
+    }
+
     /// What rows a decision shows and as of when, as a short text: the same for the same rows, another after any change of them or of what may be seen.
     func stamp(_ decision: Decision) async throws -> String {
-        guard let resource = decision.resource, let state = try await state(resource) else { return "0" }
+        guard let resource = decision.resource, let state = try await readable(resource) else { return "0" }
         var text = "\(state.physical) \(try await sequence(resource, state))"
         for access in decision.fields { text += "\n\(access.field.name) \(access.mask?.code ?? "")" }
         if let rows = decision.rows { text += "\n" + rows.text }
@@ -35,6 +41,9 @@ extension LakeActions {
         zh: "数据版本标记",
         en: "what state rows are in"
     )
+
+    /// Which rows a resource holds now, as a text: another after every load and every record written.
+    public func position(of resource: Resource) async throws -> String { try await lake.position(of: resource) }
 
     /// A short mark of a text, for whoever compares texts by marks.
     public static func mark(_ text: String) -> String { Hexadecimal.text(Lake.digestBytes(text).prefix(12)) }

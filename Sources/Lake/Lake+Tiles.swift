@@ -68,7 +68,7 @@ extension Lake {
             "\(stamp) \(resource.code) \(query.address) \(query.fields.joined(separator: ",")) \(query.filter ?? "")"
         if let kept = tiles[key] { return kept }
         let shape = try Lake.shape(of: resource, decision)
-        guard let state = try await state(resource) else {
+        guard let state = try await readable(resource) else {
             return Tile(bytes: [], features: 0, isComplete: true, stamp: stamp)
         }
         let box = query.address.box(buffer: Double(64) / 4096)

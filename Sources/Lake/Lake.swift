@@ -42,6 +42,8 @@ public final class Lake: Sendable {
     let active = Mutex<Set<Int64>>([])
     /// The schema of PostGIS, where the store has it.
     let postGIS: String?
+    /// Who knows of the resources whose rows are made of others'.
+    private let maker = Mutex<DerivedRows?>(nil)
     /// Simulated faults, for tests that stop a load halfway.
     let faults: FaultPlan
 
@@ -58,6 +60,27 @@ public final class Lake: Sendable {
             self.step = step
         }
     }
+
+    /// What is known of resources whose rows are made of those of others.
+    public struct DerivedRows: Sendable {
+        /// Whether a resource's rows are made: then nobody loads files into it.
+        public var isDerived: @Sendable (ResourceID) async throws -> Bool
+        /// Makes rows anew that are made when they are asked for, where their sources changed.
+        public var renew: @Sendable (Resource) async throws -> Void
+
+        public init(
+            isDerived: @escaping @Sendable (ResourceID) async throws -> Bool,
+            renew: @escaping @Sendable (Resource) async throws -> Void
+        ) {
+            self.isDerived = isDerived
+            self.renew = renew
+        }
+    }
+
+    var derived: DerivedRows? { maker.withLock(\.self) }
+
+    /// Says who makes rows; once, before anybody asks.
+    public func deriving(by rows: DerivedRows) { maker.withLock { $0 = rows } }
 
     /// `keptVersions`: how many versions of a resource are kept at the most; 0 for all.
     public init(kernel: Kernel, folder: URL, keptVersions: Int = 0, faults: FaultPlan = FaultPlan()) async throws {
@@ -238,6 +261,12 @@ public final class Lake: Sendable {
         }
         if let state { states.store(state, for: resource.id, since: epoch) }
         return state
+    }
+
+    /// The state of a table that is about to be read: rows that are made when they are asked for are made now.
+    func readable(_ resource: Resource) async throws -> TableState? {
+        try await derived?.renew(resource)
+        return try await state(resource)
     }
 
     // MARK: Events

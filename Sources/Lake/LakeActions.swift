@@ -85,6 +85,8 @@ public struct LakeActions: Sendable {
         public var mode: LoadMode
         public var encoding: TextEncoding?
         public var header: SheetLayout.HeaderHint
+        /// Whether the node made the file itself, of other resources' rows.
+        var isDerived = false
         public init(
             code: String,
             path: String,
@@ -101,6 +103,20 @@ public struct LakeActions: Sendable {
             self.mode = mode
             self.encoding = encoding
             self.header = header
+        }
+
+        /// Rows that were made of others', in a CSV file with the fields' names in its first line.
+        public static func derived(_ code: String, path: String) -> LoadInput {
+            var input = LoadInput(
+                code: code,
+                path: path,
+                source: "derivation",
+                mode: .replace,
+                encoding: .utf8,
+                header: .written
+            )
+            input.isDerived = true
+            return input
         }
 
         var json: JSONValue {
@@ -135,6 +151,7 @@ public struct LakeActions: Sendable {
         Action(Self.loadDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) {
             [lake] input, decision in
             guard let principal = decision.caller.principal else { throw Problem.notFound(.init("账号", "the account")) }
+            if let resource = decision.resource { try await lake.checkMaker(resource, isDerived: false) }
             var kept = input
             // Paths inside the data directory are kept relative to it, so that a restored node finds its files.
             let prefix = lake.folder.path + "/"
@@ -152,6 +169,7 @@ public struct LakeActions: Sendable {
             guard let resource = decision.resource, let principal = decision.caller.principal else {
                 throw Problem.notFound(.init("资源", "the resource"))
             }
+            try await lake.checkMaker(resource, isDerived: input.input.isDerived)
             let path =
                 input.input.path.hasPrefix("/")
                 ? input.input.path : lake.folder.appendingPathComponent(input.input.path).path
@@ -160,7 +178,11 @@ public struct LakeActions: Sendable {
                 source: input.input.source,
                 table: input.input.table,
                 mode: input.input.mode,
-                options: ReadOptions(encoding: input.input.encoding, header: input.input.header),
+                options: ReadOptions(
+                    encoding: input.input.encoding,
+                    delimiter: input.input.isDerived ? UInt8(ascii: ",") : nil,
+                    header: input.input.header
+                ),
                 job: input.job,
                 principal: principal.id
             )
@@ -255,6 +277,18 @@ public struct LakeActions: Sendable {
 }
 
 extension Lake {
+    /// Refuses files for a resource whose rows are made of others'.
+    func checkMaker(_ resource: Resource, isDerived: Bool) async throws {
+        guard !isDerived, let derived, try await derived.isDerived(resource.id) else { return }
+        throw Problem(
+            "load.derived",
+            status: 409,
+            zh: "该资源由其他资源派生，不能加载文件。",
+            en: "The resource's rows are derived from other resources; files cannot be loaded into it.",
+            hint: .init("请更新来源资源，或先删除派生定义。", "Change the sources, or take the derivation away first.")
+        )
+    }
+
     /// Quarantined cells as a decision shows them: columns of fields that may be seen, masked where they are masked.
     static func decided(
         _ found: (header: [String], rows: [QuarantinedRow]),

@@ -23,9 +23,23 @@ public protocol SQLWriting: SQLReading {
     func execute(_ sql: String, _ values: [SQLValue]) throws -> Int
     /// The id of the row inserted last.
     var lastInsertedID: Int64 { get }
-    /// Inserts rows of a batch, as fast as the engine can. The table's columns are given in the order of the lead values, which go into
-    /// BIGINT columns, and then of the batch's (a point: two), which have the types of ``Dialect/columnType(_:)``.
-    func insert(into table: String, _ columns: [String], _ batch: Batch, rows: [Int32], lead: [LeadValue]) throws
+    /// Inserts rows of batches, as fast as the engine can: of many at once, for beginning costs as much as a thousand rows. The table's
+    /// columns are given in the order of the lead values, which go into BIGINT columns, and then of the batches' (a point: two), which
+    /// have the types of ``Dialect/columnType(_:)``.
+    func insert(into table: String, _ columns: [String], _ parts: [InsertedRows]) throws
+}
+
+/// Rows of a batch to be inserted, with the values put before their columns.
+public struct InsertedRows: Sendable {
+    public var batch: Batch
+    public var rows: [Int32]
+    public var lead: [LeadValue]
+
+    public init(_ batch: Batch, rows: [Int32], lead: [LeadValue]) {
+        self.batch = batch
+        self.rows = rows
+        self.lead = lead
+    }
 }
 
 /// A value put before the columns of every row inserted.
@@ -59,6 +73,12 @@ extension SQLReading {
 }
 
 extension SQLWriting {
+    /// Inserts rows of one batch.
+    public func insert(into table: String, _ columns: [String], _ batch: Batch, rows: [Int32], lead: [LeadValue]) throws
+    {
+        try insert(into: table, columns, [InsertedRows(batch, rows: rows, lead: lead)])
+    }
+
     @discardableResult
     public func execute(_ sql: String) throws -> Int { try execute(sql, []) }
 }

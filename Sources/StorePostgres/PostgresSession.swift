@@ -81,19 +81,21 @@ struct PostgresSession: SQLWriting {
         }
     }
 
-    func insert(into table: String, _ columns: [String], _ batch: Batch, rows: [Int32], lead: [LeadValue]) throws {
-        guard !rows.isEmpty else { return }
+    func insert(into table: String, _ columns: [String], _ parts: [InsertedRows]) throws {
+        guard parts.contains(where: { !$0.rows.isEmpty }) else { return }
         let statement = "COPY \(table) (\(columns.joined(separator: ", "))) FROM STDIN (FORMAT binary)"
         let width = columns.count
         try connection.copy(statement) { send in
             var writer = CopyWriter(width: width)
-            try CellSource.withCells(of: batch) { cells in
-                try cells.withUnsafeBufferPointer { cells in
-                    for (taken, row) in rows.enumerated() {
-                        writer.begin()
-                        for value in lead { writer.append(value, taken) }
-                        for index in cells.indices { writer.append(cells[index], Int(row)) }
-                        if writer.count > 1 << 18 { try writer.send(send) }
+            for part in parts {
+                try CellSource.withCells(of: part.batch) { cells in
+                    try cells.withUnsafeBufferPointer { cells in
+                        for (taken, row) in part.rows.enumerated() {
+                            writer.begin()
+                            for value in part.lead { writer.append(value, taken) }
+                            for index in cells.indices { writer.append(cells[index], Int(row)) }
+                            if writer.count > 1 << 18 { try writer.send(send) }
+                        }
                     }
                 }
             }

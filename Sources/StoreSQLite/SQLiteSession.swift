@@ -113,11 +113,16 @@ final class SQLiteSession: SQLWriting {
         return Batch(fields: fields, columns: readers.map { $0.finish() }, count: count)
     }
 
-    func insert(into table: String, _ columns: [String], _ batch: Batch, rows: [Int32], lead: [LeadValue]) throws {
+    func insert(into table: String, _ columns: [String], _ parts: [InsertedRows]) throws {
         let marks = Array(repeating: "?", count: columns.count).joined(separator: ",")
         let statement = "INSERT INTO \(table) (\(columns.joined(separator: ", "))) VALUES (\(marks))"
         let handle = try prepared(statement, [])
         defer { sqlite3_reset(handle) }
+        for part in parts { try insert(part, handle) }
+    }
+
+    private func insert(_ part: InsertedRows, _ handle: OpaquePointer) throws {
+        let lead = part.lead
         var counters: [(at: Int32, start: Int64)] = []
         var lists: [(at: Int32, values: [Int64])] = []
         for (index, value) in lead.enumerated() {
@@ -129,9 +134,9 @@ final class SQLiteSession: SQLWriting {
             }
         }
         let firstCell = Int32(lead.count + 1)
-        try CellSource.withCells(of: batch) { cells in
+        try CellSource.withCells(of: part.batch) { cells in
             try cells.withUnsafeBufferPointer { cells in
-                for (taken, row) in rows.enumerated() {
+                for (taken, row) in part.rows.enumerated() {
                     for counter in counters { sqlite3_bind_int64(handle, counter.at, counter.start + Int64(taken)) }
                     for list in lists { sqlite3_bind_int64(handle, list.at, list.values[taken]) }
                     var at = firstCell

@@ -21,14 +21,17 @@ public struct SheetLayout: Sendable, Hashable {
         case none
         /// Every row as it is, heads, totals and notes among them, as wide as the widest: for forms with a head of their own.
         case raw
+        /// The first line names the columns and every other is a row: what programs write.
+        case written
         /// The line of the header, the first being 1.
         case line(Int)
 
-        /// As people and jobs write it: a line, `none`, `raw`; anything else is found out.
+        /// As people and jobs write it: a line, `none`, `raw`, `written`; anything else is found out.
         public init(text: String?) {
             switch text {
             case "none": self = .none
             case "raw": self = .raw
+            case "written": self = .written
             default: self = text.flatMap { Int($0) }.map { .line($0) } ?? .detect
             }
         }
@@ -38,6 +41,7 @@ public struct SheetLayout: Sendable, Hashable {
             case .detect: "detect"
             case .none: "none"
             case .raw: "raw"
+            case .written: "written"
             case .line(let line): String(line)
             }
         }
@@ -59,6 +63,16 @@ public struct SheetLayout: Sendable, Hashable {
             var layout = headerless(max(40, rows.map(\.cells.count).max() ?? 1))
             layout.keepsAllRows = true
             return layout
+        case .written:
+            guard let names = rows.first?.cells else { return headerless(width) }
+            return SheetLayout(
+                names: names,
+                skippedLines: rows[0].line,
+                hasHeader: true,
+                keepsAllRows: true,
+                units: Array(repeating: "", count: names.count),
+                notes: []
+            )
         case .line(let line):
             guard let index = rows.firstIndex(where: { $0.line == Int64(line) }) else { return headerless(width) }
             return layout(rows, header: index, width: max(width, rows[index].cells.count))

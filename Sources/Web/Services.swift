@@ -1,6 +1,7 @@
 public import Basics
 public import Catalogue
 public import Collect
+public import Derive
 public import Kernel
 public import Lake
 public import Open
@@ -17,6 +18,7 @@ public struct Services: Sendable {
     public let sources: Sources
     public let feedback: FeedbackBox
     public let harvests: Harvests
+    public let derivations: Derivations
     public let settings: WebSettings
 
     public init(
@@ -29,6 +31,7 @@ public struct Services: Sendable {
         sources: Sources,
         feedback: FeedbackBox,
         harvests: Harvests,
+        derivations: Derivations,
         settings: WebSettings
     ) {
         self.kernel = kernel
@@ -40,6 +43,7 @@ public struct Services: Sendable {
         self.sources = sources
         self.feedback = feedback
         self.harvests = harvests
+        self.derivations = derivations
         self.settings = settings
     }
 
@@ -49,7 +53,7 @@ public struct Services: Sendable {
     public static let descriptors: [ActionDescriptor] =
         Administration.descriptors + CatalogueActions.descriptors + LakeActions.descriptors + OpenActions.descriptors
         + QualityStore.descriptors + Uploads.descriptors + Sources.descriptors + FeedbackBox.descriptors
-        + Harvests.descriptors
+        + Harvests.descriptors + Derivations.descriptors
 }
 
 /// How the web behaves.

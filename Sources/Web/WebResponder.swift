@@ -50,6 +50,7 @@ public struct WebApplication: Sendable {
             + StandardsPages.routes + SourcesAPI.routes + SourcePages.routes
             + DataAPI.routes + FeaturesAPI.routes + CatalogueGraph.routes + CKANAPI.routes(ckan) + AnalysisAPI.routes
             + DescriptionsAPI.routes + HarvestsAPI.routes + HarvestPages.routes + AnalysisPages.routes
+            + DerivationsAPI.routes + DerivationPages.routes + LineagePages.routes
             + OpeningAPI.routes
             + AdministrationAPI.routes + SystemRoutes.routes(self)
         return all.filter { $0.side == .open || !services.settings.isPublicOnly }

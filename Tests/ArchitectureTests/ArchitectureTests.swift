@@ -23,14 +23,17 @@ import Testing
             "Kernel": floor1.union(["Store"]).subtracting(["Check"]),
             "Lake": floor1.union(["Geo", "Store", "Kernel", "Tiles", "CLZ4", "CMalloc"]),
             "Catalogue": capability.union(["Harvest", "Seal"]), "Collect": capability.union(["Connect"]),
+            "Derive": capability,
             "Open": capability,
             "Quality": capability,
             "Web": capability.union([
-                "Geo", "Harvest", "Tiles", "Catalogue", "Collect", "Open", "Quality", "CZlib", "CZstd",
+                "Geo", "Harvest", "Tiles", "Catalogue", "Collect", "Derive", "Open", "Quality", "CZlib",
+                "CZstd",
             ])
             .subtracting(["Store"]),
             "Composition": capability.union([
-                "Connect", "Catalogue", "Collect", "Harvest", "Open", "Quality", "Seal", "Web", "StorePostgres",
+                "Connect", "Catalogue", "Collect", "Derive", "Harvest", "Open", "Quality", "Seal", "Web",
+                "StorePostgres",
                 "StoreSQLite",
             ]),
             "tongqu": capability.union([

@@ -515,6 +515,39 @@ func all(_ reader: any RowReader) throws -> ([String], [[String]], [RawBatch.Odd
     }
 
     /// However little room there is, every byte comes once.
+    @Test func aHeaderMayBeginWithTheWordOfATotal() throws {
+        let text = Array("total,name\n5,甲\n6,乙\n合计,11\n".utf8)
+        let found = try read(text)
+        #expect(found.header == ["total", "name"] && found.rows.count == 2)
+        // What programs write is taken as it is written.
+        let written = try read(text, options: ReadOptions(delimiter: 0x2C, header: .written))
+        #expect(written.header == ["total", "name"] && written.rows.last == ["合计", "11"])
+    }
+
+    @Test func columnsGrow() {
+        let fields = [
+            Field("a", .integer), Field("b"), Field("c", .real), Field("d", .boolean), Field("e", .date),
+            Field("f", .point),
+        ]
+        func column(_ field: Field, _ values: [Value]) -> Column {
+            var builder = ColumnBuilder(field)
+            for value in values { builder.append(value) }
+            return builder.finish()
+        }
+        let values: [[Value]] = [
+            [.integer(1), .null, .integer(3)], [.text("甲"), .text(""), .null], [.real(0.5), .real(-1), .null],
+            [.boolean(true), .boolean(false), .null], [.date(5), .null, .date(7)], [.point(1, 2), .null, .point(3, 4)],
+        ]
+        for (field, list) in zip(fields, values) {
+            for split in 0...list.count {
+                var grown = column(field, Array(list[..<split]))
+                grown.append(column(field, Array(list[split...])))
+                let batch = Batch(fields: [field], columns: [grown], count: list.count)
+                #expect(list.indices.map { batch.value($0, 0) } == list, "\(field.name) \(split)")
+            }
+        }
+    }
+
     @Test func transcodingFillsAnyRoom() throws {
         let text = String(repeating: "编号,名称\nA1,公路桥梁é\n", count: 30)
         let encoded = gb18030(text)

@@ -125,6 +125,7 @@ enum Layout {
             ("/console/entries", web.text("目录条目", "Entries"), .catalogueRead),
             ("/console/loads", web.text("批次与问题", "Loads"), .quarantineRead),
             ("/console/sources", web.text("归集来源", "Sources"), .dataLoad),
+            ("/console/derivations", web.text("派生资源", "Derived"), .dataLoad),
             ("/console/harvests", web.text("目录汇聚", "Harvests"), .catalogueReviewAuthority),
             ("/console/quality", web.text("部门质量", "Quality"), .catalogueRead),
             ("/console/ledger", web.text("总账本", "Ledger"), .catalogueRead),

@@ -2,6 +2,7 @@ import Open
 import Codes
 import Basics
 import Catalogue
+import Derive
 import Check
 import Hummingbird
 import HTTPTypes
@@ -18,7 +19,7 @@ enum ResourcePages {
             "/resources/{code}",
             .actions([
                 "catalogue.show", "quality.show", "data.read", "data.counts", "data.versions", "catalogue.history",
-                "feedback.answers", "harvest.origin",
+                "feedback.answers", "harvest.origin", "derivation.lineage",
             ]),
             zh: "资源页",
             en: "Resource",
@@ -42,6 +43,7 @@ enum ResourcePages {
         let origin = try await web.perform(web.services.harvests.origin, entry.resource.code)
         let data = AnalysisPages.card(kept, "/api/v1/resources/\(entry.slug)", entry.slug, web)
         let history = try await web.perform(web.services.catalogue.history, entry.resource.code)
+        let lineage = try await web.perform(web.services.derivations.lineage, entry.resource.code)
         let answers = try await web.perform(web.services.feedback.answers, entry.resource.code)
         return .page(
             view(
@@ -49,7 +51,7 @@ enum ResourcePages {
                 cards,
                 page,
                 answers,
-                "\(from(origin, web))\(bars(counts, web))\(data)\(versions(history, web))",
+                "\(from(origin, web))\(made(lineage, web))\(bars(counts, web))\(data)\(versions(history, web))",
                 web
             )
         )
@@ -239,6 +241,24 @@ enum ResourcePages {
         let text = oldest.map { Numbers.short($0.total) }.joined(separator: " → ")
         return """
             <h3>\(web.text("历次评分", "History"))</h3><canvas class="chart" data-marks="\(marks.text)" role="img" aria-label="\(text)"></canvas><p class="muted">\(text)</p>
+            """
+    }
+
+    /// What the rows are made of and what is made of them, where there is anything.
+    static func made(_ lineage: Lineage, _ web: WebRequest) -> HTML {
+        guard let here = lineage.nodes.first?.resource, lineage.nodes.count > 1 else { return .empty }
+        func list(_ title: String, _ level: Int) -> HTML {
+            let items = lineage.nodes.filter { $0.level == level }.prefix(12).map { node -> HTML in
+                guard let resource = node.resource else {
+                    return "<li class=\"muted\">\(web.text("(无权查看的资源)", "(a resource you may not see)"))</li>"
+                }
+                return "<li><a href=\"/resources/\(Entry.slug(resource.code))\">\(resource.name)</a></li>"
+            }
+            return items.isEmpty ? .empty : "<h3>\(title)</h3><ul>\(items)</ul>"
+        }
+        return """
+            <section class="card"><h2>\(web.text("数据血缘", "Lineage"))</h2>\(list(web.text("由这些资源派生", "Made of"), -1))\(list(web.text("派生出这些资源", "Used in"), 1))
+            <p><a href="/resources/\(Entry.slug(here.code))/lineage">\(web.text("血缘图与字段对应", "Drawn, field by field"))</a></p></section>
             """
     }
 
