@@ -21,8 +21,7 @@ public struct Decision: Sendable {
     public let rows: Expression?
     public let grants: [Int64]
     public let purpose: String
-    /// Adds particulars to the evidence of this decision: numbers and digests, never data of records.
-    public let note: @Sendable (_ key: String, _ value: String) -> Void
+    private let particulars: Particulars?
 
     init(
         caller: Caller,
@@ -32,7 +31,7 @@ public struct Decision: Sendable {
         rows: Expression?,
         grants: [Int64],
         purpose: String,
-        note: @escaping @Sendable (String, String) -> Void
+        particulars: Particulars?
     ) {
         self.caller = caller
         self.action = action
@@ -41,6 +40,10 @@ public struct Decision: Sendable {
         self.rows = rows
         self.grants = grants
         self.purpose = purpose
-        self.note = note
+        self.particulars = particulars
     }
+
+    /// Adds particulars to the evidence of this decision: numbers and digests, never data of records. Where no evidence of its own is
+    /// written they are not even made.
+    public func note(_ key: String, _ value: @autoclosure () -> String) { particulars?.add(key, value()) }
 }

@@ -14,16 +14,25 @@ public final class Gate: Sendable {
     private let state = Mutex(State())
 
     struct State {
-        var grants: [Grant] = []
-        var tree = OrganisationTree([])
-        /// Public reads since the last full minute, by action and resource.
-        var publicReads: [String: Int] = [:]
+        /// The grants and organisations, and what was found with them.
+        var findings = Findings()
+        /// Public reads since the last full minute.
+        var publicReads: [PublicRead: Int] = [:]
         /// Readings of the grants begun, and the latest that was put in place.
         var asked = 0
         var taken = 0
         var failedSignIns: [PrincipalID: (since: Int64, count: Int64)] = [:]
         var allowed = 0
         var denied = 0
+    }
+
+    /// What the public did, as it is counted: an action, or its refusal or failure, and the resource.
+    struct PublicRead: Hashable {
+        var outcome = ""
+        var action: String
+        var resource: String?
+
+        var text: String { outcome + action + (resource.map { " " + $0 } ?? "") }
     }
 
     init(database: any Database, evidence: EvidenceChain, clock: Clock) {
@@ -44,17 +53,17 @@ public final class Gate: Sendable {
                 try db.rows("SELECT \(Organisation.columns) FROM organisations").map(Organisation.read)
             )
         }
+        let findings = Findings(grants, OrganisationTree(organisations))
         state.withLock { state in
             // A slower reading that began earlier puts nothing old back.
             guard ticket > state.taken else { return }
             state.taken = ticket
-            state.grants = grants
-            state.tree = OrganisationTree(organisations)
+            state.findings = findings
         }
     }
 
     /// The organisations as the gate knows them.
-    public var organisations: OrganisationTree { state.withLock { $0.tree } }
+    public var organisations: OrganisationTree { state.withLock { $0.findings.tree } }
 
     /// Decisions so far: for metrics.
     public var counts: (allowed: Int, denied: Int) { state.withLock { ($0.allowed, $0.denied) } }
@@ -74,7 +83,9 @@ public final class Gate: Sendable {
         // The public is refused before the resource is looked up: the answer is the same whether it exists or not.
         let mustSignIn = caller.principal == nil && !action.descriptor.isPublic
         let resource = mustSignIn ? nil : try await action.target(input)
-        let particulars = Particulars()
+        // What the public reads is counted, and nobody's look at a list is recorded: nothing is gathered for it.
+        let trail = action.descriptor.trail
+        let particulars = trail == .write || trail == .read && caller.principal != nil ? Particulars() : nil
         let decision: Decision
         do {
             if mustSignIn { throw Gate.signIn(action.descriptor.permission) }
@@ -83,7 +94,7 @@ public final class Gate: Sendable {
             state.withLock { $0.denied += 1 }
             guard caller.principal != nil else {
                 // Counted, not written one by one: the public cannot make the node work, nor read from the time what exists.
-                state.withLock { $0.publicReads["denied \(action.descriptor.name)", default: 0] += 1 }
+                count(PublicRead(outcome: "denied ", action: action.descriptor.name))
                 throw error
             }
             try await record(
@@ -104,11 +115,11 @@ public final class Gate: Sendable {
         } catch {
             guard caller.principal != nil else {
                 // Counted, as refusals are: the public cannot make the node write.
-                state.withLock { $0.publicReads["failed \(action.descriptor.name)", default: 0] += 1 }
+                count(PublicRead(outcome: "failed ", action: action.descriptor.name))
                 throw error
             }
             if action.descriptor.trail == .write {
-                particulars.add("error", (error as? Problem)?.code ?? "internal")
+                particulars?.add("error", (error as? Problem)?.code ?? "internal")
                 try await record(
                     action.descriptor,
                     resource,
@@ -127,17 +138,22 @@ public final class Gate: Sendable {
 
     /// Whether an action would be admitted, without running or recording it: for showing buttons.
     public func admits(_ action: ActionDescriptor, _ resource: Resource?, _ caller: Caller) -> Bool {
-        (try? decide(action, resource, caller, Particulars())) != nil
+        guard !Gate.mustChangePassword(caller, action), let finding = try? finding(action, resource, caller) else {
+            return false
+        }
+        return !finding.grants.isEmpty
     }
 
     /// Refuses who would not be admitted to an action on the node, before anything of the request is looked up.
     ///
     /// - Throws: `access.sign_in`, `access.denied`.
     public func require(_ action: ActionDescriptor, _ caller: Caller) throws {
-        _ = try decide(action, nil, caller, Particulars())
+        _ = try decide(action, nil, caller, nil)
     }
 
-    private func recordSuccess(_ decision: Decision, _ particulars: Particulars) async throws {
+    private func count(_ read: PublicRead) { state.withLock { $0.publicReads[read, default: 0] += 1 } }
+
+    private func recordSuccess(_ decision: Decision, _ particulars: Particulars?) async throws {
         switch decision.action.trail {
         case .view: return
         case .write:
@@ -152,8 +168,7 @@ public final class Gate: Sendable {
             )
         case .read:
             guard decision.caller.principal != nil else {
-                let key = "\(decision.action.name) \(decision.resource?.code ?? "-")"
-                return state.withLock { $0.publicReads[key, default: 0] += 1 }
+                return count(PublicRead(action: decision.action.name, resource: decision.resource?.code ?? "-"))
             }
             let graded = (decision.resource?.grade ?? .general1) >= .general3
             try await record(
@@ -174,7 +189,7 @@ public final class Gate: Sendable {
         _ caller: Caller,
         outcome: String,
         grants: [Int64],
-        _ particulars: Particulars,
+        _ particulars: Particulars?,
         durable: Bool
     ) async throws {
         let entry = EvidenceEntry(
@@ -186,7 +201,7 @@ public final class Gate: Sendable {
             outcome: outcome,
             grants: grants,
             trace: caller.trace,
-            details: particulars.all
+            details: particulars?.all ?? []
         )
         if durable { try await evidence.append(entry) } else { evidence.enqueue(entry) }
     }
@@ -208,7 +223,7 @@ public final class Gate: Sendable {
                 outcome: "counted",
                 grants: [],
                 trace: "",
-                details: counts.sorted { $0.key < $1.key }.map { ($0.key, String($0.value)) }
+                details: counts.map { ($0.key.text, String($0.value)) }.sorted { $0.0 < $1.0 }
             )
         )
     }
@@ -247,20 +262,11 @@ public final class Gate: Sendable {
         _ action: ActionDescriptor,
         _ resource: Resource?,
         _ caller: Caller,
-        _ particulars: Particulars
+        _ particulars: Particulars?
     ) throws -> Decision {
-        if caller.principal?.mustChangePassword == true, !action.name.hasPrefix("session.") {
-            throw Gate.passwordChange
-        }
-        let now = clock.now()
-        let (grants, tree) = state.withLock { ($0.grants, $0.tree) }
-        let reach = caller.principal.map { tree.subtree($0.organisation) } ?? []
-        let mayAsk = caller.principal != nil || action.isPublic
-        let fitting = grants.filter { grant in
-            mayAsk && grant.permissions.contains(action.permission) && (grant.until ?? .max) > now
-                && Gate.isGrantee(grant, caller, tree) && Gate.reaches(grant, resource, reach, action.permission)
-        }
-        guard !fitting.isEmpty else {
+        if Gate.mustChangePassword(caller, action) { throw Gate.passwordChange }
+        let finding = try finding(action, resource, caller)
+        guard !finding.grants.isEmpty else {
             if caller.principal == nil {
                 // To the public what is not open is not there: an answer never tells that it exists.
                 if resource != nil, action.isPublic { throw Kernel.unknownResource }
@@ -275,17 +281,45 @@ public final class Gate: Sendable {
                 hint: .init("请向安全管理员申请授权。", "Ask the security administrator for a grant.")
             )
         }
-        let (fields, rows) = try Gate.combine(fitting, resource)
         return Decision(
             caller: caller,
             action: action,
             resource: resource,
-            fields: fields,
-            rows: rows,
-            grants: fitting.map(\.id).sorted(),
-            purpose: fitting.first?.purpose ?? "",
-            note: { particulars.add($0, $1) }
+            fields: finding.fields,
+            rows: finding.rows,
+            grants: finding.grants,
+            purpose: finding.purpose,
+            particulars: particulars
         )
+    }
+
+    private static func mustChangePassword(_ caller: Caller, _ action: ActionDescriptor) -> Bool {
+        caller.principal?.mustChangePassword == true && !action.name.hasPrefix("session.")
+    }
+
+    /// The grants that fit, and what they show together; without any where nothing is allowed.
+    private func finding(_ action: ActionDescriptor, _ resource: Resource?, _ caller: Caller) throws -> Finding {
+        let findings = state.withLock { $0.findings }
+        let principal = caller.principal
+        let key = Findings.Key(
+            permission: action.permission,
+            isPublic: action.isPublic,
+            principal: principal?.id,
+            resource: resource?.id
+        )
+        let now = clock.now()
+        return try findings.finding(key, principal, resource, at: now) { moments in
+            guard principal != nil || action.isPublic else { return Finding(principal, resource, moments) }
+            let reach = principal.map { findings.tree.subtree($0.organisation) } ?? []
+            let fitting = findings.grants.filter { grant in
+                grant.permissions.contains(action.permission) && (grant.until ?? .max) > now
+                    && Gate.isGrantee(grant, caller, findings.tree)
+                    && Gate.reaches(grant, resource, reach, action.permission)
+            }
+            guard !fitting.isEmpty else { return Finding(principal, resource, moments) }
+            let (fields, rows) = try Gate.combine(fitting, resource)
+            return Finding(principal, resource, moments, fitting: fitting, fields: fields, rows: rows)
+        }
     }
 
     static func signIn(_ permission: Permission) -> Problem {
@@ -378,19 +412,22 @@ public final class Gate: Sendable {
 
     /// The organisations whose resources a caller reaches with a permission: nil for all.
     public func ownersReached(by caller: Caller, with permission: Permission) -> Set<OrganisationID>? {
-        let (grants, tree) = state.withLock { ($0.grants, $0.tree) }
+        let findings = state.withLock { $0.findings }
         let now = clock.now()
-        var owners: Set<OrganisationID> = []
-        for grant in grants
-        where grant.permissions.contains(permission) && (grant.until ?? .max) > now
-            && Gate.isGrantee(grant, caller, tree)
-        {
-            if grant.scope == .all { return nil }
-            if grant.scope == .own, let principal = caller.principal {
-                owners.formUnion(tree.subtree(principal.organisation))
+        let key = Findings.Key(permission: permission, isPublic: true, principal: caller.principal?.id)
+        return findings.reach(key, caller.principal, at: now) {
+            var owners: Set<OrganisationID> = []
+            for grant in findings.grants
+            where grant.permissions.contains(permission) && (grant.until ?? .max) > now
+                && Gate.isGrantee(grant, caller, findings.tree)
+            {
+                if grant.scope == .all { return nil }
+                if grant.scope == .own, let principal = caller.principal {
+                    owners.formUnion(findings.tree.subtree(principal.organisation))
+                }
             }
-        }
-        return owners
+            return owners
+        }.owners
     }
 }
 
@@ -406,7 +443,7 @@ final class Particulars: Sendable {
 extension Gate {
     /// The fields of a resource that a caller may see as they are: what a reference may point to.
     public func unmaskedFields(_ action: ActionDescriptor, _ resource: Resource, _ caller: Caller) -> Set<String> {
-        guard let decision = try? decide(action, resource, caller, Particulars()), decision.rows == nil else {
+        guard let decision = try? decide(action, resource, caller, nil), decision.rows == nil else {
             return []
         }
         return Set(decision.fields.filter { $0.mask == nil }.map(\.field.name))
