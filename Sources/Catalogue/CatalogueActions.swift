@@ -168,8 +168,10 @@ public struct CatalogueActions: Sendable {
     /// An entry with its history.
     public var show: Action<String, (entry: Entry, events: [EntryEvent])> {
         Action(Self.showDescriptor, target: { [catalogue] in try await catalogue.kernel.resource($0) }) {
-            [catalogue] code, decision in
-            let entry = try await catalogue.entry(code)
+            [catalogue] _, decision in
+            guard let id = decision.resource?.id.raw, let entry = try await catalogue.index.entries([id]).first else {
+                throw Problem.notFound(.init("目录条目", "the entry"))
+            }
             let owners = catalogue.kernel.gate.ownersReached(by: decision.caller, with: .catalogueRead)
             let isInsider = owners == nil || owners?.contains(entry.resource.owner) == true
             var shown = entry

@@ -83,7 +83,7 @@ extension EntryContent {
 extension Catalogue {
     /// When the versions of an entry were published, newest first.
     func history(_ resource: ResourceID) async throws -> [(version: Int64, at: Int64)] {
-        try await kernel.databases.control.read { db in
+        try await kernel.databases.control.glance { db in
             try db.rows(
                 "SELECT version, at FROM entry_versions WHERE resource = ? ORDER BY version DESC LIMIT 20",
                 [.integer(resource.raw)]

@@ -55,12 +55,15 @@ public struct Entry: Sendable {
     /// `301002-000001`: the code in addresses.
     public var slug: String { Entry.slug(resource.code) }
 
-    public static func slug(_ code: String) -> String { code.replacing("/", with: "-") }
+    public static func slug(_ code: String) -> String {
+        guard code.utf8.contains(0x2F) else { return code }
+        return String(decoding: code.utf8.map { $0 == 0x2F ? 0x2D : $0 }, as: UTF8.self)
+    }
 
     /// The code of an address.
     public static func code(slug: String) -> String {
-        guard !slug.contains("/"), let dash = slug.firstIndex(of: "-") else { return slug }
-        return slug[..<dash] + "/" + slug[slug.index(after: dash)...]
+        guard !slug.utf8.contains(0x2F), let dash = slug.utf8.firstIndex(of: 0x2D) else { return slug }
+        return slug[..<dash] + "/" + slug[slug.utf8.index(after: dash)...]
     }
 }
 

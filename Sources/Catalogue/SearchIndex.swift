@@ -113,6 +113,9 @@ final class SearchIndex: Sendable {
     }
 
     let database: any Database
+    /// Entries as they were read, with the writes to the database until then: one is shown as long as there were no more. What other
+    /// processes write is heard of, and drops them all.
+    private let shown = Cache<Int64, (entry: Entry, writes: Int)>(limit: 500)
     let state = Mutex(State())
     /// Counts changes of entries.
     private let changes = Mutex(0)
@@ -378,15 +381,30 @@ final class SearchIndex: Sendable {
         return kept.map(\.id)
     }
 
+    /// Entries to be shown, in the order of their ids. Whoever changes an entry reads it in the transaction or by ``Catalogue/entry(_:)``.
     func entries(_ ids: [Int64]) async throws -> [Entry] {
-        guard !ids.isEmpty else { return [] }
-        let list = ids.map(String.init).joined(separator: ",")
-        let found = try await database.read { db in
+        let writes = database.writes
+        var found: [Int64: Entry] = [:]
+        for id in ids {
+            if let kept = shown[id], kept.writes == writes { found[id] = kept.entry }
+        }
+        let missing = ids.filter { found[$0] == nil }
+        guard !missing.isEmpty else { return ids.compactMap { found[$0] } }
+        let epoch = shown.epoch
+        let list = missing.map(String.init).joined(separator: ",")
+        let read = try await database.read { db in
             try db.rows(
                 "SELECT \(Catalogue.columns) FROM resources r JOIN entries e ON e.resource = r.id WHERE r.id IN (\(list))"
             ).map(Catalogue.read)
         }
-        let byID = Dictionary(found.map { ($0.resource.id.raw, $0) }, uniquingKeysWith: { first, _ in first })
-        return ids.compactMap { byID[$0] }
+        for entry in read {
+            found[entry.resource.id.raw] = entry
+            // A page is remembered, a whole catalogue is not.
+            if ids.count <= 200 { shown.store((entry, writes), for: entry.resource.id.raw, since: epoch) }
+        }
+        return ids.compactMap { found[$0] }
     }
+
+    /// Another process changed entries or their resources.
+    func forgetShown() { shown.forget { _, _ in true } }
 }

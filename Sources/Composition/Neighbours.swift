@@ -45,9 +45,12 @@ final class Neighbours: Sendable {
         case "standards": note { $0.standards = true }
         case "resources":
             kernel.heard(changed)
+            catalogue.heardOfEntries()
             note { heard in _ = (changed?.key).map { heard.codes.insert($0) } }
-        case "entries": note { heard in _ = Int64(changed?.key ?? "").map { heard.entries.insert($0) } }
         case "derivations": derivations.heard()
+        case "entries":
+            catalogue.heardOfEntries()
+            note { heard in _ = Int64(changed?.key ?? "").map { heard.entries.insert($0) } }
         case "tables": lake.heard(resource: Int64(changed?.key ?? ""))
         case nil: note { $0.everything = true }
         default: kernel.heard(changed)
@@ -88,6 +91,7 @@ final class Neighbours: Sendable {
     private func look(_ heard: Heard) async throws {
         if heard.everything {
             kernel.heard(nil)
+            catalogue.heardOfEntries()
             lake.heard(resource: nil)
             derivations.heard()
         }

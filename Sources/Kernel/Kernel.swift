@@ -203,7 +203,7 @@ public final class Kernel: Sendable {
     public func resource(_ code: String) async throws -> Resource {
         if let known = resources[code] { return known }
         let epoch = resources.epoch
-        let found = try await databases.control.read { db in
+        let found = try await databases.control.glance { db in
             try db.row("SELECT \(Kernel.resourceColumns) FROM resources WHERE code = ?", [.text(code)]).map(Kernel.read)
         }
         guard let found else { throw Kernel.unknownResource }
@@ -213,7 +213,7 @@ public final class Kernel: Sendable {
 
     /// A resource by its id.
     public func resource(_ id: ResourceID) async throws -> Resource {
-        let code = try await databases.control.read { db in
+        let code = try await databases.control.glance { db in
             try db.row("SELECT code FROM resources WHERE id = ?", [.integer(id.raw)])?.text(0)
         }
         guard let code else { throw Kernel.unknownResource }

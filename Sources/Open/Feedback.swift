@@ -180,7 +180,7 @@ public final class FeedbackBox: Sendable {
         Action(Self.answersDescriptor, target: { [kernel] in try await kernel.resource($0) }) {
             [kernel] _, decision in
             guard let resource = decision.resource else { return [] }
-            return try await kernel.databases.control.read { db in
+            return try await kernel.databases.control.glance { db in
                 try db.rows(
                     "SELECT \(Self.columns) WHERE f.resource = ? AND f.answer IS NOT NULL ORDER BY f.id DESC LIMIT 20",
                     [.integer(resource.id.raw)]

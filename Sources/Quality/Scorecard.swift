@@ -217,7 +217,7 @@ public final class QualityStore: Sendable {
         Action(Self.showDescriptor, target: { [kernel] in try await kernel.resource($0.code) }) {
             [kernel] input, decision in
             guard let resource = decision.resource else { return [] }
-            return try await kernel.databases.control.read { db in
+            return try await kernel.databases.control.glance { db in
                 try db.rows(
                     "SELECT load, at, rows, card FROM scorecards WHERE resource = ? ORDER BY load DESC LIMIT \(max(1, min(input.limit, 100)))",
                     [.integer(resource.id.raw)]

@@ -88,9 +88,21 @@ public protocol Database: Sendable {
     var dialect: Dialect { get }
     /// Runs a closure in a read transaction on a database thread.
     func read<T: Sendable>(_ body: @escaping @Sendable (any SQLReading) throws -> T) async throws -> T
+    /// Runs one statement that is known to be short: rows found by a key, the first few of a table. An engine that may runs it on the
+    /// caller's thread, which costs less than to go to another and back.
+    func glance<T: Sendable>(_ body: @escaping @Sendable (any SQLReading) throws -> T) async throws -> T
     /// Runs a closure in a write transaction on a database thread; durable when it returns.
     @discardableResult
     func write<T: Sendable>(_ body: @escaping @Sendable (any SQLWriting) throws -> T) async throws -> T
+    /// How many write transactions of this process have ended. Whoever takes the number, then reads, knows as long as it stays the same
+    /// that this process has changed nothing since: it grows after the commit and before ``write(_:)`` returns.
+    var writes: Int { get }
+}
+
+extension Database {
+    public func glance<T: Sendable>(_ body: @escaping @Sendable (any SQLReading) throws -> T) async throws -> T {
+        try await read(body)
+    }
 }
 
 /// The few places where engines differ. Everything else is the SQL both know.

@@ -1,9 +1,13 @@
 public import Store
+import Synchronization
 
 /// A schema of a PostgreSQL database behind the ``Database`` seam.
 public final class PostgresDatabase: Database {
     let server: PostgresServer
     let schema: String
+    private let ended = Atomic(0)
+
+    public var writes: Int { ended.load(ordering: .sequentiallyConsistent) }
 
     init(_ server: PostgresServer, _ schema: String) {
         self.server = server
@@ -18,6 +22,7 @@ public final class PostgresDatabase: Database {
 
     @discardableResult
     public func write<T: Sendable>(_ body: @escaping @Sendable (any SQLWriting) throws -> T) async throws -> T {
-        try await server.run(schema, .write) { try body($0) }
+        defer { ended.add(1, ordering: .sequentiallyConsistent) }
+        return try await server.run(schema, .write) { try body($0) }
     }
 }

@@ -3,11 +3,16 @@ import Foundation
 import GRDB
 import GRDBSQLite
 public import Store
+import Synchronization
 import Tabular
 
 /// A SQLite file behind the ``Database`` seam: one writer, several readers, write-ahead log.
 public final class SQLiteDatabase: Store.Database {
     let pool: DatabasePool
+    private let glances: GlanceConnections
+    private let ended = Atomic(0)
+
+    public var writes: Int { ended.load(ordering: .sequentiallyConsistent) }
 
     public var dialect: Dialect { .sqlite }
 
@@ -42,6 +47,8 @@ public final class SQLiteDatabase: Store.Database {
         }
         do {
             pool = try DatabasePool(path: path, configuration: configuration)
+            configuration.readonly = true
+            glances = GlanceConnections(path: path, configuration: configuration, limit: readers)
         } catch {
             throw SQLiteDatabase.problem(error)
         }
@@ -55,8 +62,19 @@ public final class SQLiteDatabase: Store.Database {
         }
     }
 
+    public func glance<T: Sendable>(_ body: @escaping @Sendable (any SQLReading) throws -> T) async throws -> T {
+        do {
+            // Where every connection is busy it waits as other reads do, without holding the caller's thread.
+            if let found = try glances.run(body) { return found }
+        } catch let error as DatabaseError {
+            throw SQLiteDatabase.problem(error)
+        }
+        return try await read(body)
+    }
+
     @discardableResult
     public func write<T: Sendable>(_ body: @escaping @Sendable (any SQLWriting) throws -> T) async throws -> T {
+        defer { ended.add(1, ordering: .sequentiallyConsistent) }
         do {
             return try await pool.write { db in try body(SQLiteSession(db)) }
         } catch let error as DatabaseError {
@@ -79,6 +97,7 @@ public final class SQLiteDatabase: Store.Database {
     }
 
     public func close() async throws {
+        try glances.close()
         _ = try? await pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
         try pool.close()
     }
