@@ -8,6 +8,9 @@ public struct JSONWriter: Sendable {
         bytes.reserveCapacity(capacity)
     }
 
+    /// Goes on after bytes that were written before.
+    public init(appendingTo bytes: consuming [UInt8]) { self.bytes = bytes }
+
     @inlinable
     mutating func separate() {
         if needsComma { bytes.append(0x2C) }

@@ -117,6 +117,12 @@ public struct BoundExpression: Sendable, Hashable {
         }
     }
 
+    /// The field that the predicate gives a value; nil where it asks for anything else.
+    public var equated: Field? {
+        guard case .compare(.equal, .column(let index, _), .literal) = root else { return nil }
+        return fields[index]
+    }
+
     /// The positions of the columns used.
     public var columns: Set<Int> {
         var found: Set<Int> = []

@@ -118,6 +118,7 @@ public final class Catalogue: Sendable {
     private func check(_ resource: Resource, _ content: EntryContent) async throws {
         for rule in rules.withLock(\.self) { try await rule(resource, content) }
     }
+
     /// Another process changed entries or their resources.
     public func heardOfEntries() { index.forgetShown() }
 

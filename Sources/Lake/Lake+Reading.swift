@@ -9,12 +9,9 @@ extension Lake {
     /// A page of rows, as decided.
     func page(_ query: RecordQuery, _ decision: Decision) async throws -> RecordPage {
         guard let resource = decision.resource else { throw Problem.notFound(.init("资源", "the resource")) }
-        let masks = Dictionary(
-            decision.fields.compactMap { access in access.mask.map { (access.field.name, $0) } },
-            uniquingKeysWith: { first, _ in first }
-        )
         if let version = query.version {
-            return try await page(query, try await self.version(version, of: resource), masks, decision)
+            let kept = try await self.version(version, of: resource)
+            return try await page(query, kept, Lake.masks(decision), decision)
         }
         let stamp = try await stamp(decision)
         guard let state = try await readable(resource) else {
@@ -30,7 +27,7 @@ extension Lake {
                 ids: [],
                 next: nil,
                 count: query.countsExactly ? 0 : nil,
-                masked: masks,
+                masked: Lake.masks(decision),
                 stamp: stamp
             )
         }
@@ -55,8 +52,16 @@ extension Lake {
             ids: ids,
             next: batch.count == limit ? last?.text : nil,
             count: count,
-            masked: masks.filter { name, _ in output.fields.contains { $0.name == name } },
+            masked: decided.selection.masks,
             stamp: stamp
+        )
+    }
+
+    /// The masks of a decision, by field.
+    private static func masks(_ decision: Decision) -> [String: Mask] {
+        Dictionary(
+            decision.fields.compactMap { access in access.mask.map { (access.field.name, $0) } },
+            uniquingKeysWith: { first, _ in first }
         )
     }
 
@@ -170,7 +175,7 @@ public actor RecordScan {
         self.decided = decided
         physical = state?.physical
         isDone = state == nil
-        let fields = decided?.outputs.map(\.field) ?? decision.fields.map(\.field)
+        let fields = decided?.selection.fields ?? decision.fields.map(\.field)
         self.fields = fields
         if let physical { lake.retain(physical) }
         if let decided, let state, decided.isWhole {

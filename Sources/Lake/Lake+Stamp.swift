@@ -10,7 +10,7 @@ extension Lake {
     func sequence(_ resource: Resource, _ state: TableState) async throws -> Int64 {
         // Rows written by forms change without the table's changing.
         guard resource.storage == .records else { return state.nextSequence }
-        let row = try await database(resource).read { db in
+        let row = try await database(resource).glance { db in
             try db.row("SELECT next_seq FROM tables WHERE resource = ?", [.integer(resource.id.raw)])
         }
         return row?.integer(0) ?? state.nextSequence
@@ -25,10 +25,51 @@ extension Lake {
     /// What rows a decision shows and as of when, as a short text: the same for the same rows, another after any change of them or of what may be seen.
     func stamp(_ decision: Decision) async throws -> String {
         guard let resource = decision.resource, let state = try await readable(resource) else { return "0" }
-        var text = "\(state.physical) \(try await sequence(resource, state))"
-        for access in decision.fields { text += "\n\(access.field.name) \(access.mask?.code ?? "")" }
-        if let rows = decision.rows { text += "\n" + rows.text }
-        return Hexadecimal.text(Lake.digestBytes(text).prefix(10))
+        return stamps.stamp(decision, resource, state.physical, try await sequence(resource, state))
+    }
+}
+
+/// Stamps by resource and who asks: one holds as long as the table, its change number and what the gate lets through are those it was
+/// made of, which is looked at each time.
+final class Stamps: Sendable {
+    private struct Key: Hashable {
+        var resource: ResourceID
+        var principal: PrincipalID?
+    }
+
+    private struct Stamp: Sendable {
+        var text: String
+        var physical: String
+        var sequence: Int64
+        var access: [FieldAccess]
+        var rows: CQL.Expression?
+    }
+
+    private let known = Cache<Key, Stamp>(limit: 1000)
+
+    func stamp(_ decision: Decision, _ resource: Resource, _ physical: String, _ sequence: Int64) -> String {
+        let key = Key(resource: resource.id, principal: decision.caller.principal?.id)
+        if let stamp = known[key], stamp.sequence == sequence, stamp.physical == physical,
+            stamp.access == decision.fields, stamp.rows == decision.rows
+        {
+            return stamp.text
+        }
+        var told = "\(physical) \(sequence)"
+        for access in decision.fields { told += "\n\(access.field.name) \(access.mask?.code ?? "")" }
+        if let rows = decision.rows { told += "\n" + rows.text }
+        let text = Hexadecimal.text(Lake.digestBytes(told).prefix(10))
+        known.store(
+            Stamp(
+                text: text,
+                physical: physical,
+                sequence: sequence,
+                access: decision.fields,
+                rows: decision.rows
+            ),
+            for: key,
+            since: known.epoch
+        )
+        return text
     }
 }
 

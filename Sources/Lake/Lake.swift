@@ -18,6 +18,8 @@ public final class Lake: Sendable {
     let touched = Mutex<Set<ResourceID>>([])
     private let subscribers = Mutex<[@Sendable (LoadedEvent) async throws -> Void]>([])
     let states = Cache<ResourceID, TableState>(limit: 20_000)
+    let selections = Selections()
+    let stamps = Stamps()
     /// Filters that are decided in memory leave a core to everything else.
     let turns = Turns(max(1, ProcessInfo.processInfo.activeProcessorCount - 1))
     /// How long one page, or one step of a download, is looked for by such a filter.

@@ -61,7 +61,7 @@ public struct LakeActions: Sendable {
             [lake] query, decision in
             let page = try await lake.page(query, decision)
             decision.note("rows", String(page.batch.count))
-            if let filter = query.filter, !filter.isEmpty { decision.note("filter_digest", Lake.digestText(filter)) }
+            if query.isFiltered { decision.note("filter_digest", Lake.digestText(query.asked)) }
             return page
         }
     }
@@ -70,7 +70,7 @@ public struct LakeActions: Sendable {
     public var export: Action<RecordQuery, RecordScan> {
         Action(Self.exportDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) {
             [lake] query, decision in
-            if let filter = query.filter, !filter.isEmpty { decision.note("filter_digest", Lake.digestText(filter)) }
+            if query.isFiltered { decision.note("filter_digest", Lake.digestText(query.asked)) }
             decision.note("fields", String(decision.fields.count))
             return try await lake.scan(query, decision)
         }

@@ -1,5 +1,5 @@
 import Basics
-import CQL
+public import CQL
 import Geo
 import Kernel
 public import Mask
@@ -13,6 +13,8 @@ public struct RecordQuery: Sendable {
     public var fields: [String]?
     /// CQL2 text.
     public var filter: String?
+    /// A condition that an interface made itself, in the place of a filter: nobody has to write and read it.
+    public var condition: CQL.Expression?
     /// A field's name, with `-` in front for descending.
     public var sort: String?
     /// Where the page before ended.
@@ -50,6 +52,24 @@ public struct RecordQuery: Sendable {
 }
 
 extension RecordQuery {
+    /// Whether anything is asked of the rows.
+    var isFiltered: Bool { condition != nil || filter?.isEmpty == false }
+
+    /// What is asked of the rows, as text.
+    var asked: String { condition?.json.text ?? filter ?? "" }
+
+    /// What is asked of the rows, settled against fields; nil where it is nothing.
+    func bound(_ fields: [Field], _ check: (CQL.Expression) throws(Problem) -> Void) throws(Problem) -> BoundExpression?
+    {
+        guard isFiltered else { return nil }
+        let expression: CQL.Expression
+        if let condition { expression = condition } else { expression = try Expression(either: filter ?? "") }
+        try check(expression)
+        do { return try BoundExpression(predicate: expression, fields: fields) } catch {
+            throw Expression.located(error, in: asked)
+        }
+    }
+
     /// Where a page begins that follows a row's number, without a sort.
     public static func cursor(after id: Int64) -> String { DecidedQuery.Cursor(value: nil, id: id).text }
 }
@@ -71,11 +91,12 @@ public struct RecordPage: Sendable {
 
 /// A query that the gate decided: the only kind that runs. It is made from a ``Decision`` and nothing else.
 struct DecidedQuery: Sendable {
-    let table: PhysicalTable
+    /// The fields that come out.
+    private(set) var selection: Selection
     let rows: Int64
-    /// The fields that come out, with their place in the table and their mask.
-    private(set) var outputs: [(field: Field, columns: [String], mask: Mask?)]
     let conditions: [SQLFragment]
+    /// Whether the one condition is that the key has a value.
+    private let isByKey: Bool
     /// What no engine can say in SQL, asked of each row that comes, and the fields it needs beside the outputs.
     let rest: [BoundExpression]
     let extras: [Field]
@@ -104,34 +125,16 @@ struct DecidedQuery: Sendable {
         turns = lake.turns
         postGIS = state.shapes == .postGIS ? lake.postGIS : nil
         patience = lake.patience
-        table = state.table
         rows = state.rows
-        let visible = Dictionary(decision.fields.map { ($0.field.name, $0) }, uniquingKeysWith: { first, _ in first })
-        // A resource may have a field of that name itself.
-        let hasNumber = !table.fields.contains { $0.name == PhysicalTable.number.name }
-        var taken: Set<String> = []
-        let wanted = (query.fields ?? decision.fields.map(\.field.name)).filter { taken.insert($0).inserted }
-        var outputs: [(field: Field, columns: [String], mask: Mask?)] = []
-        for name in wanted {
-            guard let access = visible[name] else {
-                guard name == PhysicalTable.number.name, hasNumber else { throw DecidedQuery.unknown(name) }
-                outputs.append((PhysicalTable.number, [name], nil))
-                continue
-            }
-            guard let index = table.fields.firstIndex(where: { $0.name == name }) else { continue }
-            outputs.append((table.fields[index], table.columns(index), access.mask))
-        }
-        self.outputs = outputs
-        // Asking about a masked field would tell what the mask hides.
-        var open = table.fields.filter { field in visible[field.name].map { $0.mask == nil } ?? false }
-        if hasNumber { open.append(PhysicalTable.number) }
+        let selection = try lake.selections.selection(query.fields, decision, state)
+        self.selection = selection
+        let (table, open, visible) = (selection.table, selection.open, selection.visible)
         var conditions: [SQLFragment] = []
         var rest: [BoundExpression] = []
         var boxes: [(field: Field, box: Box)] = []
         var extras: [Field] = []
-        let physical = table
         func take(_ expression: BoundExpression) {
-            let predicate = expression.sql(for: engine) { physical.columns(of: $0) }
+            let predicate = expression.sql(for: engine) { table.columns(of: $0) }
             if let fragment = predicate.fragment { conditions.append(fragment) }
             // PostGIS finds geometries by the condition itself; points in a box are asked by their numbers.
             if state.shapes != .none {
@@ -141,21 +144,19 @@ struct DecidedQuery: Sendable {
             rest.append(left)
             for index in left.columns.sorted() {
                 let field = left.fields[index]
-                let isThere = wanted.contains(field.name) || extras.contains { $0.name == field.name }
+                let isThere = selection.names.contains(field.name) || extras.contains { $0.name == field.name }
                 if !isThere { extras.append(field) }
             }
         }
-        if let filter = query.filter, !filter.isEmpty {
-            let expression = try Expression(either: filter)
+        let asked = try query.bound(open) { expression throws(Problem) in
             for name in expression.properties {
                 if let access = visible[name], access.mask != nil { throw DecidedQuery.masked(name) }
             }
-            do { take(try BoundExpression(predicate: expression, fields: open)) } catch {
-                throw Expression.located(error, in: filter)
-            }
         }
+        if let asked { take(asked) }
         if let scope = decision.rows { take(try BoundExpression(predicate: scope, fields: table.fields)) }
         self.conditions = conditions
+        isByKey = conditions.count == 1 && state.schema.key.count == 1 && asked?.equated?.name == state.schema.key[0]
         self.rest = rest
         self.boxes = boxes
         self.extras = extras
@@ -210,11 +211,15 @@ struct DecidedQuery: Sendable {
         )
     }
 
-    var selected: [String] { ["_id"] + outputs.flatMap(\.columns) + extras.flatMap { table.columns(of: $0) } }
+    var table: PhysicalTable { selection.table }
+    var outputs: [Selection.Output] { selection.outputs }
 
-    var selection: String { selected.joined(separator: ", ") }
+    private var selected: [String] { selection.columns + extras.flatMap { table.columns(of: $0) } }
 
-    var fields: [Field] { [Field("_id", .integer)] + outputs.map(\.field) + extras }
+    /// What stands after SELECT.
+    private var columns: String { extras.isEmpty ? selection.text : selected.joined(separator: ", ") }
+
+    var fields: [Field] { extras.isEmpty ? selection.read : selection.read + extras }
 
     /// The statement of a page.
     ///
@@ -228,7 +233,7 @@ struct DecidedQuery: Sendable {
                 values.append(.integer(cursor.id))
             }
             return Statement(
-                "SELECT \(selection) FROM \(table.name)\(DecidedQuery.joined(parts)) ORDER BY _id LIMIT \(limit)",
+                "SELECT \(columns) FROM \(table.name)\(DecidedQuery.joined(parts)) ORDER BY _id LIMIT \(limit)",
                 values
             )
         }
@@ -238,7 +243,7 @@ struct DecidedQuery: Sendable {
             parts.append("\(sort.column) IS NULL AND _id \(sign) ?")
             values.append(.integer(cursor.id))
             return Statement(
-                "SELECT \(selection) FROM \(table.name)\(DecidedQuery.joined(parts)) ORDER BY _id \(direction) LIMIT \(limit)",
+                "SELECT \(columns) FROM \(table.name)\(DecidedQuery.joined(parts)) ORDER BY _id \(direction) LIMIT \(limit)",
                 values
             )
         }
@@ -248,7 +253,7 @@ struct DecidedQuery: Sendable {
             values += [value, .integer(cursor.id)]
         }
         return Statement(
-            "SELECT \(selection), \(sort.column) FROM \(table.name)\(DecidedQuery.joined(parts)) ORDER BY \(sort.column) \(direction), _id \(direction) LIMIT \(limit)",
+            "SELECT \(columns), \(sort.column) FROM \(table.name)\(DecidedQuery.joined(parts)) ORDER BY \(sort.column) \(direction), _id \(direction) LIMIT \(limit)",
             values,
             sortField: table.fields.first { table.column($0) == sort.column } ?? PhysicalTable.number
         )
@@ -352,9 +357,10 @@ struct DecidedQuery: Sendable {
         let statement = statement(after: cursor, limit: limit, near: near)
         let (sql, values) = (statement.sql, statement.values)
         let wanted = fields + (statement.sortField.map { [$0] } ?? [])
-        var batch = try await database.read { db in
+        let find: @Sendable (any SQLReading) throws -> Batch = { db in
             try db.batch(sql, values, fields: wanted, capacity: min(limit, 4096))
         }
+        var batch = isShort(limit) ? try await database.glance(find) : try await database.read(find)
         let ids = ids(batch)
         guard statement.sortField != nil else { return (batch, { Cursor(value: nil, id: ids[$0]) }) }
         let sorted = Batch(
@@ -363,6 +369,12 @@ struct DecidedQuery: Sendable {
             count: batch.count
         )
         return (batch, { Cursor(value: SQLValue(sorted.value($0, 0)), id: ids[$0]) })
+    }
+
+    /// Whether a page costs little whatever the table holds: the first rows of a table or of an index, or one row by its key.
+    private func isShort(_ limit: Int) -> Bool {
+        guard limit <= 200, rest.isEmpty, boxes.isEmpty, sort?.isIndexed ?? true else { return false }
+        return conditions.isEmpty || isByKey
     }
 
     /// Where the rows without a sort value begin, after the last one with; nil where there is no such part or it was begun.
@@ -400,7 +412,7 @@ struct DecidedQuery: Sendable {
         }
         var bare = self
         // What is left to memory asks for fields, which may be among the outputs.
-        if rest.isEmpty { bare.outputs = [] }
+        if rest.isEmpty { bare.selection = selection.bare }
         let deadline = ContinuousClock.now + patience
         var left = offset
         var cursor: Cursor?
@@ -470,16 +482,14 @@ struct DecidedQuery: Sendable {
 
     /// The outputs of fetched rows, with their ids.
     func outputs(of batch: Batch) -> ([Int64], Batch) {
-        let (ids, rest) = Lake.split(batch)
-        let kept = outputs.count
-        return (
-            ids,
-            Batch(fields: Array(rest.fields.prefix(kept)), columns: Array(rest.columns.prefix(kept)), count: rest.count)
-        )
+        guard case .int64(let ids)? = batch.columns.first?.values else { return ([], batch) }
+        let columns = Array(batch.columns.dropFirst().prefix(outputs.count))
+        return (ids, Batch(fields: selection.fields, columns: columns, count: batch.count))
     }
 
     /// Masks the columns of a batch of the outputs.
     func masked(_ batch: Batch) -> Batch {
+        guard !selection.masks.isEmpty else { return batch }
         var batch = batch
         for (index, output) in outputs.enumerated() {
             if let mask = output.mask { batch.columns[index] = mask.apply(batch.columns[index], field: output.field) }

@@ -22,7 +22,7 @@ extension Lake {
     /// The versions that are kept, newest first.
     func versions(of resource: Resource) async throws -> [Version] {
         let current = try await state(resource)?.physical
-        return try await database(resource).read { db in
+        return try await database(resource).glance { db in
             try db.rows(
                 "SELECT id, finished_at, good, digest FROM loads WHERE resource = ? AND state = 'done' AND mode = 'replace' ORDER BY id DESC LIMIT 1000",
                 [.integer(resource.id.raw)]
@@ -92,14 +92,11 @@ final class VersionRows {
         fields = shown.map(\.field)
         masks = shown.map(\.mask)
         var conditions: [BoundExpression] = []
-        if let filter = query.filter, !filter.isEmpty {
-            let expression = try Expression(either: filter)
+        let open = reader.fields.filter { visible[$0.name] != nil }
+        let asked = try query.bound(open) { expression throws(Problem) in
             for name in expression.properties where visible[name]?.mask != nil { throw DecidedQuery.masked(name) }
-            let open = reader.fields.filter { visible[$0.name] != nil }
-            do { conditions.append(try BoundExpression(predicate: expression, fields: open)) } catch {
-                throw Expression.located(error, in: filter)
-            }
         }
+        if let asked { conditions.append(asked) }
         if let rows = decision.rows { conditions.append(try BoundExpression(predicate: rows, fields: reader.fields)) }
         self.conditions = conditions
     }

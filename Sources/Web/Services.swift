@@ -7,8 +7,8 @@ public import Lake
 public import Open
 public import Quality
 
-/// What the web offers: the capabilities' actions and the gate that performs them.
-public struct Services: Sendable {
+/// What the web offers: the capabilities' actions and the gate that performs them; a class because every request carries it.
+public final class Services: Sendable {
     public let kernel: Kernel
     public let catalogue: CatalogueActions
     public let lake: LakeActions
@@ -20,6 +20,7 @@ public struct Services: Sendable {
     public let harvests: Harvests
     public let derivations: Derivations
     public let settings: WebSettings
+    let layouts = FeatureLayouts()
 
     public init(
         kernel: Kernel,

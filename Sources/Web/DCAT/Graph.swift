@@ -65,10 +65,16 @@ struct Graph {
     private static func reference(_ address: String) -> String { "<" + safe(address) + ">" }
 
     static func safe(_ address: String) -> String {
+        func isPlain(_ byte: UInt8) -> Bool {
+            switch byte {
+            case 0...0x20, 0x7F..., 0x22, 0x3C, 0x3E, 0x5C, 0x5E, 0x60, 0x7B, 0x7C, 0x7D: false
+            default: true
+            }
+        }
+        guard !address.utf8.allSatisfy(isPlain) else { return address }
         var out = ""
         for byte in address.utf8 {
-            let isPlain = byte > 0x20 && byte < 0x7F && !"<>\"{}|^`\\".utf8.contains(byte)
-            if isPlain {
+            if isPlain(byte) {
                 out.unicodeScalars.append(Unicode.Scalar(byte))
             } else {
                 out += "%" + Hexadecimal.text([byte]).uppercased()

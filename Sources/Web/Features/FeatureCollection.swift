@@ -10,16 +10,15 @@ import Tabular
 /// What somebody may see of a resource as a collection of features.
 struct FeatureCollection {
     let entry: Entry
-    /// The fields that come out, in their order.
-    let fields: [Field]
-    let masked: Set<String>
+    let layout: FeatureLayout
+    let id: String
 
     /// - Throws: what reading the resource's rows throws.
     init(_ entry: Entry, _ web: WebRequest) async throws {
         self.entry = entry
+        id = entry.slug
         let access = try await web.perform(web.services.lake.fields, entry.resource.code)
-        fields = access.map(\.field)
-        masked = Set(access.filter { $0.mask != nil }.map(\.field.name))
+        layout = web.services.layouts.layout(access, entry.resource, web.principal)
     }
 
     /// The collection of the path.
@@ -28,63 +27,17 @@ struct FeatureCollection {
         try await self.init(try await web.perform(web.services.catalogue.show, code).entry, web)
     }
 
-    var id: String { entry.slug }
-
+    /// The fields that come out, in their order.
+    var fields: [Field] { layout.fields }
+    var masked: Set<String> { layout.masked }
     /// The fields that may be asked about.
-    var queryable: [Field] { fields.filter { !masked.contains($0.name) } }
-
+    var queryable: [Field] { layout.queryable }
     /// The field that holds the geometry, or the two that do.
-    var shape: Shape? {
-        if let field = queryable.first(where: { $0.type == .geometry }) { return .field(field) }
-        guard let (x, y) = Schema(fields: queryable).position else { return nil }
-        return x == y ? .field(queryable[x]) : .pair(queryable[x], queryable[y])
-    }
-
-    enum Shape {
-        case field(Field)
-        case pair(Field, Field)
-
-        var names: [String] {
-            switch self {
-            case .field(let field): [field.name]
-            case .pair(let x, let y): [x.name, y.name]
-            }
-        }
-
-        /// What expressions call it.
-        var expression: Expression {
-            switch self {
-            case .field(let field): .property(field.name)
-            case .pair(let x, let y): .function("place", [.property(x.name), .property(y.name)])
-            }
-        }
-
-        /// The name among the queryables.
-        var name: String {
-            switch self {
-            case .field(let field): field.name
-            case .pair: "geometry"
-            }
-        }
-    }
-
+    var shape: FeatureLayout.Shape? { layout.shape }
     /// The time that a feature is of.
-    var time: Field? { queryable.first { $0.type == .timestamp } ?? queryable.first { $0.type == .date } }
-
+    var time: Field? { layout.time }
     /// The field that names a feature: the key, where it is one field and seen as it is; else rows have numbers.
-    var key: Field? {
-        let key = entry.resource.schema.key
-        guard key.count == 1, let field = queryable.first(where: { $0.name == key[0] }),
-            field.type == .text || field.type == .integer
-        else { return nil }
-        return field
-    }
-
-    /// The properties of a feature: everything but the geometry.
-    var properties: [Field] {
-        let names = Set(shape?.names ?? [])
-        return fields.filter { !names.contains($0.name) }
-    }
+    var key: Field? { layout.key }
 
     // MARK: Described
 

@@ -63,20 +63,20 @@ struct FeatureQuery {
             }
             conditions.append(filter)
         }
-        for field in queryable where !Self.parameters.contains(field.name) {
+        for field in asked.isEmpty ? [] : queryable where !Self.parameters.contains(field.name) {
             guard let text = asked[field.name] else { continue }
             conditions.append(.compare(.equal, .property(field.name), .literal(try Self.value(text, field))))
         }
-        properties = collection.properties
+        properties = collection.layout.properties
+        var wanted = collection.layout.wanted
         if let text = asked["properties"] {
             let names = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
             for name in names where !collection.fields.contains(where: { $0.name == name }) {
                 throw Self.unknown("properties=\(name)")
             }
             properties = properties.filter { names.contains($0.name) }
+            wanted = FeatureLayout.wanted(properties, collection.shape, collection.key)
         }
-        var wanted = properties.map(\.name) + (collection.shape?.names ?? [])
-        if let key = collection.key, !wanted.contains(key.name) { wanted.append(key.name) }
         query = RecordQuery(
             collection.entry.resource.code,
             fields: wanted,

@@ -23,9 +23,11 @@ struct FeatureWriter {
         let names = collection.shape?.names.compactMap(batch.index) ?? []
         shape = names.isEmpty ? nil : (names[0], names[names.count - 1])
         key = collection.key.flatMap { batch.index($0.name) }
-        let columns = query.properties.compactMap { batch.index($0.name) }
-        let keys = JSONBatchWriter.keys(columns.map { batch.fields[$0] })
-        properties = zip(columns, keys).map { (column: $0, key: $1) }
+        let keys = collection.layout.keys
+        properties = query.properties.compactMap { field in
+            guard let column = batch.index(field.name), let key = keys[field.name] else { return nil }
+            return (column: column, key: key)
+        }
     }
 
     /// Appends a feature without its closing brace.

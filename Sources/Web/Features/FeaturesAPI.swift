@@ -107,9 +107,7 @@ enum FeaturesAPI {
                 var response = try await handle(web)
                 // Whoever draws maps in a browser may read what the public may.
                 if web.principal == nil { response.headers[.accessControlAllowOrigin] = "*" }
-                if let name = HTTPField.Name("Access-Control-Expose-Headers") {
-                    response.headers[name] = "Content-Crs, Link"
-                }
+                response.headers[HeaderName.exposedHeaders] = "Content-Crs, Link"
                 return response
             } catch let problem as Problem where problem.status == 422 {
                 var told = problem
@@ -123,6 +121,27 @@ enum FeaturesAPI {
 
     static func link(_ address: String, _ relation: String, _ type: String) -> JSONValue {
         .object([.init("href", .string(address)), .init("rel", .string(relation)), .init("type", .string(type))])
+    }
+
+    typealias Link = (address: String, relation: String, type: String)
+
+    /// Appends links as bytes: what every answer carries.
+    static func append(_ links: [Link], to out: inout [UInt8]) {
+        var writer = JSONWriter(appendingTo: out)
+        out = []
+        writer.beginArray()
+        for link in links {
+            writer.beginObject()
+            writer.key("href")
+            writer.string(link.address)
+            writer.key("rel")
+            writer.string(link.relation)
+            writer.key("type")
+            writer.string(link.type)
+            writer.endObject()
+        }
+        writer.endArray()
+        out = writer.bytes
     }
 
     static let conformance: [String] =
@@ -254,19 +273,20 @@ enum FeaturesAPI {
             writer.append(row, to: &out)
             out.append(0x7D)
         }
-        let address = "\(base(web))/collections/\(collection.id)/items"
-        var links = [
-            link(web.address(address), "self", "application/geo+json"),
-            link("\(base(web))/collections/\(collection.id)", "collection", "application/json"),
+        let base = base(web)
+        let address = "\(base)/collections/\(collection.id)/items"
+        var links: [Link] = [
+            (web.address(address), "self", "application/geo+json"),
+            ("\(base)/collections/\(collection.id)", "collection", "application/json"),
         ]
-        if let next = page.next {
-            links.append(link(web.address(address, cursor: next), "next", "application/geo+json"))
-        }
+        if let next = page.next { links.append((web.address(address, cursor: next), "next", "application/geo+json")) }
         let now = CivilTime.timestamp(web.services.kernel.clock.now())
         var tail = "\n],\"numberReturned\":\(page.batch.count)"
         if let count = page.count { tail += ",\"numberMatched\":\(count)" }
-        tail += ",\"timeStamp\":\"\(now)\",\"links\":\(JSONValue.array(links).text)}\n"
+        tail += ",\"timeStamp\":\"\(now)\",\"links\":"
         out.append(contentsOf: tail.utf8)
+        append(links, to: &out)
+        out.append(contentsOf: "}\n".utf8)
         return located(.bytes(out, type: "application/geo+json"), query.system, web)
     }
 
@@ -286,7 +306,7 @@ enum FeaturesAPI {
             } else {
                 value = .text(name)
             }
-            query.query.filter = Expression.compare(.equal, .property(key.name), .literal(value)).json.text
+            query.query.condition = .compare(.equal, .property(key.name), .literal(value))
         } else {
             guard let number = Int64(name), number > 0 else { throw missing }
             query.query.cursor = RecordQuery.cursor(after: number - 1)
@@ -297,21 +317,23 @@ enum FeaturesAPI {
         }
         var out: [UInt8] = []
         FeatureWriter(collection, query, page).append(0, to: &out)
-        let address = "\(base(web))/collections/\(collection.id)/items/\(web.encoded(name))"
-        let links = JSONValue.array([
-            link(web.address(address), "self", "application/geo+json"),
-            link(address, "canonical", "application/geo+json"),
-            link("\(base(web))/collections/\(collection.id)", "collection", "application/json"),
-        ])
-        out.append(contentsOf: ",\"links\":\(links.text)}\n".utf8)
+        let base = base(web)
+        let address = "\(base)/collections/\(collection.id)/items/\(web.encoded(name))"
+        out.append(contentsOf: ",\"links\":".utf8)
+        append(
+            [
+                (web.address(address), "self", "application/geo+json"), (address, "canonical", "application/geo+json"),
+                ("\(base)/collections/\(collection.id)", "collection", "application/json"),
+            ],
+            to: &out
+        )
+        out.append(contentsOf: "}\n".utf8)
         return located(.bytes(out, type: "application/geo+json"), query.system, web)
     }
 
     private static func located(_ response: Response, _ system: CoordinateSystem, _ web: WebRequest) -> Response {
         var response = response
-        if let name = HTTPField.Name("Content-Crs") {
-            response.headers[name] = "<\(Graph.safe(system.uri(at: web.origin)))>"
-        }
+        response.headers[HeaderName.contentCrs] = "<\(Graph.safe(system.uri(at: web.origin)))>"
         return response
     }
 }
@@ -321,12 +343,13 @@ extension WebRequest {
     var origin: String {
         if let address = services.settings.address { return address }
         let host = request.head.authority ?? "127.0.0.1"
-        let forwarded = HTTPField.Name("X-Forwarded-Proto").flatMap { request.headers[$0] }
+        let forwarded = request.headers[HeaderName.forwardedProtocol]
         return "\(services.settings.isSecure || forwarded == "https" ? "https" : "http")://\(host)"
     }
 
     /// Refuses parameters that a page does not know.
     func allow(_ names: Set<String>) throws(Problem) {
+        guard !parameters.isEmpty else { return }
         for name in parameters.keys.sorted() where !names.contains(name) && name != "lang" && name != "f" {
             throw FeatureQuery.unknown(name)
         }
@@ -351,19 +374,31 @@ extension WebRequest {
     }
 
     func encoded(_ text: String) -> String {
-        text.addingPercentEncoding(
-            withAllowedCharacters: .alphanumerics.intersection(.init(charactersIn: "\u{0}"..."\u{7F}")).union(
-                .init(charactersIn: "-._~")
-            )
-        ) ?? text
+        func isPlain(_ byte: UInt8) -> Bool {
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: true
+            default: false
+            }
+        }
+        guard !text.utf8.allSatisfy(isPlain) else { return text }
+        var out: [UInt8] = []
+        for byte in text.utf8 {
+            if isPlain(byte) {
+                out.append(byte)
+            } else {
+                out.append(0x25)
+                out.append(contentsOf: Hexadecimal.text([byte]).uppercased().utf8)
+            }
+        }
+        return String(decoding: out, as: UTF8.self)
     }
 
     /// An address with this request's parameters, or those and where the next page begins.
     func address(_ path: String, cursor: String? = nil, offset: Int? = nil) -> String {
+        guard !parameters.isEmpty || cursor != nil || offset != nil else { return path }
         var all = parameters
         if let cursor { all["cursor"] = cursor }
         if let offset { all["offset"] = String(offset) }
-        guard !all.isEmpty else { return path }
         return path + "?"
             + all.sorted { $0.key < $1.key }.map { "\(encoded($0.key))=\(encoded($0.value))" }.joined(separator: "&")
     }

@@ -1,0 +1,108 @@
+import Basics
+import Kernel
+import Mask
+import Tabular
+
+/// Which columns of a table a query reads, and as what fields they come out: the same for every page asked for alike.
+final class Selection: Sendable {
+    /// A field that comes out, with its place in the table and its mask.
+    typealias Output = (field: Field, columns: [String], mask: Mask?)
+
+    let table: PhysicalTable
+    let outputs: [Output]
+    /// The outputs' fields.
+    let fields: [Field]
+    /// The names that are read for the outputs.
+    let names: Set<String>
+    /// What may be asked about. Asking about a masked field would tell what the mask hides.
+    let open: [Field]
+    /// What the decision lets through, by name.
+    let visible: [String: FieldAccess]
+    /// The columns read, the row's number first, and the fields they are read as.
+    let columns: [String]
+    let read: [Field]
+    /// The columns as they stand after SELECT.
+    let text: String
+    /// The masks of the outputs, by name.
+    let masks: [String: Mask]
+    private let access: [FieldAccess]
+    private let layout: String
+
+    /// - Throws: `query.field`.
+    convenience init(_ wanted: [String]?, _ decision: Decision, _ state: TableState) throws(Problem) {
+        let table = state.table
+        let visible = Dictionary(decision.fields.map { ($0.field.name, $0) }, uniquingKeysWith: { first, _ in first })
+        // A resource may have a field of that name itself.
+        let hasNumber = !table.fields.contains { $0.name == PhysicalTable.number.name }
+        var taken: Set<String> = []
+        var outputs: [Output] = []
+        for name in wanted ?? decision.fields.map(\.field.name) where taken.insert(name).inserted {
+            guard let access = visible[name] else {
+                guard name == PhysicalTable.number.name, hasNumber else { throw DecidedQuery.unknown(name) }
+                outputs.append((PhysicalTable.number, [name], nil))
+                continue
+            }
+            guard let index = table.fields.firstIndex(where: { $0.name == name }) else { continue }
+            outputs.append((table.fields[index], table.columns(index), access.mask))
+        }
+        var open = table.fields.filter { field in visible[field.name].map { $0.mask == nil } ?? false }
+        if hasNumber { open.append(PhysicalTable.number) }
+        self.init(table, outputs, taken, open, visible, decision.fields, state.layout)
+    }
+
+    private init(
+        _ table: PhysicalTable,
+        _ outputs: [Output],
+        _ names: Set<String>,
+        _ open: [Field],
+        _ visible: [String: FieldAccess],
+        _ access: [FieldAccess],
+        _ layout: String
+    ) {
+        self.table = table
+        self.outputs = outputs
+        self.names = names
+        self.open = open
+        self.visible = visible
+        self.access = access
+        self.layout = layout
+        fields = outputs.map(\.field)
+        columns = ["_id"] + outputs.flatMap(\.columns)
+        read = [Field("_id", .integer)] + fields
+        text = columns.joined(separator: ", ")
+        masks = Dictionary(
+            outputs.compactMap { output in output.mask.map { (output.field.name, $0) } },
+            uniquingKeysWith: { first, _ in first }
+        )
+    }
+
+    /// The same without outputs: rows are only passed over.
+    var bare: Selection { Selection(table, [], names, open, visible, access, layout) }
+
+    /// Whether it is of this decision and of the table as it stands.
+    func isOf(_ decision: Decision, _ state: TableState) -> Bool {
+        access == decision.fields && table.name == state.physical && layout == state.layout
+            && table.fields == state.schema.fields
+    }
+}
+
+/// Selections by what was asked, of what and by whom: one holds as long as what the gate lets through and the table are those it was
+/// made of, which is looked at each time.
+final class Selections: Sendable {
+    private struct Key: Hashable {
+        var resource: ResourceID
+        var principal: PrincipalID?
+        var wanted: [String]?
+    }
+
+    private let known = Cache<Key, Selection>(limit: 300)
+
+    /// - Throws: `query.field`.
+    func selection(_ wanted: [String]?, _ decision: Decision, _ state: TableState) throws(Problem) -> Selection {
+        let key = Key(resource: state.resource, principal: decision.caller.principal?.id, wanted: wanted)
+        if let selection = known[key], selection.isOf(decision, state) { return selection }
+        let selection = try Selection(wanted, decision, state)
+        known.store(selection, for: key, since: known.epoch)
+        return selection
+    }
+}
