@@ -3,6 +3,7 @@ public enum Hexadecimal {
     /// The text of bytes.
     public static func text(_ bytes: some Sequence<UInt8>) -> String {
         var out: [UInt8] = []
+        out.reserveCapacity(2 * bytes.underestimatedCount)
         for byte in bytes {
             out.append(JSONWriter.hexadecimal[Int(byte >> 4)])
             out.append(JSONWriter.hexadecimal[Int(byte & 15)])

@@ -82,10 +82,8 @@ final class RateLimiter: Sendable {
     )
 
     func tell(_ verdict: Verdict, in response: inout Response) {
-        if let name = HTTPField.Name("RateLimit-Policy") { response.headers[name] = "\"default\";q=\(limit);w=60" }
-        if let name = HTTPField.Name("RateLimit") {
-            response.headers[name] = "\"default\";r=\(verdict.left);t=\(verdict.seconds)"
-        }
+        response.headers[HeaderName.rateLimitPolicy] = "\"default\";q=\(limit);w=60"
+        response.headers[HeaderName.rateLimit] = "\"default\";r=\(verdict.left);t=\(verdict.seconds)"
         if !verdict.isAllowed { response.headers[.retryAfter] = String(verdict.seconds) }
     }
 }

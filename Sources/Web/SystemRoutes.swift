@@ -36,9 +36,8 @@ enum SystemRoutes {
         let (requests, seconds) = application.metrics.snapshot
         let (allowed, denied) = web.services.kernel.gate.counts
         var out = "# TYPE tongqu_http_requests_total counter\n"
-        for (key, count) in requests.sorted(by: { $0.key < $1.key }) {
-            let parts = key.split(separator: " ")
-            out += "tongqu_http_requests_total{method=\"\(parts[0])\",status=\"\(parts[1])\"} \(count)\n"
+        for (kind, count) in requests.sorted(by: { ($0.key.method, $0.key.status) < ($1.key.method, $1.key.status) }) {
+            out += "tongqu_http_requests_total{method=\"\(kind.method)\",status=\"\(kind.status)\"} \(count)\n"
         }
         out += "# TYPE tongqu_http_request_seconds_total counter\ntongqu_http_request_seconds_total \(seconds)\n"
         out += "# TYPE tongqu_gate_decisions_total counter\n"

@@ -26,8 +26,8 @@ public struct WebContext: RequestContext, RemoteAddressRequestContext {
     public var maxUploadSize: Int { 4 << 20 }
 }
 
-/// A request with who asks, in which language, and what they sent.
-struct WebRequest {
+/// A request with who asks, in which language, and what they sent; a class because it is handed from function to function.
+final class WebRequest: Sendable {
     let request: Request
     let context: WebContext
     let services: Services
@@ -56,7 +56,11 @@ struct WebRequest {
         self.csrf = csrf
         self.language = language
         let query = request.uri.query ?? ""
-        let form = query.isEmpty ? [] : Form(urlEncoded: Array(query.utf8)).fields
+        guard !query.isEmpty else {
+            parameters = [:]
+            return
+        }
+        let form = Form(urlEncoded: Array(query.utf8)).fields
         parameters = Dictionary(form.filter { !$0.name.isEmpty }, uniquingKeysWith: { first, _ in first })
     }
 
@@ -72,7 +76,7 @@ struct WebRequest {
     /// A part of the path.
     func parameter(_ name: String) throws -> String {
         guard let value = context.parameters.get(name) else { throw Problem.notFound(.init("页面", "the page")) }
-        return value.removingPercentEncoding ?? value
+        return value.utf8.contains(0x25) ? value.removingPercentEncoding ?? value : value
     }
 
     func number(_ name: String) throws -> Int64 {
@@ -139,7 +143,7 @@ struct WebRequest {
 
     func checkHeader() throws {
         guard token != nil else { return }
-        guard let name = HTTPField.Name("X-CSRF-Token"), request.headers[name] == csrf else {
+        guard request.headers[HeaderName.csrf] == csrf else {
             throw WebApplication.foreign()
         }
     }
@@ -154,6 +158,7 @@ struct Form: Sendable {
     init(urlEncoded bytes: [UInt8]) {
         fields = String(decoding: bytes, as: UTF8.self).split(separator: "&").map { pair in
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { part in
+                guard part.utf8.contains(where: { $0 == 0x25 || $0 == 0x2B }) else { return String(part) }
                 let spaced = part.replacing("+", with: " ")
                 return spaced.removingPercentEncoding ?? String(spaced)
             }

@@ -9,20 +9,25 @@ import Synchronization
 
 /// Counts of requests, for `/metrics`.
 final class WebMetrics: Sendable {
+    struct Kind: Hashable {
+        var method: String
+        var status: Int
+    }
+
     struct State {
-        var requests: [String: Int] = [:]
+        var requests: [Kind: Int] = [:]
         var seconds: Double = 0
     }
     private let state = Mutex(State())
 
     func count(_ method: String, _ status: Int, _ seconds: Double) {
         state.withLock {
-            $0.requests["\(method) \(status)", default: 0] += 1
+            $0.requests[Kind(method: method, status: status), default: 0] += 1
             $0.seconds += seconds
         }
     }
 
-    var snapshot: (requests: [String: Int], seconds: Double) { state.withLock { ($0.requests, $0.seconds) } }
+    var snapshot: (requests: [Kind: Int], seconds: Double) { state.withLock { ($0.requests, $0.seconds) } }
 }
 
 /// Builds the web of a node: routes, the caller of each request, headers, errors.
@@ -118,24 +123,26 @@ public struct WebApplication: Sendable {
                 response = .page(ErrorPage.view(problem, language, services), status: .init(code: problem.status))
             }
         }
-        if request.uri.queryParameters["lang"] != nil {
+        if request.uri.query != nil, request.uri.queryParameters["lang"] != nil {
             response.headers[values: .setCookie].append(
                 "lang=\(language.rawValue); Path=/; Max-Age=31536000; SameSite=Lax"
             )
         }
         if let verdict { limiter.tell(verdict, in: &response) }
-        if WebApplication.isIdentified(request), !route.isAnonymous, route.isAPI {
+        let isIdentified = WebApplication.isIdentified(request)
+        if isIdentified, !route.isAnonymous, route.isAPI {
             // What somebody sees is for nobody else's cache.
             response.headers[.cacheControl] = "private, no-cache"
         }
-        if route.isAPI, request.method == .get, !WebApplication.isIdentified(request) {
+        if route.isAPI, request.method == .get, !isIdentified {
             // Whoever draws a page elsewhere may read what the public may.
             response.headers[.accessControlAllowOrigin] = "*"
-            if let name = HTTPField.Name("Access-Control-Expose-Headers"), response.headers[name] == nil {
-                response.headers[name] = "ETag, Link, RateLimit, RateLimit-Policy, Retry-After, Content-Range"
+            if response.headers[HeaderName.exposedHeaders] == nil {
+                response.headers[HeaderName.exposedHeaders] =
+                    "ETag, Link, RateLimit, RateLimit-Policy, Retry-After, Content-Range"
             }
         }
-        response.pack(for: request, isSecret: !route.isAPI && request.cookies["tongqu_session"] != nil)
+        response.pack(for: request, isSecret: !route.isAPI && WebApplication.cookie("tongqu_session", request) != nil)
         WebApplication.protect(&response, trace)
         let elapsed = ContinuousClock.now - started
         let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18
@@ -167,7 +174,7 @@ public struct WebApplication: Sendable {
             }
             return (Caller(principal: principal, address: address, trace: trace), nil, "")
         }
-        guard let token = request.cookies["tongqu_session"]?.value,
+        guard let token = WebApplication.cookie("tongqu_session", request),
             let session = try await services.kernel.accounts.session(token)
         else {
             try checkOrigin(request)
@@ -180,7 +187,7 @@ public struct WebApplication: Sendable {
     /// Forms come from our own pages: a browser says where a request began, and it must be here.
     func checkOrigin(_ request: Request) throws {
         guard request.method != .get, request.method != .head else { return }
-        if let site = request.headers[.init("Sec-Fetch-Site") ?? .origin], site == "cross-site" {
+        if let site = request.headers[HeaderName.fetchSite], site == "cross-site" {
             throw WebApplication.foreign()
         }
         if let origin = request.headers[.origin], let host = request.head.authority, origin != "null" {
@@ -209,7 +216,7 @@ public struct WebApplication: Sendable {
     static func address(_ request: Request, _ context: WebContext) -> (text: String, isLoopback: Bool)? {
         guard let text = context.remoteAddress?.ipAddress else { return nil }
         let isLoopback = text.hasPrefix("127.") || text == "::1"
-        guard isLoopback, let header = HTTPField.Name("X-Forwarded-For").flatMap({ request.headers[$0] }),
+        guard isLoopback, let header = request.headers[HeaderName.forwardedFor],
             let last = header.split(separator: ",").last
         else { return (text, isLoopback) }
         let told = String(last.prefix(60)).trimmingCharacters(in: .whitespaces)
@@ -218,13 +225,18 @@ public struct WebApplication: Sendable {
 
     /// Whether a request says who asks.
     static func isIdentified(_ request: Request) -> Bool {
-        request.headers[.authorization] != nil || request.cookies["tongqu_session"] != nil
+        request.headers[.authorization] != nil || cookie("tongqu_session", request) != nil
+    }
+
+    /// A cookie's value; most programs send none, and nothing is looked through.
+    static func cookie(_ name: String, _ request: Request) -> String? {
+        request.headers[.cookie] == nil ? nil : request.cookies[name]?.value
     }
 
     /// What a browser asks before it lets a page from elsewhere read the API (CORS): yes to reading without a session.
     static func preflight(_ request: Request) -> Response? {
         guard request.method == .options, Route.isAPI(request.uri.path),
-            HTTPField.Name("Access-Control-Request-Method").flatMap({ request.headers[$0] }) != nil
+            request.headers[HeaderName.requestedMethod] != nil
         else { return nil }
         var headers: HTTPFields = [.accessControlAllowOrigin: "*"]
         let isCKAN = request.uri.path.hasPrefix("/api/3/") || request.uri.path.hasPrefix("/api/action/")
@@ -235,24 +247,27 @@ public struct WebApplication: Sendable {
     }
 
     static func language(_ request: Request) -> Language {
-        if let chosen = request.uri.queryParameters["lang"].flatMap({ Language(rawValue: String($0)) }) {
+        if request.uri.query != nil,
+            let chosen = request.uri.queryParameters["lang"].flatMap({ Language(rawValue: String($0)) })
+        {
             return chosen
         }
-        if let kept = request.cookies["lang"].flatMap({ Language(rawValue: $0.value) }) { return kept }
-        let accepted = request.headers[.acceptLanguage]?.lowercased() ?? ""
-        return accepted.hasPrefix("en") ? .en : .zh
+        if let kept = cookie("lang", request).flatMap({ Language(rawValue: $0) }) { return kept }
+        return request.headers[.acceptLanguage]?.prefix(2).lowercased() == "en" ? .en : .zh
     }
 
     /// The trace id of `traceparent` (W3C), or a new one.
     static func trace(_ request: Request) -> String {
-        if let header = HTTPField.Name("traceparent").flatMap({ request.headers[$0] }) {
+        if let header = request.headers[HeaderName.traceParent] {
             let parts = header.split(separator: "-")
             if parts.count == 4, parts[1].count == 32, Hexadecimal.bytes(String(parts[1])) != nil {
                 return String(parts[1])
             }
         }
         var generator = SystemRandomNumberGenerator()
-        return Hexadecimal.text((0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+        // Two numbers, not sixteen: each is a call to the system.
+        var bits = (generator.next(), generator.next())
+        return withUnsafeBytes(of: &bits) { Hexadecimal.text($0) }
     }
 
     static func wantsJSON(_ request: Request) -> Bool {
@@ -286,7 +301,7 @@ public struct WebApplication: Sendable {
 
     static func protect(_ response: inout Response, _ trace: String) {
         for (name, value) in extraHeaders { response.headers[name] = value }
-        if let name = HTTPField.Name("X-Trace-Id") { response.headers[name] = trace }
+        response.headers[HeaderName.traceID] = trace
     }
 }
 

@@ -128,9 +128,9 @@ struct JSONLogHandler: LogHandler {
         writer.string(event.level.rawValue)
         writer.key("message")
         writer.string(event.message.description)
-        for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { $1 }).sorted(by: {
-            $0.key < $1.key
-        }) {
+        let own = event.metadata ?? [:]
+        let told = metadata.isEmpty ? own : metadata.merging(own, uniquingKeysWith: { $1 })
+        for (key, value) in told.sorted(by: { $0.key < $1.key }) {
             writer.key(key)
             writer.string(value.description)
         }

@@ -164,10 +164,14 @@ enum DataAPI {
         )
     }
 
+    /// The formats that `Accept` may ask for in the place of JSON, by their media types.
+    private static let streamed = [OutputFormat.csv, .jsonl, .geojson, .xlsx].map { format in
+        (format, String(format.mediaType.prefix { $0 != ";" }))
+    }
+
     static func records(_ web: WebRequest) async throws -> Response {
         let accepted = web.request.headers[.accept] ?? ""
-        for format in [OutputFormat.csv, .jsonl, .geojson, .xlsx]
-        where accepted.hasPrefix(format.mediaType.split(separator: ";")[0]) {
+        for (format, type) in streamed where accepted.hasPrefix(type) {
             var response = try await export(web, format)
             response.headers[.vary] = response.status == .notModified ? "Accept, Accept-Encoding" : "Accept"
             return response
