@@ -107,6 +107,36 @@ struct SharedStoreTests {
             try await second.ask("GET", rows, headers: other).json["count"]?.integer == 3
         }
 
+        // Entries that this process had shown before.
+        let entry = "/api/v1/resources/\(slug)"
+        #expect(try await second.ask("GET", entry, headers: other).json["rows"]?.integer == 3)
+        let resource = try await first.node.kernel.resource(made.code)
+        try await first.node.catalogue.attached(resource.id, rows: 4711, at: first.clock.now, score: 12)
+        try await Self.eventually("what changed of an entry there is shown here") {
+            try await second.ask("GET", entry, headers: other).json["rows"]?.integer == 4711
+        }
+
+        // Grants.
+        let auditing = try await second.caller("auditor")
+        let auditorID = try #require(auditing.principal?.id)
+        let vehicles = try await second.node.kernel.resource("301003/000001")
+        func seesPlates() async throws -> Bool {
+            try await LakeTests.decision(second, vehicles, auditing).fields.contains { $0.field.name == "plate" }
+        }
+        #expect(try await !seesPlates())
+        let grant = Grant(to: .principal(auditorID), [.dataRead], on: .resource(vehicles.id), fields: ["plate"])
+        let granting = try await first.caller("secadmin")
+        try await first.node.kernel.gate.perform(first.node.kernel.administration.grant, grant, as: granting)
+        try await Self.eventually("a grant made there holds here") { try await seesPlates() }
+        let grants = try await first.node.kernel.gate.perform(
+            first.node.kernel.administration.grants,
+            (),
+            as: granting
+        )
+        let given = try #require(grants.first { $0.grantee == .principal(auditorID) }).id
+        try await first.node.kernel.gate.perform(first.node.kernel.administration.revoke, given, as: granting)
+        try await Self.eventually("a grant taken there is gone here") { try await !seesPlates() }
+
         // Roles.
         let steward = try await second.session("steward")
         let id = try #require(await first.node.kernel.accounts.find(login: "steward")).id.raw
