@@ -451,6 +451,8 @@ public final class Catalogue: Sendable {
         )
         try Catalogue.indexText(resource, draft, surroundings.organisations, db)
         try Catalogue.event(resource.id, now, reviewer, "published", note, db)
+        let isNew = entry.resource.state != .published
+        try EventLog.note(isNew ? .published : .changed, resource, [.init("version", .integer(version))], at: now, db)
     }
 
     /// Puts the words of every entry into the full text, after rows came from another store.
@@ -516,6 +518,10 @@ public final class Catalogue: Sendable {
         _ now: Int64,
         _ db: any SQLWriting
     ) throws {
+        // Nobody was told of an entry that never was on the lists.
+        if resource.state == .published {
+            try EventLog.note(.withdrawn, resource, [], wasOpen: resource.isOpen, at: now, db)
+        }
         var resource = resource
         resource.state = .offline
         resource.isOpen = false

@@ -143,6 +143,13 @@ public final class Kernel: Sendable {
                 ("api_keys", nil), ("resources", "code"), ("jobs", nil),
             ])
         ),
+        EventLog.migration,
+        Migration(
+            "kernel/009-stewards-manage-subscriptions",
+            [
+                "UPDATE grants SET permissions = permissions || ',subscription.manage' WHERE grantee_kind = 'role' AND grantee = 'steward' AND purpose = '数据治理' AND permissions NOT LIKE '%subscription.manage%'"
+            ]
+        ),
     ]
 
     /// Statements that let PostgreSQL tell the node's other processes of changes in tables: of a row by its key, or that there was one.

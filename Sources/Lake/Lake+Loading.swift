@@ -369,6 +369,7 @@ extension Lake {
                 LoadedEvent(
                     load: load,
                     resource: resource.id,
+                    mode: request.mode,
                     at: now,
                     rows: rows,
                     good: good,

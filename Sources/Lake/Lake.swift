@@ -310,6 +310,8 @@ public final class Lake: Sendable {
                     let event = LoadedEvent(
                         load: payload["load"]?.integer ?? 0,
                         resource: ResourceID(payload["resource"]?.integer ?? 0),
+                        // What an earlier release left in the outbox says nothing of it.
+                        mode: payload["mode"]?.string.flatMap(LoadMode.init(rawValue:)) ?? .replace,
                         at: payload["at"]?.integer ?? 0,
                         rows: payload["rows"]?.integer ?? 0,
                         good: payload["good"]?.integer ?? 0,
@@ -327,7 +329,7 @@ public final class Lake: Sendable {
     static func outbox(_ event: LoadedEvent, _ db: any SQLWriting) throws {
         let payload = JSONValue.object([
             .init("load", .integer(event.load)), .init("resource", .integer(event.resource.raw)),
-            .init("at", .integer(event.at)),
+            .init("mode", .string(event.mode.rawValue)), .init("at", .integer(event.at)),
             .init("rows", .integer(event.rows)), .init("good", .integer(event.good)), .init("bad", .integer(event.bad)),
             .init("report", event.report),
         ])

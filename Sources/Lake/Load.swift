@@ -71,7 +71,9 @@ public struct QuarantinedRow: Sendable {
 public struct LoadedEvent: Sendable {
     public var load: Int64
     public var resource: ResourceID
+    public var mode: LoadMode
     public var at: Int64
+    /// How many rows the resource has now.
     public var rows: Int64
     public var good: Int64
     public var bad: Int64

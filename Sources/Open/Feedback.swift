@@ -216,11 +216,14 @@ public final class FeedbackBox: Sendable {
                 throw Self.invalid("答复应为 2–2000 字", "an answer has 2 to 2,000 characters")
             }
             let now = kernel.clock.now()
+            let resource = decision.resource
             try await kernel.databases.control.write { db in
                 try db.execute(
                     "UPDATE feedback SET answer = ?, answered_at = ?, answered_by = ? WHERE id = ?",
                     [.text(text), .integer(now), .integer(principal.id.raw), .integer(input.id)]
                 )
+                guard let resource else { return }
+                try EventLog.note(.answered, resource, [.init("feedback", .integer(input.id))], at: now, db)
             }
             decision.note("feedback", String(input.id))
         }

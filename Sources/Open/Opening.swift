@@ -336,6 +336,7 @@ public final class Opening: Sendable {
             _ = try Kernel.save(opened, db)
             try Kernel.removePublicGrants(of: opened.id, db)
             try Kernel.add(grant, by: reviewer, at: now, db)
+            try EventLog.note(.opened, opened, [.init("items", .integer(Int64(items.count)))], at: now, db)
         }
         kernel.forget(resource: opened.code)
         try await kernel.gate.reload()
@@ -353,6 +354,7 @@ public final class Opening: Sendable {
         resource.isOpen = false
         resource.openness = resource.openness.map { _ in .none }
         let closed = resource
+        let now = kernel.clock.now()
         try await kernel.databases.control.write { db in
             let changed = try db.execute(
                 "UPDATE openings SET stage = 'closed', authority_note = authority_note || ? WHERE id = ? AND stage = 'open'",
@@ -361,6 +363,7 @@ public final class Opening: Sendable {
             guard changed == 1 else { throw Opening.taken() }
             _ = try Kernel.save(closed, db)
             try Kernel.removePublicGrants(of: closed.id, db)
+            try EventLog.note(.closed, closed, [], wasOpen: true, at: now, db)
         }
         kernel.forget(resource: closed.code)
         try await kernel.gate.reload()
