@@ -75,6 +75,7 @@ let floor1: [Target] = [
             "Basics", "Seal", "CODBC", "CPostgres", "CSSH2",
             .product(name: "AsyncHTTPClient", package: "async-http-client"),
             .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+            .product(name: "NIOPosix", package: "swift-nio"),
         ]
     ),
     module("Kernel", ["Basics", "Codes", "Tabular", "CQL", "Mask", "Seal", "Store"]),
