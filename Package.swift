@@ -96,6 +96,7 @@ let floor2: [Target] = [
     module("Derive", ["Basics", "Codes", "Tabular", "CQL", "Kernel", "Lake", "Store"]),
     module("Open", ["Basics", "Codes", "Tabular", "Mask", "Kernel", "Store"]),
     module("Quality", ["Basics", "Tabular", "Check", "Kernel", "Lake", "Store"]),
+    module("Webhooks", ["Basics", "Connect", "Kernel", "Seal", "Store"]),
 ]
 
 // MARK: Floors 4 and 5: the web, and the one place that knows everything
@@ -108,7 +109,7 @@ let floor4: [Target] = [
             "Catalogue",
             "Collect", "Derive",
             "Open",
-            "Quality", "CZlib", "CZstd", hummingbird, logging,
+            "Quality", "Webhooks", "CZlib", "CZstd", hummingbird, logging,
         ],
         resources: [
             .embedInCode("Assets/site.css"), .embedInCode("Assets/map.js"), .embedInCode("Assets/page.js"),
@@ -123,7 +124,7 @@ let floor5: [Target] = [
         "Composition",
         [
             "Basics", "Codes", "Tabular", "Check", "Connect", "Seal", "Mask", "Kernel", "Lake", "Catalogue", "Collect",
-            "Derive", "Harvest", "Open", "Quality", "Store", "StorePostgres", "StoreSQLite", "Web",
+            "Derive", "Harvest", "Open", "Quality", "Store", "StorePostgres", "StoreSQLite", "Web", "Webhooks",
             .product(name: "Yams", package: "Yams"),
         ]
     ),
@@ -131,6 +132,7 @@ let floor5: [Target] = [
         name: "tongqu",
         dependencies: [
             "Basics", "Check", "Connect", "CQL", "Tabular", "Seal", "Kernel", "Lake", "Catalogue", "Collect", "Web",
+            "Webhooks",
             "Composition",
             hummingbird, logging,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -145,7 +147,10 @@ let floor5: [Target] = [
 // MARK: Tests
 
 let testTargets: [Target] = [
-    module("TestKit", ["Basics", "Kernel", "Seal", "StorePostgres", "Web", "Composition", hummingbird, logging]),
+    module(
+        "TestKit",
+        ["Basics", "Kernel", "Seal", "StorePostgres", "Web", "Webhooks", "Composition", hummingbird, logging]
+    ),
     tests("ArchitectureTests", []),
     tests("BasicsTests", ["Basics"]),
     tests("CQLTests", ["Basics", "Geo", "Tabular", "CQL", "Store", "StorePostgres", "StoreSQLite"]),
@@ -158,7 +163,7 @@ let testTargets: [Target] = [
             "StoreSQLite", "Connect",
             "Kernel",
             "Lake",
-            "Collect", "Derive", "Open", "Web", "CZstd", hummingbird,
+            "Collect", "Derive", "Open", "Web", "Webhooks", "CZstd", hummingbird,
             .product(name: "HummingbirdTesting", package: "hummingbird"),
         ]
     ),

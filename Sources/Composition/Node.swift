@@ -12,6 +12,7 @@ public import Open
 public import Quality
 import Store
 public import Web
+public import Webhooks
 
 /// What a node is started with.
 public struct NodeSettings: Sendable {
@@ -28,6 +29,8 @@ public struct NodeSettings: Sendable {
     public var requestsPerMinute: Int
     /// Versions of a resource kept at the most; 0 for all.
     public var keptVersions: Int
+    /// How events are kept and sent.
+    public var webhooks: WebhookSettings
     /// Backups; by default beside the data directory, when asked for.
     public var safekeeping: SafekeepingSettings
     /// The folders of this machine that sources may read; by default `drop` in the data directory.
@@ -44,6 +47,7 @@ public struct NodeSettings: Sendable {
         address: String? = nil,
         requestsPerMinute: Int = 6000,
         keptVersions: Int = 0,
+        webhooks: WebhookSettings = WebhookSettings(),
         safekeeping: SafekeepingSettings? = nil,
         dropFolders: [URL]? = nil,
         store: StoreSettings = .sqlite
@@ -63,6 +67,7 @@ public struct NodeSettings: Sendable {
         self.address = address
         self.requestsPerMinute = requestsPerMinute
         self.keptVersions = keptVersions
+        self.webhooks = webhooks
     }
 }
 
@@ -75,6 +80,19 @@ extension NodeSettings {
             ("TONGQU_ADDRESS", .init("对外地址", "public address"), address ?? ""),
             ("TONGQU_RATE_LIMIT", .init("每地址每分钟请求数", "requests of an address a minute"), String(requestsPerMinute)),
             ("TONGQU_VERSIONS_KEPT", .init("保留的历史版本数", "versions kept"), String(keptVersions)),
+            ("TONGQU_EVENT_DAYS", .init("事件保留天数", "days for which events are kept"), String(webhooks.keptDays)),
+            (
+                "TONGQU_WEBHOOK_NETWORKS", .init("可推送的内部网络", "inner networks that events may be sent to"),
+                webhooks.networksText
+            ),
+            (
+                "TONGQU_WEBHOOK_HTTP", .init("可向 http 地址推送", "events may be sent over http"),
+                webhooks.policy.allowsHTTP ? "true" : "false"
+            ),
+            (
+                "TONGQU_WEBHOOK_DAYS", .init("推送失败多少天后中止", "days after which a failing subscription is suspended"),
+                String(webhooks.givingUpDays)
+            ),
             ("TONGQU_PUBLIC_ONLY", .init("只对公众", "public only"), isPublicOnly ? "true" : "false"),
             ("TONGQU_SECURE", .init("仅经 TLS 的 Cookie", "cookies over TLS only"), isSecure ? "true" : "false"),
             ("TONGQU_BACKUP_FOLDER", .init("备份目录", "folder of backups"), safekeeping.folder.path),
@@ -99,6 +117,7 @@ public final class Node: Sendable {
     public let sources: Sources
     public let harvests: Harvests
     public let derivations: Derivations
+    public let subscriptions: Subscriptions
     public let services: Services
     let lock: DirectoryLock?
     let store: NodeStore
@@ -214,6 +233,7 @@ public final class Node: Sendable {
             next.sharing = content.items.map(\.sharing)
             try await derivations.check(next)
         }
+        subscriptions = Subscriptions(kernel: kernel, settings: settings.webhooks, address: settings.address)
         services = Services(
             kernel: kernel,
             catalogue: CatalogueActions(catalogue),
@@ -225,6 +245,7 @@ public final class Node: Sendable {
             feedback: FeedbackBox(kernel: kernel),
             harvests: harvests,
             derivations: derivations,
+            subscriptions: subscriptions,
             settings: web
         )
         neighbours = Neighbours(kernel, lake, catalogue, derivations)
@@ -233,6 +254,7 @@ public final class Node: Sendable {
         harvests.registerJobs()
         derivations.registerJobs()
         try await sources.recover()
+        try await subscriptions.recover()
         catalogue.registerJobs()
         try await catalogue.keepUp()
         let quality = quality
@@ -240,6 +262,8 @@ public final class Node: Sendable {
             let card = try await quality.take(event)
             try await catalogue.attached(event.resource, rows: event.rows, at: event.at, score: card.total)
         }
+        let kernel = kernel
+        lake.subscribe { try await Node.note($0, kernel) }
         safekeeping.registerJobs()
         // An account that may not even ask is told so when it tries a drill.
         try? await safekeeping.sweep()
@@ -249,13 +273,29 @@ public final class Node: Sendable {
 
     private static let capabilityMigrations =
         Catalogue.migrations + Opening.migrations + QualityStore.migrations + Uploads.migrations + Sources.migrations
-        + FeedbackBox.migrations + Harvests.migrations + Derivations.migrations
+        + FeedbackBox.migrations + Harvests.migrations + Derivations.migrations + Subscriptions.migrations
 
     /// The steps of each database's schema.
     static let migrations: [String: [Migration]] = [
         "control": Kernel.migrations + capabilityMigrations, "evidence": EvidenceChain.migrations,
         "records": Lake.migrations, "lake": Lake.migrations,
     ]
+
+    /// Puts a load into the log of events: once, however often it is told.
+    private static func note(_ event: LoadedEvent, _ kernel: Kernel) async throws {
+        let resource = try await kernel.resource(event.resource)
+        var members: [JSONValue.Member] = [
+            .init("load", .integer(event.load)), .init("mode", .string(event.mode.rawValue)),
+            .init("loaded", .integer(event.good)), .init("rows", .integer(event.rows)),
+        ]
+        // A replacing load is the version that others address.
+        if event.mode == .replace { members.append(.init("version", .integer(event.load))) }
+        let told = members
+        let id = kernel.key.identifier(of: "load \(resource.storage.rawValue) \(event.load)")
+        try await kernel.databases.control.write { db in
+            try EventLog.note(.loaded, resource, told, id: id, at: event.at, db)
+        }
+    }
 
     private var safekeeping: Safekeeping {
         Safekeeping(node: self, data: settings.folder, settings: settings.safekeeping)
@@ -314,6 +354,7 @@ public final class Node: Sendable {
             group.addTask { try await self.kernel.jobs.run() }
             group.addTask { try await self.keepEvidence() }
             group.addTask { try await self.catalogue.warm() }
+            group.addTask { await self.subscriptions.run() }
             for try await _ in group {}
         }
     }
@@ -337,7 +378,10 @@ public final class Node: Sendable {
             }
             if seconds % 60 == 0 {
                 try? await kernel.gate.flushPublicReads()
-                if isLeader { try? await safekeeping.keepUp() }
+                if isLeader {
+                    try? await safekeeping.keepUp()
+                    try? await subscriptions.prune()
+                }
             }
             if seconds % 3600 == 0 {
                 try? await kernel.evidence.seal()

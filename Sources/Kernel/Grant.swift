@@ -98,7 +98,10 @@ public struct Grant: Sendable, Hashable {
         ),
         Grant(
             to: .role(.steward),
-            [.catalogueRead, .catalogueEdit, .dataRead, .dataLoad, .quarantineRead, .sourceManage, .standardsManage],
+            [
+                .catalogueRead, .catalogueEdit, .dataRead, .dataLoad, .quarantineRead, .sourceManage, .standardsManage,
+                .subscriptionManage,
+            ],
             on: .all,
             masksPersonalFields: true,
             purpose: "数据治理"

@@ -15,6 +15,7 @@ public enum Permission: String, Sendable, CaseIterable, Hashable {
     case quarantineRead = "quarantine.read"
     case sourceManage = "source.manage"
     case standardsManage = "standards.manage"
+    case subscriptionManage = "subscription.manage"
     case accountsManage = "accounts.manage"
     case grantsManage = "grants.manage"
     case evidenceRead = "evidence.read"
@@ -44,6 +45,7 @@ public enum Permission: String, Sendable, CaseIterable, Hashable {
         case .quarantineRead: .init("查看问题数据", "read quarantined rows")
         case .sourceManage: .init("管理归集来源", "manage sources")
         case .standardsManage: .init("维护数据标准", "maintain data standards")
+        case .subscriptionManage: .init("管理事件订阅", "manage subscriptions to events")
         case .accountsManage: .init("管理账号", "manage accounts")
         case .grantsManage: .init("管理授权", "manage grants")
         case .evidenceRead: .init("查看存证", "read evidence")

@@ -11,6 +11,7 @@ import Seal
 import StorePostgres
 import Synchronization
 import Web
+public import Webhooks
 
 /// A whole node in a temporary folder, its web without a socket: `let node = try await TestNode()`.
 public final class TestNode: Sendable {
@@ -27,6 +28,7 @@ public final class TestNode: Sendable {
         packs: URL? = nil,
         store: StoreSettings? = nil,
         keptVersions: Int = 0,
+        webhooks: WebhookSettings = WebhookSettings(),
         faults: Lake.FaultPlan = .init()
     ) async throws {
         let place = folder ?? FileManager.default.temporaryDirectory.appending(path: "tongqu-test-\(UUID().uuidString)")
@@ -39,6 +41,7 @@ public final class TestNode: Sendable {
                 folder: place,
                 vendorFolder: place.appending(path: "vendor"),
                 keptVersions: keptVersions,
+                webhooks: webhooks,
                 store: try store ?? TestNode.store(of: place)
             ),
             clock: Clock { now.now },

@@ -73,7 +73,8 @@ enum OpenAPI {
     ])
 
     private static let more = [
-        ("/aggregate", ["group", "measure", "filter", "sort", "limit"]), ("/difference", ["from", "to", "f"]),
+        ("/api/v1/events", ["after", "limit"]), ("/aggregate", ["group", "measure", "filter", "sort", "limit"]),
+        ("/difference", ["from", "to", "f"]),
         ("/tiles/{zoom}/{column}/{row}", ["fields", "filter"]),
         (
             "/collections/{code}/items",

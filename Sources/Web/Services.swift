@@ -6,6 +6,7 @@ public import Kernel
 public import Lake
 public import Open
 public import Quality
+public import Webhooks
 
 /// What the web offers: the capabilities' actions and the gate that performs them; a class because every request carries it.
 public final class Services: Sendable {
@@ -19,6 +20,7 @@ public final class Services: Sendable {
     public let feedback: FeedbackBox
     public let harvests: Harvests
     public let derivations: Derivations
+    public let subscriptions: Subscriptions
     public let settings: WebSettings
     let layouts = FeatureLayouts()
 
@@ -33,6 +35,7 @@ public final class Services: Sendable {
         feedback: FeedbackBox,
         harvests: Harvests,
         derivations: Derivations,
+        subscriptions: Subscriptions,
         settings: WebSettings
     ) {
         self.kernel = kernel
@@ -45,6 +48,7 @@ public final class Services: Sendable {
         self.feedback = feedback
         self.harvests = harvests
         self.derivations = derivations
+        self.subscriptions = subscriptions
         self.settings = settings
     }
 
@@ -54,7 +58,7 @@ public final class Services: Sendable {
     public static let descriptors: [ActionDescriptor] =
         Administration.descriptors + CatalogueActions.descriptors + LakeActions.descriptors + OpenActions.descriptors
         + QualityStore.descriptors + Uploads.descriptors + Sources.descriptors + FeedbackBox.descriptors
-        + Harvests.descriptors + Derivations.descriptors
+        + Harvests.descriptors + Derivations.descriptors + Subscriptions.descriptors
 }
 
 /// How the web behaves.

@@ -56,6 +56,7 @@ public struct WebApplication: Sendable {
             + DataAPI.routes + FeaturesAPI.routes + CatalogueGraph.routes + CKANAPI.routes(ckan) + AnalysisAPI.routes
             + DescriptionsAPI.routes + HarvestsAPI.routes + HarvestPages.routes + AnalysisPages.routes
             + DerivationsAPI.routes + DerivationPages.routes + LineagePages.routes
+            + SubscriptionsAPI.routes + SubscriptionPages.routes
             + OpeningAPI.routes
             + AdministrationAPI.routes + SystemRoutes.routes(self)
         return all.filter { $0.side == .open || !services.settings.isPublicOnly }

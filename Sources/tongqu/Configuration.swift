@@ -4,6 +4,7 @@ import Configuration
 import Connect
 import Foundation
 import SystemPackage
+import Webhooks
 
 /// The settings of this process: command line, then environment (`TONGQU_…`), then `tongqu.yaml`, then defaults.
 struct Configuration {
@@ -94,6 +95,14 @@ struct Configuration {
                 address: try address(reader.string(forKey: "address", default: "")),
                 requestsPerMinute: max(0, reader.int(forKey: "rate.limit", default: 6000)),
                 keptVersions: max(0, reader.int(forKey: "versions.kept", default: 0)),
+                webhooks: WebhookSettings(
+                    policy: ReceiverPolicy(
+                        networks: try WebhookSettings.networks(reader.string(forKey: "webhook.networks", default: "")),
+                        allowsHTTP: reader.bool(forKey: "webhook.http", default: false)
+                    ),
+                    keptDays: reader.int(forKey: "event.days", default: 30),
+                    givingUpDays: reader.int(forKey: "webhook.days", default: 3)
+                ),
                 safekeeping: SafekeepingSettings(
                     folder: backups
                         ?? place.deletingLastPathComponent().appendingPathComponent(

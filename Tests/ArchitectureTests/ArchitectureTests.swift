@@ -25,22 +25,22 @@ import Testing
             "Catalogue": capability.union(["Harvest", "Seal"]), "Collect": capability.union(["Connect"]),
             "Derive": capability,
             "Open": capability,
-            "Quality": capability,
+            "Quality": capability, "Webhooks": capability.union(["Connect", "Seal"]),
             "Web": capability.union([
-                "Geo", "Harvest", "Tiles", "Catalogue", "Collect", "Derive", "Open", "Quality", "CZlib",
+                "Geo", "Harvest", "Tiles", "Catalogue", "Collect", "Derive", "Open", "Quality", "Webhooks", "CZlib",
                 "CZstd",
             ])
             .subtracting(["Store"]),
             "Composition": capability.union([
-                "Connect", "Catalogue", "Collect", "Derive", "Harvest", "Open", "Quality", "Seal", "Web",
+                "Connect", "Catalogue", "Collect", "Derive", "Harvest", "Open", "Quality", "Seal", "Web", "Webhooks",
                 "StorePostgres",
                 "StoreSQLite",
             ]),
             "tongqu": capability.union([
-                "Connect", "Catalogue", "Collect", "Open", "Quality", "Seal", "Web", "Composition",
+                "Connect", "Catalogue", "Collect", "Open", "Quality", "Seal", "Web", "Webhooks", "Composition",
             ]),
             "TestKit": capability.union([
-                "Catalogue", "Collect", "Open", "Quality", "Seal", "StorePostgres", "Web", "Composition",
+                "Catalogue", "Collect", "Open", "Quality", "Seal", "StorePostgres", "Web", "Webhooks", "Composition",
             ]),
         ]
     }()

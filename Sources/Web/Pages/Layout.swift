@@ -127,6 +127,7 @@ enum Layout {
             ("/console/sources", web.text("归集来源", "Sources"), .dataLoad),
             ("/console/derivations", web.text("派生资源", "Derived"), .dataLoad),
             ("/console/harvests", web.text("目录汇聚", "Harvests"), .catalogueReviewAuthority),
+            ("/console/subscriptions", web.text("事件订阅", "Subscriptions"), .subscriptionManage),
             ("/console/quality", web.text("部门质量", "Quality"), .catalogueRead),
             ("/console/ledger", web.text("总账本", "Ledger"), .catalogueRead),
             ("/console/compliance", web.text("编制检查", "Compliance"), .catalogueEdit),
