@@ -27,6 +27,8 @@ public struct NodeSettings: Sendable {
     public var address: String?
     /// Requests of one address a minute; 0 for any number.
     public var requestsPerMinute: Int
+    /// Seconds that a reading may take until its answer begins.
+    public var requestSeconds: Int
     /// Versions of a resource kept at the most; 0 for all.
     public var keptVersions: Int
     /// How events are kept and sent.
@@ -46,6 +48,7 @@ public struct NodeSettings: Sendable {
         title: LocalizedText? = nil,
         address: String? = nil,
         requestsPerMinute: Int = 6000,
+        requestSeconds: Int = 120,
         keptVersions: Int = 0,
         webhooks: WebhookSettings = WebhookSettings(),
         safekeeping: SafekeepingSettings? = nil,
@@ -66,6 +69,7 @@ public struct NodeSettings: Sendable {
         self.title = title
         self.address = address
         self.requestsPerMinute = requestsPerMinute
+        self.requestSeconds = requestSeconds
         self.keptVersions = keptVersions
         self.webhooks = webhooks
     }
@@ -79,6 +83,7 @@ extension NodeSettings {
             ("TONGQU_STORE", .init("存储引擎", "store"), store.described),
             ("TONGQU_ADDRESS", .init("对外地址", "public address"), address ?? ""),
             ("TONGQU_RATE_LIMIT", .init("每地址每分钟请求数", "requests of an address a minute"), String(requestsPerMinute)),
+            ("TONGQU_REQUEST_SECONDS", .init("每次查询的时限(秒)", "seconds that a reading may take"), String(requestSeconds)),
             ("TONGQU_VERSIONS_KEPT", .init("保留的历史版本数", "versions kept"), String(keptVersions)),
             ("TONGQU_EVENT_DAYS", .init("事件保留天数", "days for which events are kept"), String(webhooks.keptDays)),
             (
@@ -217,6 +222,7 @@ public final class Node: Sendable {
         if let title = settings.title { web.title = title }
         web.address = settings.address
         web.requestsPerMinute = settings.requestsPerMinute
+        web.requestSeconds = settings.requestSeconds
         web.described = settings.described
         harvests = Harvests(catalogue: catalogue) { address, kind in
             try await PageSource.bytes(

@@ -26,7 +26,7 @@ extension Lake {
                 ),
                 ids: [],
                 next: nil,
-                count: query.countsExactly ? 0 : nil,
+                count: query.counting == nil ? nil : 0,
                 masked: Lake.masks(decision),
                 stamp: stamp
             )
@@ -38,19 +38,25 @@ extension Lake {
         retain(state.physical)
         defer { release(state.physical) }
         if cursor == nil { cursor = try await decided.place(after: query.offset, database) }
-        var (batch, last) = try await decided.fetch(after: cursor, limit: limit, database)
-        if batch.count < limit, let next = decided.partWithoutValue(after: cursor) {
-            let (rest, end) = try await decided.fetch(after: next, limit: limit - batch.count, database)
+        var (batch, last) = try await decided.fetch(after: cursor, upTo: limit, database)
+        // Full of bytes: what follows is the next page's.
+        let isFull = batch.bytes >= DecidedQuery.mostBytes
+        if !isFull, batch.count < limit, let next = decided.partWithoutValue(after: cursor) {
+            let (rest, end) = try await decided.fetch(after: next, upTo: limit - batch.count, database)
             batch = Lake.joined(batch, rest)
             last = end ?? last
         }
         let count: Int64? =
-            if query.countsExactly { try await decided.count(database) } else { nil }
+            switch query.counting {
+            case .exact: try await decided.count(database)
+            case .estimate: max(Int64(batch.count), try await decided.estimate(database))
+            case nil: nil
+            }
         let (ids, output) = decided.outputs(of: batch)
         return RecordPage(
             batch: decided.masked(output),
             ids: ids,
-            next: batch.count == limit ? last?.text : nil,
+            next: isFull || batch.count == limit ? last?.text : nil,
             count: count,
             masked: decided.selection.masks,
             stamp: stamp
@@ -81,7 +87,7 @@ extension Lake {
             return try rows.page(after: place, offset: query.offset, limit: limit)
         }
         var count: Int64?
-        if query.countsExactly {
+        if query.counting != nil {
             count = try await turns.taking { [self] in
                 let all = try VersionRows(self, resource, version, query, decision)
                 all.deadline = .now + patience

@@ -22,11 +22,18 @@ public struct RecordQuery: Sendable {
     public var limit: Int
     /// Rows passed over before the first one given, at most ``maximumOffset``. A cursor costs nothing, an offset its rows.
     public var offset: Int
-    public var countsExactly: Bool
+    public var counting: Counting?
     /// A version by its number; nil for the rows as they are.
     public var version: Int64?
 
     public static let maximumOffset = 10_000_000
+
+    /// How the rows that fit are counted.
+    public enum Counting: String, Sendable {
+        case exact
+        /// From a sample of the rows, where there are conditions.
+        case estimate
+    }
 
     public init(
         _ code: String,
@@ -36,7 +43,7 @@ public struct RecordQuery: Sendable {
         cursor: String? = nil,
         limit: Int = 100,
         offset: Int = 0,
-        countsExactly: Bool = false,
+        counting: Counting? = nil,
         version: Int64? = nil
     ) {
         self.code = code
@@ -46,7 +53,7 @@ public struct RecordQuery: Sendable {
         self.cursor = cursor
         self.limit = limit
         self.offset = max(0, min(offset, RecordQuery.maximumOffset))
-        self.countsExactly = countsExactly
+        self.counting = counting
         self.version = version
     }
 }
@@ -307,6 +314,25 @@ struct DecidedQuery: Sendable {
         }
     }
 
+    /// Bytes of texts and shapes of one page, about: beyond it a page has fewer rows than were asked for.
+    static let mostBytes = 32 << 20
+
+    /// As ``fetch(after:limit:_:)``, in pieces that memory holds: rows with shapes may be large.
+    func fetch(after cursor: Cursor?, upTo limit: Int, _ database: any Database) async throws -> (Batch, Cursor?) {
+        let piece = fields.contains { $0.type == .geometry } ? 100 : 2000
+        guard limit > piece else { return try await fetch(after: cursor, limit: limit, database) }
+        var (batch, end) = try await fetch(after: cursor, limit: piece, database)
+        var last = batch.count
+        while last == piece, batch.count < limit, batch.bytes < Self.mostBytes, let place = end {
+            let (more, next) = try await fetch(after: place, limit: min(piece, limit - batch.count), database)
+            last = more.count
+            guard let next else { break }
+            batch = Lake.joined(batch, more)
+            end = next
+        }
+        return (batch, end)
+    }
+
     /// The rows of a batch for which everything left to memory holds.
     private func fitting(_ batch: Batch) -> [Int32] {
         var rows = (0..<Int32(batch.count)).map { $0 }
@@ -464,6 +490,7 @@ struct DecidedQuery: Sendable {
                 }
                 let (batch, end) = try await unsorted.fetch(after: cursor, limit: 4096, database)
                 total += Int64(batch.count)
+                try Task.checkCancellation()
                 cursor = batch.count == 4096 ? end : nil
             } while cursor != nil
             return total
@@ -478,6 +505,35 @@ struct DecidedQuery: Sendable {
         let statement = "SELECT count(*) FROM \(table.name)\(DecidedQuery.joined((conditions + near).map(\.text)))"
         let values = (conditions + near).flatMap(\.values).map { SQLValue($0) }
         return try await database.read { db in try db.row(statement, values)?.integer(0) ?? 0 }
+    }
+
+    /// Rows looked at for an estimate.
+    private static let sampled: Int64 = 1000
+
+    /// About how many rows fit, told from rows all over the table; exactly in small tables and without conditions.
+    func estimate(_ database: any Database) async throws -> Int64 {
+        guard rows > 4 * Self.sampled, !conditions.isEmpty || !rest.isEmpty else { return try await count(database) }
+        let name = table.name
+        let bounds = try await database.read { db in
+            try db.row("SELECT (SELECT min(_id) FROM \(name)), (SELECT max(_id) FROM \(name))")
+        }
+        guard let first = bounds?.optionalInteger(0), let last = bounds?.optionalInteger(1) else { return 0 }
+        let step = max(1, (last - first + 1) / Self.sampled)
+        let list = stride(from: first + step / 2, through: last, by: Int64.Stride(step)).map(String.init)
+        let sample = "_id IN (\(list.joined(separator: ",")))"
+        let parts = DecidedQuery.joined(conditions.map(\.text) + [sample])
+        let statement = "SELECT \(selected.joined(separator: ", ")) FROM \(name)\(parts)"
+        let values = conditions.flatMap(\.values).map { SQLValue($0) }
+        let read = fields
+        let (there, batch) = try await database.read { db in
+            (
+                try db.row("SELECT count(*) FROM \(name) WHERE \(sample)")?.integer(0) ?? 0,
+                try db.batch(statement, values, fields: read, capacity: Int(Self.sampled))
+            )
+        }
+        guard there > 0 else { return try await count(database) }
+        let fit = try await turns.taking { fitting(batch).count }
+        return Int64((Double(rows) * Double(fit) / Double(there)).rounded())
     }
 
     /// The outputs of fetched rows, with their ids.

@@ -45,3 +45,18 @@ extension Column {
         }
     }
 }
+
+extension Batch {
+    /// The bytes that its values take, about.
+    public var bytes: Int {
+        columns.reduce(0) { sum, column in
+            switch column.values {
+            case .int64, .real: sum + 8 * count
+            case .int32: sum + 4 * count
+            case .bits: sum + count / 8
+            case .points: sum + 16 * count
+            case .text(let texts): sum + texts.bytes.count + 4 * count
+            }
+        }
+    }
+}

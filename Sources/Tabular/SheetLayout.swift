@@ -299,7 +299,8 @@ public struct SheetLayout: Sendable, Hashable {
                 continue
             }
             let cell = cells[first]
-            guard cell.end - cell.start <= 300, mayBegin(batch, cell) else { continue }
+            // A header may begin with the word of a total; nothing stands above the first line.
+            guard batch.numbers[row] > 1, cell.end - cell.start <= 300, mayBegin(batch, cell) else { continue }
             let isAlone = cells.count(where: { $0.end > $0.start }) == 1
             if batch.columns > 2,
                 isSignature(batch, cells) || (isAlone && (isNote(batch, cell) || isTotal(batch, cell)))

@@ -193,15 +193,13 @@ public final class TabularFile {
     }
 
     private func sample(_ book: Workbook, _ sheet: Workbook.Sheet) throws -> [SheetLayout.SampleRow] {
-        var wide = SheetLayout(
+        let wide = SheetLayout(
             names: (0..<512).map { "c\($0)" },
             skippedLines: 0,
             hasHeader: false,
             units: [],
             notes: []
         )
-        // A header may begin with the word of a total.
-        wide.keepsAllRows = true
         let reader = try XLSXReader(book, sheet: sheet, layout: wide, limits: options.limits, rowsPerBatch: 120)
         guard let batch = try reader.next() else { return [] }
         return (0..<batch.rows).map { row in
@@ -274,15 +272,13 @@ public final class TabularFile {
         _ dialect: CSVDialect,
         _ limits: SourceLimits
     ) throws -> [SheetLayout.SampleRow] {
-        var wide = SheetLayout(
+        let wide = SheetLayout(
             names: (0..<1024).map { "c\($0)" },
             skippedLines: 0,
             hasHeader: false,
             units: [],
             notes: []
         )
-        // A header may begin with the word of a total.
-        wide.keepsAllRows = true
         let reader = CSVReader(MemorySource(text), dialect: dialect, layout: wide, limits: limits, rowsPerBatch: 200)
         guard let batch = try reader.next() else { return [] }
         let widths = Dictionary(

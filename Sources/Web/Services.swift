@@ -79,6 +79,8 @@ public struct WebSettings: Sendable {
     public var address: String?
     /// Requests of one address a minute; 0 for any number.
     public var requestsPerMinute = 6000
+    /// Seconds that a reading may take until its answer begins.
+    public var requestSeconds = 120
     /// What the node was started with, for its settings page: names as in the documentation, no secrets.
     public var described: [(name: String, title: LocalizedText, value: String)] = []
 

@@ -10,10 +10,13 @@ public import NIOCore
 public struct WebContext: RequestContext, RemoteAddressRequestContext {
     public var coreContext: CoreRequestContextStorage
     public let remoteAddress: SocketAddress?
+    /// The connection it came by; nil without one.
+    let channel: ObjectIdentifier?
 
     public init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
         remoteAddress = source.channel.remoteAddress
+        channel = ObjectIdentifier(source.channel)
     }
 
     /// Without a connection, for tests.
@@ -21,6 +24,7 @@ public struct WebContext: RequestContext, RemoteAddressRequestContext {
         struct Source: RequestContextSource { let logger: Logger }
         coreContext = .init(source: Source(logger: logger))
         remoteAddress = nil
+        channel = nil
     }
 
     public var maxUploadSize: Int { 4 << 20 }

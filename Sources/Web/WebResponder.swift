@@ -36,12 +36,14 @@ public struct WebApplication: Sendable {
     let metrics = WebMetrics()
     let ckan = CKANCache()
     let limiter: RateLimiter
+    public let running: RunningRequests
     public let logger: Logger
 
     public init(services: Services, logger: Logger) {
         self.services = services
         self.logger = logger
         limiter = RateLimiter(limit: services.settings.requestsPerMinute)
+        running = RunningRequests(patience: .seconds(services.settings.requestSeconds))
     }
 
     /// Every route of the node, in order.
@@ -100,7 +102,10 @@ public struct WebApplication: Sendable {
                 csrf: csrf,
                 language: language
             )
-            response = try await route.handle(web)
+            response =
+                route.method == .get
+                ? try await running.run(by: context.channel) { try await route.handle(web) }
+                : try await route.handle(web)
             if let token, let fresh = try await services.kernel.accounts.rotate(token) {
                 response.headers[values: .setCookie].append(
                     WebApplication.cookie(fresh, isSecure: services.settings.isSecure)

@@ -82,7 +82,8 @@ extension Subscriptions {
                 )
             }
             if input.id > 0 { _ = try await reached(input.id, decision) }
-            decision.note("host", try settings.policy.check(input.draft.address))
+            let host = try settings.policy.check(input.draft.address)
+            decision.note("host", host)
             for code in input.draft.codes {
                 // The same words whether it is not there or must not be known.
                 guard let resource = try? await kernel.resource(code),

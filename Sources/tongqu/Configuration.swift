@@ -94,6 +94,7 @@ struct Configuration {
                 title: title.isEmpty ? nil : LocalizedText(title, reader.string(forKey: "title.en", default: title)),
                 address: try address(reader.string(forKey: "address", default: "")),
                 requestsPerMinute: max(0, reader.int(forKey: "rate.limit", default: 6000)),
+                requestSeconds: max(1, reader.int(forKey: "request.seconds", default: 120)),
                 keptVersions: max(0, reader.int(forKey: "versions.kept", default: 0)),
                 webhooks: WebhookSettings(
                     policy: ReceiverPolicy(

@@ -46,11 +46,17 @@ struct Serve: AsyncParsableCommand {
                     packs: settings.packs,
                     password: settings.demonstrationPassword
                 ) : nil
+            let web = WebApplication(services: node.services, logger: logger)
             let application = Application(
-                responder: WebApplication(services: node.services, logger: logger).responder(),
-                server: .http1(configuration: .init(idleTimeout: .seconds(60))),
+                responder: web.responder(),
+                server: .http1(
+                    configuration: .init(
+                        additionalChannelHandlers: [DepartureHandler(web.running)],
+                        idleTimeout: .seconds(60)
+                    )
+                ),
                 configuration: .init(address: .hostname(settings.host, port: settings.port), serverName: "tongqu"),
-                services: [NodeService(node: node)],
+                services: [NodeService(node: node), TimeKeeper(requests: web.running)],
                 onServerRunning: { channel in
                     let port = channel.localAddress?.port ?? settings.port
                     let elapsed = ContinuousClock.now - started
@@ -97,6 +103,17 @@ struct NodeService: Service {
         do {
             try await cancelWhenGracefulShutdown { try await node.runServices() }
         } catch is CancellationError {
+            return
+        }
+    }
+}
+
+/// Ends what takes too long, until the server stops.
+struct TimeKeeper: Service {
+    let requests: RunningRequests
+
+    func run() async throws {
+        do { try await cancelWhenGracefulShutdown { try await requests.keepTime() } } catch is CancellationError {
             return
         }
     }

@@ -92,7 +92,7 @@ import Testing
         try await check()
         let numbers = try await node.node.kernel.gate.perform(
             lake.read,
-            RecordQuery(made.code, fields: ["_id", "kind"], limit: 2, countsExactly: true),
+            RecordQuery(made.code, fields: ["_id", "kind"], limit: 2, counting: .exact),
             as: caller
         )
         #expect(numbers.batch.fields.map(\.name) == ["_id", "kind"] && numbers.count == 501)

@@ -1,3 +1,4 @@
+import CQL
 import Mask
 import Basics
 import Catalogue
@@ -148,18 +149,30 @@ enum DataAPI {
 
     // MARK: Reading
 
-    static func query(_ web: WebRequest) throws -> RecordQuery {
-        RecordQuery(
+    static func query(_ web: WebRequest) async throws -> RecordQuery {
+        var conditions: [Expression] = []
+        if web.parameters["bbox"] != nil || web.parameters["datetime"] != nil {
+            let code = try web.code()
+            let access = try await web.perform(web.services.lake.fields, code)
+            let resource = try await web.services.kernel.resource(code)
+            let layout = web.services.layouts.layout(access, resource, web.principal)
+            conditions = try FeatureQuery.places(web.parameters, layout.shape, layout.time)
+        }
+        // Both ways of asking narrow each other down.
+        let filter = web.query("filter")
+        if !conditions.isEmpty, let filter { conditions.append(try Expression(either: filter)) }
+        let joined = conditions.isEmpty ? nil : (conditions.count == 1 ? conditions[0] : .and(conditions)).json.text
+        return RecordQuery(
             try web.code(),
             fields: web.query("fields").map { $0.split(separator: ",").map(String.init) }.flatMap {
                 $0.isEmpty ? nil : $0
             },
-            filter: web.query("filter"),
+            filter: joined ?? filter,
             sort: web.query("sort"),
             cursor: web.query("cursor"),
             limit: web.limit(100, 10_000),
             offset: web.query("cursor") == nil ? try web.offset(atMost: RecordQuery.maximumOffset) : 0,
-            countsExactly: web.query("count") == "exact",
+            counting: try RecordQuery.Counting(asked: web.query("count")),
             version: try web.version("version")
         )
     }
@@ -176,7 +189,7 @@ enum DataAPI {
             response.headers[.vary] = response.status == .notModified ? "Accept, Accept-Encoding" : "Accept"
             return response
         }
-        let query = try query(web)
+        let query = try await query(web)
         if var same = try await web.unchanged(query.code) {
             same.headers[.vary] = "Accept, Accept-Encoding"
             return same
@@ -201,7 +214,9 @@ enum DataAPI {
         }
         out.append(contentsOf: "],\"next\":".utf8)
         out.append(contentsOf: (page.next.map { "\"\($0)\"" } ?? "null").utf8)
-        if let count = page.count { out.append(contentsOf: ",\"count\":\(count)".utf8) }
+        if let count = page.count {
+            out.append(contentsOf: ",\"count\":\(count),\"count_kind\":\"\(query.counting?.rawValue ?? "")\"".utf8)
+        }
         if !page.masked.isEmpty {
             let masked = JSONValue.object(
                 page.masked.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value.code)) }
@@ -218,7 +233,7 @@ enum DataAPI {
 
     /// Streams rows; memory does not grow with their number.
     static func export(_ web: WebRequest, _ format: OutputFormat) async throws -> Response {
-        var query = try query(web)
+        var query = try await query(web)
         query.limit = max(0, web.query("limit").flatMap { Int($0) } ?? 0)
         if let same = try await web.unchanged(query.code, format.rawValue) { return same }
         let asked = query

@@ -87,7 +87,7 @@ struct CKANDatastore {
         } else {
             var batches: [Batch] = []
             var left = limit
-            query.countsExactly = wantsTotal
+            query.counting = wantsTotal ? .exact : nil
             repeat {
                 query.limit = max(1, min(left, CKANDatastore.pageRows))
                 let page = try await read(query)
@@ -96,7 +96,7 @@ struct CKANDatastore {
                 fields = page.batch.fields
                 if left > 0 { batches.append(page.batch) }
                 left -= page.batch.count
-                query.countsExactly = false
+                query.counting = nil
                 query.offset = 0
                 query.cursor = page.next
             } while left > 0 && query.cursor != nil

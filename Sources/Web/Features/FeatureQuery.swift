@@ -32,24 +32,7 @@ struct FeatureQuery {
         }
         system = try Self.system(asked["crs"], "crs")
         var conditions: [Expression] = []
-        if let text = asked["bbox"] {
-            let box = try Self.box(text, try Self.system(asked["bbox-crs"], "bbox-crs"))
-            // What has no place is in no box.
-            conditions.append(
-                collection.shape.map { .function("s_intersects", [$0.expression, box]) } ?? .literal(.boolean(false))
-            )
-        } else {
-            _ = try Self.system(asked["bbox-crs"], "bbox-crs")
-        }
-        if let text = asked["datetime"] {
-            let interval = try Self.interval(text)
-            // A feature without a time is of every time.
-            if let field = collection.time {
-                conditions.append(
-                    .or([.isNull(.property(field.name)), .function("t_intersects", [.property(field.name), interval])])
-                )
-            }
-        }
+        conditions += try Self.places(asked, collection.shape, collection.time)
         if let text = asked["filter"] {
             let language = asked["filter-lang"] ?? "cql2-text"
             guard ["cql2-text", "cql2-json"].contains(language) else {
@@ -84,8 +67,35 @@ struct FeatureQuery {
             sort: try Self.sort(asked["sortby"], queryable),
             cursor: asked["cursor"],
             limit: try Self.limit(asked["limit"]),
-            countsExactly: asked["count"] == "exact"
+            counting: try RecordQuery.Counting(asked: asked["count"])
         )
+    }
+
+    /// What `bbox`, `bbox-crs` and `datetime` ask.
+    static func places(
+        _ asked: [String: String],
+        _ shape: FeatureLayout.Shape?,
+        _ time: Field?
+    ) throws(Problem) -> [Expression] {
+        var conditions: [Expression] = []
+        let system = try Self.system(asked["bbox-crs"], "bbox-crs")
+        if let text = asked["bbox"] {
+            let box = try Self.box(text, system)
+            // What has no place is in no box.
+            conditions.append(
+                shape.map { .function("s_intersects", [$0.expression, box]) } ?? .literal(.boolean(false))
+            )
+        }
+        if let text = asked["datetime"] {
+            let interval = try Self.interval(text)
+            // A feature without a time is of every time.
+            if let time {
+                conditions.append(
+                    .or([.isNull(.property(time.name)), .function("t_intersects", [.property(time.name), interval])])
+                )
+            }
+        }
+        return conditions
     }
 
     static func wrong(_ name: String, _ zh: String, _ en: String) -> Problem {
@@ -216,6 +226,17 @@ struct FeatureQuery {
         case .point, .geometry: throw unknown(field.name)
         default: return .text(text)
         }
+    }
+}
+
+extension RecordQuery.Counting {
+    /// - Throws: `request.parameter`.
+    init?(asked text: String?) throws(Problem) {
+        guard let text else { return nil }
+        guard let counting = RecordQuery.Counting(rawValue: text) else {
+            throw FeatureQuery.wrong("count", "应为 exact 或 estimate", "should be exact or estimate")
+        }
+        self = counting
     }
 }
 

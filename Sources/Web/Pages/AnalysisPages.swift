@@ -129,7 +129,7 @@ enum AnalysisPages {
         let address = "\(base)/records" + (asked.isEmpty ? "?limit=5" : "?" + asked.joined(separator: "&"))
         var answer: HTML
         do {
-            var query = try DataAPI.query(web)
+            var query = try await DataAPI.query(web)
             query.limit = min(query.limit, 20)
             if asked.isEmpty { query.limit = 5 }
             let page = try await web.perform(web.services.lake.read, query)
