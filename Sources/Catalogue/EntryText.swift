@@ -101,13 +101,15 @@ enum EntryText {
 
     /// A word as SQLite's tokenizer folds it: without diacritics.
     private static func quoted(_ word: String) -> String {
-        // Only alphabets have diacritics: characters that are canonically others stay what they are.
-        let isPlain = word.unicodeScalars.allSatisfy { $0.value >= 0x2E80 || $0.value < 0x80 }
-        let plain = (isPlain ? word : word.decomposedStringWithCanonicalMapping).unicodeScalars.filter {
-            $0.properties.generalCategory != .nonspacingMark
+        var plain = String.UnicodeScalarView()
+        for scalar in word.unicodeScalars {
+            // Only alphabets have diacritics: characters that are canonically others, and syllables of Hangul, stay what they are.
+            let isLetter = (0x80..<0x2E80).contains(scalar.value)
+            let parts = isLetter ? String(scalar).decomposedStringWithCanonicalMapping : String(scalar)
+            plain.append(contentsOf: parts.unicodeScalars.filter { $0.properties.generalCategory != .nonspacingMark })
         }
         return "'"
-            + String(String.UnicodeScalarView(plain)).prefix(500).replacing("\\", with: "\\\\").replacing(
+            + String(plain).prefix(500).replacing("\\", with: "\\\\").replacing(
                 "'",
                 with: "''"
             ) + "'"
