@@ -94,7 +94,7 @@ extension Derivations {
     /// Settles a definition and makes its first rows, of groups all of them within the time there is.
     public var preview: Action<(definition: Derivation, rows: Int), Preview> {
         Action(Self.previewDescriptor) { [self] input, decision in
-            let plan = try await plan(input.definition)
+            let plan = try await plan(input.definition, for: decision.caller)
             try checkRights(plan, decision.caller)
             var preview = Preview(fields: plan.fields, sharing: plan.sharing)
             guard input.rows > 0 else { return preview }
@@ -171,10 +171,10 @@ extension Derivations {
     }
 
     /// Makes the rows: what the job does, as the account that defined them.
-    var run: Action<(code: String, progress: @Sendable (Int64, Int64) -> Void), Load> {
+    var run: Action<(code: String, definition: Derivation, progress: @Sendable (Int64, Int64) -> Void), Load> {
         Action(Self.runDescriptor, target: { [self] in try await kernel.resource($0.code) }) { [self] input, decision in
             guard let resource = decision.resource else { throw Self.unknown }
-            let load = try await run(resource, decision.caller, input.progress)
+            let load = try await run(resource, input.definition, decision.caller, input.progress)
             decision.note("load", String(load.id))
             return load
         }

@@ -150,11 +150,12 @@ public struct DerivationPlan: Sendable {
                 try BoundExpression(predicate: source, fields: joined)
             }
         } catch { throw Self.told(error, "filter") }
+        let equals = names.equals(joins.map { $0.map { ($0.field, $0.value) } })
         var made: [Made] = []
         for (output, (value, measure)) in zip(derivation.outputs, values) {
             let bound = try value.map { source throws(Problem) in try Self.bound(source, joined, output.name) }
             made.append(
-                Made(field: try Self.field(output, bound, value, measure), value: bound, measure: measure)
+                Made(field: try Self.field(output, bound, value, measure, equals), value: bound, measure: measure)
             )
         }
         self.sides = sides
@@ -166,7 +167,8 @@ public struct DerivationPlan: Sendable {
         }
         let strictest = used.compactMap { names.sharing($0)?.rawValue }.max() ?? 1
         sharing = values.map { value, _ in
-            let own = (value?.properties ?? []).compactMap { names.sharing($0)?.rawValue }.max()
+            let used = (value?.properties ?? []).flatMap { name in [name] + (equals[name] ?? []).map(\.name) }
+            let own = used.compactMap { names.sharing($0)?.rawValue }.max()
             return Sharing(rawValue: own ?? strictest) ?? .none
         }
         let schema = Schema(fields: made.map(\.field), key: derivation.key)
@@ -194,11 +196,14 @@ public struct DerivationPlan: Sendable {
         _ output: Derivation.Output,
         _ value: BoundExpression?,
         _ source: Expression?,
-        _ measure: AggregateQuery.Measure.Kind?
+        _ measure: AggregateQuery.Measure.Kind?,
+        _ equals: [String: [Field]]
     ) throws(Problem) -> Field {
-        let parts = value.map { bound in bound.columns.sorted().map { bound.fields[$0] } } ?? []
+        let own = value.map { bound in bound.columns.sorted().map { bound.fields[$0] } } ?? []
+        // What equals something is protected as that is.
+        let parts = own + own.flatMap { equals[$0.name] ?? [] }
         let origin = value?.field ?? Field("count", .integer)
-        let isPlain = parts.count == 1 && origin == parts[0]
+        let isPlain = own.count == 1 && origin == own[0]
         var type = origin.type
         switch measure {
         case .count, .distinct: type = .integer
@@ -210,9 +215,11 @@ public struct DerivationPlan: Sendable {
         case .minimum, .maximum, nil: break
         }
         let keepsMeaning = isPlain && (measure == nil || measure == .minimum || measure == .maximum)
-        // Masked is what a mask made; a count tells nothing of a person.
+        // Masked is what the mask of its own kind made; a count tells nothing of a person.
         var isMasked = false
-        if case .function("mask", _)? = source { isMasked = true }
+        if case .function("mask", let list)? = source, case .literal(.text(let kind))? = list.first {
+            isMasked = parts.allSatisfy { $0.protectedKind?.rawValue == kind }
+        }
         let isCounted = measure == .count || measure == .distinct
         let personal = isMasked || isCounted ? nil : parts.compactMap(\.protectedKind).first { $0.isPersonal }
         return Field(
@@ -253,6 +260,30 @@ private struct Names {
     func sharing(_ name: String) -> Sharing? {
         guard let (side, field) = place(name) else { return nil }
         return resources[side].schema.index(field.name).map { resources[side].sharing($0) }
+    }
+
+    /// The fields that equal each field by a join, by their names in expressions; over several joins too.
+    func equals(_ joins: [[(field: Field, value: Expression)]]) -> [String: [Field]] {
+        var groups: [Set<String>] = []
+        for (index, pairs) in joins.enumerated() {
+            for pair in pairs {
+                var group = Set(pair.value.properties)
+                group.insert("\(derivation.sources[index].name).\(pair.field.name)")
+                for other in groups where !other.isDisjoint(with: group) { group.formUnion(other) }
+                groups.removeAll { !$0.isDisjoint(with: group) }
+                groups.append(group)
+            }
+        }
+        var found: [String: [Field]] = [:]
+        for group in groups {
+            let fields = group.sorted().compactMap { name -> Field? in
+                guard var field = place(name)?.field else { return nil }
+                field.name = name
+                return field
+            }
+            for name in group { found[name] = fields.filter { $0.name != name } }
+        }
+        return found
     }
 
     func qualified(_ expression: Expression) -> Expression {

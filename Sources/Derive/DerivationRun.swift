@@ -9,8 +9,12 @@ import Tabular
 struct DerivationRun {
     /// Rows of a looked-up source at the most, partners that the rows of one batch may find, and rows made in all.
     static let mostHeld = 3_000_000
+    /// Bytes of all of them, about.
+    static let mostHeldBytes = 512 << 20
     static let mostPartners = 2_000_000
     static let mostMade: Int64 = 50_000_000
+    /// Bytes of joined rows at a time, about.
+    private static let pieceBytes = 16 << 20
 
     let plan: DerivationPlan
     let lake: LakeActions
@@ -41,30 +45,64 @@ struct DerivationRun {
     /// Gives every batch of the rows on, in the order of the fields.
     func forEach(_ take: (Batch) async throws -> Void) async throws {
         var held: [HeldRows] = []
-        for side in plan.sides.dropFirst() { held.append(try await hold(side)) }
+        var room = Self.mostHeldBytes
+        for side in plan.sides.dropFirst() { held.append(try await hold(side, &room)) }
         var groups = try plan.isGrouped ? Aggregation(grouping(), fields: groupedFields) : nil
         let base = try await read(plan.sides[0])
         var total: Int64 = 0
         while let read = try await base.next() {
-            var batch = joined(read, plan.sides[0])
-            for (index, side) in plan.sides.dropFirst().enumerated() { batch = try join(batch, side, held[index]) }
-            if let filter = plan.filter {
-                let truths = filter.evaluate(batch)
-                let kept = (0..<Int32(batch.count)).filter { truths[Int($0)] == .yes }
-                batch = Batch(fields: batch.fields, columns: batch.columns.map { $0.taking(kept) }, count: kept.count)
-            }
-            try checkTime()
-            guard batch.count > 0 else { continue }
-            if groups != nil {
-                try groups?.take(measured(batch))
-            } else {
+            try await pass(joined(read, plan.sides[0]), 0, held) { batch in
+                if groups != nil {
+                    let values = try await lake.computing { measured(batch) }
+                    try groups?.take(values)
+                    return
+                }
                 total += Int64(batch.count)
                 guard total <= Self.mostMade else { throw Self.tooLarge }
-                let columns = plan.made.map { $0.value?.values(batch) ?? batch.columns[0] }
+                let columns = try await lake.computing {
+                    plan.made.map { $0.value?.values(batch) ?? batch.columns[0] }
+                }
                 try await take(Batch(fields: plan.fields, columns: columns, count: batch.count))
             }
         }
         if var groups { try await take(ordered(try groups.finish().batch)) }
+    }
+
+    /// Joins a batch with the sources that follow and filters it, in pieces that memory holds: each row may find many partners.
+    private func pass(
+        _ batch: Batch,
+        _ place: Int,
+        _ held: [HeldRows],
+        _ take: (Batch) async throws -> Void
+    ) async throws {
+        try checkTime()
+        guard batch.count > 0 else { return }
+        guard place < held.count else {
+            guard let filter = plan.filter else { return try await take(batch) }
+            let kept = try await lake.computing {
+                let truths = filter.evaluate(batch)
+                return (0..<Int32(batch.count)).filter { truths[Int($0)] == .yes }
+            }
+            guard !kept.isEmpty else { return }
+            return try await take(
+                Batch(fields: batch.fields, columns: batch.columns.map { $0.taking(kept) }, count: kept.count)
+            )
+        }
+        let side = plan.sides[place + 1]
+        let partners = held[place]
+        let (left, right) = try await lake.computing { try pairs(batch, side, partners) }
+        let bytes = partners.bytesPerRow + batch.bytes / batch.count
+        let step = max(64, min(65_536, Self.pieceBytes / max(1, bytes)))
+        for start in stride(from: 0, to: left.count, by: step) {
+            let end = min(left.count, start + step)
+            let (some, theirs) = (Array(left[start..<end]), Array(right[start..<end]))
+            let piece = Batch(
+                fields: batch.fields + side.taken.map { side.read[$0] },
+                columns: batch.columns.map { $0.taking(some) } + side.taken.map { partners.columns[$0].taking(theirs) },
+                count: some.count
+            )
+            try await pass(piece, place + 1, held, take)
+        }
     }
 
     private func checkTime() throws {
@@ -88,11 +126,12 @@ struct DerivationRun {
         return try await gate.perform(lake.export, RecordQuery(side.resource.code, fields: names, limit: 0), as: caller)
     }
 
-    private func hold(_ side: DerivationPlan.Side) async throws -> HeldRows {
+    private func hold(_ side: DerivationPlan.Side, _ room: inout Int) async throws -> HeldRows {
         let scan = try await read(side)
         var all: Batch?
         while let batch = try await scan.next() {
-            guard (all?.count ?? 0) + batch.count <= Self.mostHeld else { throw Self.tooLarge }
+            room -= batch.bytes
+            guard (all?.count ?? 0) + batch.count <= Self.mostHeld, room >= 0 else { throw Self.tooLarge }
             if all == nil {
                 all = batch
             } else {
@@ -114,7 +153,12 @@ struct DerivationRun {
         )
     }
 
-    private func join(_ batch: Batch, _ side: DerivationPlan.Side, _ held: HeldRows) throws -> Batch {
+    /// The rows of a batch and their partners' places, in order.
+    private func pairs(
+        _ batch: Batch,
+        _ side: DerivationPlan.Side,
+        _ held: HeldRows
+    ) throws(Problem) -> ([Int32], [Int32]) {
         let keys = side.keys.map { $0.value.values(batch) }
         var left: [Int32] = []
         var right: [Int32] = []
@@ -131,11 +175,7 @@ struct DerivationRun {
             }
             guard left.count <= Self.mostPartners else { throw Self.tooLarge }
         }
-        return Batch(
-            fields: batch.fields + side.taken.map { side.read[$0] },
-            columns: batch.columns.map { $0.taking(left) } + side.taken.map { held.columns[$0].taking(right) },
-            count: left.count
-        )
+        return (left, right)
     }
 
     // MARK: Grouping
@@ -190,12 +230,14 @@ struct DerivationRun {
 struct HeldRows {
     let columns: [Column]
     let count: Int
+    let bytesPerRow: Int
     /// The first row of each key, and for each row the next of the same key; -1 at the end.
     private(set) var first: [Hash128: Int32] = [:]
     private(set) var next: [Int32]
 
     init(_ rows: Batch?, _ side: DerivationPlan.Side) {
         count = rows?.count ?? 0
+        bytesPerRow = (rows?.bytes ?? 0) / max(1, count)
         columns = side.read.indices.map { index in
             var builder = ColumnBuilder(side.read[index])
             builder.appendNull()

@@ -31,7 +31,9 @@ public final class Derivations: Sendable {
     /// For each derived resource whether its rows are stored; nil until they were read.
     private let kinds = Cache<Int, [ResourceID: Bool]>(limit: 1)
     /// What is being made now because somebody asked for it.
-    private let making = Mutex<[ResourceID: Task<Void, any Error>]>([:])
+    private let making = Mutex<Set<ResourceID>>([])
+    /// When what failed for a passing reason is tried again.
+    private let pauses = Mutex<[ResourceID: ContinuousClock.Instant]>([:])
 
     /// The kind of the jobs that make rows.
     static let job = "derive"
@@ -109,7 +111,10 @@ public final class Derivations: Sendable {
             try db.rows("SELECT \(Self.columns) FROM derivations ORDER BY resource")
         }
         var found: [DerivationRecord] = []
-        for row in rows { found.append(try await read(row)) }
+        for row in rows {
+            // One that cannot be read keeps no other from being kept.
+            if let record = try? await read(row) { found.append(record) }
+        }
         return found
     }
 
@@ -117,15 +122,24 @@ public final class Derivations: Sendable {
 
     // MARK: Defining
 
-    /// Settles a definition against its sources.
-    func plan(_ definition: Derivation) async throws -> DerivationPlan {
+    /// Whether somebody may say how the rows of an organisation's resources are made.
+    public func maySave(for owner: OrganisationID, _ caller: Caller) -> Bool {
+        let any = Resource(code: "", name: "", owner: owner, storage: .lake, schema: Schema(fields: []), sharing: [])
+        return kernel.gate.admits(Self.saveDescriptor, any, caller)
+    }
+
+    /// Settles a definition against its sources. Of those that somebody may not read nothing is told, not even that they are there.
+    func plan(_ definition: Derivation, for caller: Caller? = nil) async throws -> DerivationPlan {
         var resources: [Resource] = []
         for source in definition.sources {
+            let unknown = Derivation.invalid(
+                "没有来源资源“\(source.code)”，或无权读取",
+                "there is no resource “\(source.code)”, or you may not read it"
+            )
             do { resources.append(try await kernel.resource(source.code)) } catch let problem as Problem
                 where problem.code == "request.not_found"
-            {
-                throw Derivation.invalid("没有来源资源“\(source.code)”", "there is no resource “\(source.code)”")
-            }
+            { throw unknown }
+            if let caller, let resource = resources.last, !lake.mayRead(resource, caller) { throw unknown }
         }
         return try DerivationPlan(definition, resources)
     }
@@ -143,7 +157,7 @@ public final class Derivations: Sendable {
         guard resource.storage == .lake else {
             throw Derivation.invalid("逐条填报的资源不能派生", "a resource kept by forms cannot be derived")
         }
-        let plan = try await plan(definition)
+        let plan = try await plan(definition, for: caller)
         try await checkCycle(plan, resource)
         try checkRights(plan, caller)
         try plan.check(against: resource)
@@ -214,17 +228,41 @@ public final class Derivations: Sendable {
 
     // MARK: Keeping rows up to date
 
-    /// What the sources hold now. A source whose rows are made on demand changes when its own sources do.
-    private func positions(of definition: Derivation) async throws -> String {
+    /// What the sources hold now, how they are protected and what of them the one who defined it may read: whatever of it changes, the rows
+    /// are made anew. A source whose rows are made on demand changes when its own sources do.
+    private func positions(of record: DerivationRecord) async throws -> String {
+        var known: [ResourceID: String] = [:]
+        return try await positions(of: record, &known, depth: 0)
+    }
+
+    /// Each resource is looked at once; what many sources hold is told by a digest.
+    private func positions(
+        of record: DerivationRecord,
+        _ known: inout [ResourceID: String],
+        depth: Int
+    ) async throws -> String {
+        guard depth < 16 else { throw Derivation.invalid("派生层次过深或成循环", "it is derived too deeply, or of itself") }
         let kinds = try await stored()
+        let principal = try await kernel.accounts.find(record.principal)
+        let caller = Caller(principal: principal?.isActive == true ? principal : nil, trace: "derivation")
         var parts: [String] = []
-        for source in definition.sources {
+        for source in record.definition.sources {
             let resource = try await kernel.resource(source.code)
-            if kinds[resource.id] == false, let record = try await find(resource.id) {
-                parts.append("(\(try await positions(of: record.definition)))")
-            } else {
-                parts.append("\(resource.id.raw):\(try await lake.position(of: resource))")
+            let open = lake.unmasked(of: resource, for: caller).sorted().joined(separator: ",")
+            let fields = resource.schema.fields.enumerated().map { index, field in
+                "\(field.name) \(field.type) \(field.grade.rawValue) \(field.protectedKind?.rawValue ?? "") \(resource.sharing(index).rawValue)"
             }
+            let mark = LakeActions.mark(open + "\n" + fields.joined(separator: "\n"))
+            let held: String
+            if let found = known[resource.id] {
+                held = found
+            } else if kinds[resource.id] == false, let inner = try await find(resource.id) {
+                held = LakeActions.mark(try await positions(of: inner, &known, depth: depth + 1))
+            } else {
+                held = "\(resource.id.raw):\(try await lake.position(of: resource))"
+            }
+            known[resource.id] = held
+            parts.append("\(mark):\(held)")
         }
         return parts.joined(separator: " ")
     }
@@ -234,7 +272,8 @@ public final class Derivations: Sendable {
         guard try await stored().values.contains(true) else { return }
         for record in try await all() where record.definition.isStored {
             // A source that was taken away is no change; what is wrong with it is told when the rows are made.
-            guard let now = try? await positions(of: record.definition), now != record.positions else { continue }
+            guard let now = try? await positions(of: record), now != record.positions else { continue }
+            if let pause = pauses.withLock({ $0[record.resource.id] }), pause > .now { continue }
             guard try await !isQueued(record.resource) else { continue }
             _ = try await queue(record.resource, by: record.principal)
         }
@@ -262,30 +301,34 @@ public final class Derivations: Sendable {
         }
     }
 
-    /// Makes the rows of a resource that are made on demand, where its sources changed since; whoever else asks meanwhile waits.
-    private func renew(_ resource: Resource, patience: Int = 100) async throws {
+    /// Makes the rows of a resource that are made on demand, where its sources changed since; whoever else asks meanwhile waits. Who
+    /// leaves leaves the making, which goes on.
+    private func renew(_ resource: Resource) async throws {
         guard try await stored()[resource.id] == false else { return }
-        guard let record = try await find(resource.id) else { return }
-        let now = try await positions(of: record.definition)
-        guard now != record.positions else {
-            // Rows that may no longer be made are not given out as they were.
-            if let problem = record.problem { throw problem }
-            return
-        }
-        let task = making.withLock { tasks in
-            if let task = tasks[resource.id] { return task }
-            let task = Task { [self] in
-                defer { making.withLock { $0[resource.id] = nil } }
-                _ = try await make(resource, trace: "renewal", { _, _ in })
+        for attempt in 0..<100 {
+            guard let record = try await find(resource.id) else { return }
+            guard try await positions(of: record) != record.positions else {
+                // Rows that may no longer be made are not given out as they were.
+                if let problem = record.problem { throw problem }
+                return
             }
-            tasks[resource.id] = task
-            return task
+            // A busy database, or another process that makes them: a moment later.
+            if attempt > 0 { try await Task.sleep(for: .milliseconds(200)) }
+            if making.withLock({ $0.insert(resource.id).inserted }) {
+                Task { [self] in
+                    defer { making.withLock { _ = $0.remove(resource.id) } }
+                    _ = try? await make(resource, trace: "renewal", { _, _ in })
+                }
+            }
+            while making.withLock({ $0.contains(resource.id) }) { try await Task.sleep(for: .milliseconds(10)) }
         }
-        do { try await task.value } catch let problem as Problem where problem.code == "load.busy" && patience > 0 {
-            // Another process makes them.
-            try await Task.sleep(for: .milliseconds(200))
-            try await renew(resource, patience: patience - 1)
-        }
+        throw Problem(
+            "derivation.busy",
+            status: 503,
+            zh: "派生数据正在生成。",
+            en: "The rows are being made.",
+            hint: .init("请稍后重试。", "Try again in a moment.")
+        )
     }
 
     /// Makes the rows anew, as the account that defined them.
@@ -295,7 +338,7 @@ public final class Derivations: Sendable {
         _ progress: @escaping @Sendable (Int64, Int64) -> Void
     ) async throws -> Load {
         guard let record = try await find(resource.id) else { throw Self.unknown }
-        let positions = try? await positions(of: record.definition)
+        let positions = try? await positions(of: record)
         do {
             guard let principal = try await kernel.accounts.find(record.principal), principal.isActive else {
                 throw Problem(
@@ -307,29 +350,46 @@ public final class Derivations: Sendable {
                 )
             }
             let caller = Caller(principal: principal, trace: trace)
-            let load = try await kernel.gate.perform(run, (resource.code, progress), as: caller)
-            try await note(resource, positions, nil)
+            let load = try await kernel.gate.perform(run, (resource.code, record.definition, progress), as: caller)
+            try await note(record, positions, nil)
             return load
+        } catch let problem as Problem where problem.code.hasPrefix("store.") || problem.code == "load.busy" {
+            // What passes by itself is tried again, after a while.
+            pauses.withLock { $0[resource.id] = .now + .seconds(30) }
+            throw problem
+        } catch is CancellationError {
+            throw CancellationError()
         } catch {
-            let problem = error as? Problem
-            // What passes by itself is tried again; the rest when a source changes, or by hand.
-            let passes = problem.map { $0.code.hasPrefix("store.") || $0.code == "load.busy" } ?? true
-            if let problem, !passes { try await note(resource, positions, problem) }
-            throw error
+            // The rest is tried again when a source changes, or by hand.
+            let problem =
+                error as? Problem
+                ?? Problem(
+                    "derivation.failed",
+                    status: 500,
+                    zh: "派生生成时内部出错。",
+                    en: "Something failed while the rows were made."
+                )
+            try await note(record, positions, problem)
+            throw problem
         }
     }
 
-    private func note(_ resource: Resource, _ positions: String?, _ problem: Problem?) async throws {
+    /// Notes how a making ended; nothing where the definition was changed meanwhile, whose rows are yet to be made.
+    private func note(_ record: DerivationRecord, _ positions: String?, _ problem: Problem?) async throws {
         let now = kernel.clock.now()
+        let text = record.definition.json.text
         try await kernel.databases.control.write { db in
-            try db.execute(
-                "UPDATE derivations SET positions = ?, problem = ? WHERE resource = ?",
-                [.text(positions ?? ""), SQLValue(problem?.kept.text), .integer(resource.id.raw)]
+            let noted = try db.execute(
+                "UPDATE derivations SET positions = ?, problem = ? WHERE resource = ? AND definition = ? AND principal = ?",
+                [
+                    .text(positions ?? ""), SQLValue(problem?.kept.text), .integer(record.resource.id.raw), .text(text),
+                    .integer(record.principal.raw),
+                ]
             )
-            guard problem == nil else { return }
+            guard problem == nil, noted == 1 else { return }
             try db.execute(
                 "UPDATE derivations SET made_at = ? WHERE resource = ?",
-                [.integer(now), .integer(resource.id.raw)]
+                [.integer(now), .integer(record.resource.id.raw)]
             )
         }
     }
@@ -337,11 +397,11 @@ public final class Derivations: Sendable {
     /// Reads the sources, puts the rows together and loads them: checked, numbered and kept as a version like any file.
     func run(
         _ resource: Resource,
+        _ definition: Derivation,
         _ caller: Caller,
         _ progress: @escaping @Sendable (Int64, Int64) -> Void
     ) async throws -> Load {
-        guard let record = try await find(resource.id) else { throw Self.unknown }
-        let plan = try await plan(record.definition)
+        let plan = try await plan(definition)
         try plan.check(against: resource)
         let file = folder.appendingPathComponent("derived-\(UUID().uuidString).csv")
         defer { try? FileManager.default.removeItem(at: file) }

@@ -154,16 +154,18 @@ public enum EventLog {
 
     /// The number before the first event at or after a moment: where a replay from then begins.
     public static func position(from moment: Int64, _ db: any SQLReading) throws -> Int64 {
-        let first = try db.row("SELECT seq FROM events WHERE at >= ? ORDER BY at, seq LIMIT 1", [.integer(moment)])
-        return try first.map { $0.integer(0) - 1 } ?? bounds(db).last
+        // Loads are numbered when they are told of, which may be after what happened later.
+        let first = try db.row("SELECT min(seq) FROM events WHERE at >= ?", [.integer(moment)])?.optionalInteger(0)
+        return try first.map { $0 - 1 } ?? bounds(db).last
     }
 
     /// Takes away what is older than a moment, some at a time; whether there may be more.
     public static func prune(before moment: Int64, _ database: any Database) async throws -> Bool {
-        let old = "SELECT seq FROM events WHERE at < ? ORDER BY at, seq LIMIT 5000"
+        let old =
+            "SELECT seq FROM events WHERE seq < coalesce((SELECT min(seq) FROM events WHERE at >= ?), (SELECT last + 1 FROM event_counter WHERE id = 1)) ORDER BY seq LIMIT 5000"
         // A node at rest only reads.
         let found = try await database.read { try $0.rows(old, [.integer(moment)]).map { $0.integer(0) } }
-        guard let last = found.max() else { return false }
+        guard let last = found.last else { return false }
         try await database.write { db in
             try db.execute("DELETE FROM events WHERE seq <= ?", [.integer(last)])
             try db.execute(

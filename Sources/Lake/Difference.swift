@@ -192,6 +192,8 @@ extension LakeActions {
         Action(Self.differenceDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) {
             [lake] input, decision in
             guard let resource = decision.resource else { throw Problem.notFound(.init("资源", "the resource")) }
+            // Rows that may no longer be made are not told of either.
+            _ = try await lake.readable(resource)
             decision.note("from", String(input.from))
             decision.note("to", String(input.to))
             return try VersionDifference(

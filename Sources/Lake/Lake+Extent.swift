@@ -143,6 +143,11 @@ extension LakeActions {
         lake.kernel.gate.admits(Self.readDescriptor, resource, caller)
     }
 
+    /// Computes over a batch when a core is free for it: one is left to everything else.
+    public func computing<T: Sendable>(_ body: @Sendable () throws -> T) async throws -> T {
+        try await lake.turns.taking(body)
+    }
+
     /// The fields of a resource that somebody may read of every row as they are.
     public func unmasked(of resource: Resource, for caller: Caller) -> Set<String> {
         lake.kernel.gate.unmaskedFields(Self.exportDescriptor, resource, caller)

@@ -40,12 +40,13 @@ extension Lake {
         if cursor == nil { cursor = try await decided.place(after: query.offset, database) }
         var (batch, last) = try await decided.fetch(after: cursor, upTo: limit, database)
         // Full of bytes: what follows is the next page's.
-        let isFull = batch.bytes >= DecidedQuery.mostBytes
-        if !isFull, batch.count < limit, let next = decided.partWithoutValue(after: cursor) {
+        if batch.bytes < DecidedQuery.mostBytes, batch.count < limit, let next = decided.partWithoutValue(after: cursor)
+        {
             let (rest, end) = try await decided.fetch(after: next, upTo: limit - batch.count, database)
             batch = Lake.joined(batch, rest)
             last = end ?? last
         }
+        let isFull = batch.count == limit || batch.bytes >= DecidedQuery.mostBytes
         let count: Int64? =
             switch query.counting {
             case .exact: try await decided.count(database)
@@ -56,7 +57,7 @@ extension Lake {
         return RecordPage(
             batch: decided.masked(output),
             ids: ids,
-            next: isFull || batch.count == limit ? last?.text : nil,
+            next: isFull ? last?.text : nil,
             count: count,
             masked: decided.selection.masks,
             stamp: stamp

@@ -50,6 +50,9 @@ struct Route: Sendable {
 
     var isAPI: Bool { Route.isAPI(path) }
 
+    /// Whether it only reads: such a request ends when whoever asked has gone.
+    var isReading: Bool { method == .get || path.hasSuffix("/preview") }
+
     /// Whether requests to it count towards somebody's limit: all but files of the program and its health.
     var isCounted: Bool { !path.hasPrefix("/assets/") && !path.hasPrefix("/vendor/") && path != "/healthz" }
 

@@ -103,7 +103,7 @@ public struct WebApplication: Sendable {
                 language: language
             )
             response =
-                route.method == .get
+                route.isReading
                 ? try await running.run(by: context.channel) { try await route.handle(web) }
                 : try await route.handle(web)
             if let token, let fresh = try await services.kernel.accounts.rotate(token) {
@@ -285,6 +285,10 @@ public struct WebApplication: Sendable {
         if let problem = error as? Problem { return problem }
         if let error = error as? HTTPError {
             return Problem("request.malformed", status: error.status.code, zh: "请求有误。", en: "The request is not right.")
+        }
+        if error is CancellationError {
+            // Nobody reads it: who asked has gone, or the server stops.
+            return Problem("request.left", status: 499, zh: "请求已取消。", en: "The request was given up.")
         }
         logger.error("unexpected", metadata: ["type": "\(type(of: error))", "trace": "\(trace)"])
         return Problem(

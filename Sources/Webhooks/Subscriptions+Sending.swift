@@ -77,8 +77,8 @@ extension Subscriptions {
         let lease = TimeOrderedID.make(microseconds: now)
         let isTaken = try await database.write { db in
             try db.execute(
-                "UPDATE subscriptions SET lease = ?, lease_until = ? WHERE id = ? AND state = 'active' AND lease_until <= ?",
-                [.text(lease), .integer(now + Self.lease), .integer(id), .integer(now)]
+                "UPDATE subscriptions SET lease = ?, lease_until = ? WHERE id = ? AND state = 'active' AND lease_until <= ? AND next_at <= ?",
+                [.text(lease), .integer(now + Self.lease), .integer(id), .integer(now), .integer(now)]
             ) == 1
         }
         guard isTaken else { return }

@@ -136,7 +136,8 @@ public final class Subscriptions: Sendable {
     func change(_ id: Int64, _ draft: SubscriptionDraft, for principal: Principal) async throws {
         try await update(
             id,
-            "name = ?, address = ?, kinds = ?, codes = ?, organisation = ?, principal = ?, next_at = ?",
+            // A sending under way loses its lease: how it ends is no longer about this subscription.
+            "name = ?, address = ?, kinds = ?, codes = ?, organisation = ?, principal = ?, next_at = ?, attempts = 0, failing_since = NULL, lease = '', lease_until = 0",
             Self.values(draft, principal) + [.integer(kernel.clock.now())]
         )
     }

@@ -304,6 +304,22 @@ import Testing
         )
         #expect(refused.status == 403 && refused.json["code"]?.string == "derivation.masked", "\(refused.text)")
 
+        // Another kind's mask hides other places, and what a join makes equal is what it equals.
+        let other =
+            #"{"sources":[{"resource":"\#(roads)"},{"name":"b","resource":"\#(roads)","on":{"road":"a.owner"}}],"fields":[{"name":"shown","expression":"mask('bank_card', a.owner)"},{"name":"same","expression":"b.road"}]}"#
+        let tried = try await node.ask("POST", "/api/v1/derivations/preview", headers: clerk, body: body(other)).json
+        let items = tried["schema"]?["fields"]?.array ?? []
+        #expect(items.count == 2 && items.allSatisfy { $0["tongqu:kind"]?.string == "phone" }, "\(tried.text)")
+        #expect(items.allSatisfy { $0["tongqu:grade"]?.integer == 3 }, "\(tried.text)")
+        // Of what somebody may not read nothing is told.
+        let stranger = try await node.ask(
+            "POST",
+            "/api/v1/derivations/preview",
+            headers: try await node.session("authority"),
+            body: body(definition.replacing("a.owner", with: "a.ownr"))
+        )
+        #expect((400..<500).contains(stranger.status) && !stranger.text.contains("a.owner"), "\(stranger.text)")
+
         // An entry that declares less is not submitted.
         let kernel = node.node.kernel
         let code = id.replacing("-", with: "/")
@@ -334,21 +350,55 @@ import Testing
         try await settle(node)
         #expect(try await rows(node, fresh, clerk).count == 7)
         let steward = try await node.session("steward")
-        let more = try await node.upload(
-            "more.csv",
-            body("id,road,day,flow,fee\n7,G1,2026-01-01,1,1.10\n"),
-            session: clerk
-        )
-        _ = try await node.load(more, into: counts.replacing("/", with: "-"), mode: "upsert", session: clerk)
         try await node.node.kernel.databases.control.write { db in
             _ = try db.execute("UPDATE principals SET active = 0 WHERE login = 'clerk'", [])
         }
         node.node.kernel.heard(nil)
+        // No source changed since: the right alone ended.
+        #expect(try await rows(node, fresh, steward) == ["access.denied"])
         try await settle(node)
         let told = try await node.ask("GET", "/api/v1/resources/\(stored)/derivation", headers: steward)
         #expect(told.json["problem"]?["code"]?.string == "access.denied", "\(told.text)")
         #expect(try await rows(node, stored, steward).count == 7, "what was made stays")
         #expect(try await rows(node, fresh, steward) == ["access.denied"])
+        try await node.close()
+    }
+
+    /// Many partners are joined piece by piece, and many ways to one source are looked at once.
+    @Test func manyPartnersAndManyWaysCostNoMoreThanTheyAre() async throws {
+        let node = try await TestNode(demonstration: true)
+        let clerk = try await node.session("clerk")
+        let left = "id,k\n" + (1...300).map { "\($0),1\n" }.joined()
+        let right = "no,k,note\n" + (1...400).map { "\($0),1,\(String(repeating: "长", count: 500))\n" }.joined()
+        let a = try await made(node, clerk, left, "左", key: "id")
+        let b = try await made(node, clerk, right, "右", key: "no")
+        let joined = try await node.ask(
+            "POST",
+            "/api/v1/derivations/preview",
+            headers: clerk,
+            body: body(
+                #"{"sources":[{"resource":"\#(a)"},{"resource":"\#(b)","on":{"k":"a.k"}}],"fields":[{"name":"n","expression":"count()"},{"name":"sum","expression":"sum(b.no)"}],"rows":5}"#
+            )
+        )
+        #expect(joined.text.contains(#""n":120000,"sum":24060000"#), "\(joined.text.prefix(300))")
+        var source = a
+        for level in 1...6 {
+            let others = (1...7).map { #"{"resource":"\#(source)","name":"s\#($0)","on":{"id":"a.id"}}"# }
+            let all = ([#"{"resource":"\#(source)"}"#] + others).joined(separator: ",")
+            let next = try await create(
+                node,
+                clerk,
+                "第\(level)层",
+                #"{"sources":[\#(all)],"fields":[{"name":"id","expression":"a.id"}],"stored":false}"#
+            )
+            #expect(next.status == 201, "\(next.text)")
+            source = next.json["id"]?.string?.replacing("-", with: "/") ?? ""
+        }
+        let id = source.replacing("/", with: "-")
+        #expect(try await rows(node, id, clerk).count == 301)
+        let started = ContinuousClock.now
+        for _ in 0..<20 { _ = try await node.ask("GET", "/api/v1/resources/\(id)/records?limit=1", headers: clerk) }
+        #expect(ContinuousClock.now - started < .seconds(10))
         try await node.close()
     }
 

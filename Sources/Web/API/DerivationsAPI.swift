@@ -122,6 +122,15 @@ enum DerivationsAPI {
         )
         members.append(.init("related", .array(definition.sources.map { .string($0.code) })))
         let content = try EntryContent(.object(members))
+        // Told before there is an entry that nobody can fill.
+        guard web.services.derivations.maySave(for: content.provider, web.caller) else {
+            throw Problem(
+                "access.denied",
+                status: 403,
+                zh: "只能为有权加载数据的部门建立派生资源。",
+                en: "Derived resources are made for departments whose data you may load."
+            )
+        }
         let entry = try await web.perform(web.services.catalogue.create, (content, .lake))
         try await web.perform(web.services.derivations.saved, (entry.resource.code, definition))
         return entry
