@@ -252,15 +252,16 @@ enum DerivationPages {
         )
         let readable = hits.entries.filter { $0.rows > 0 && web.services.lake.mayRead($0.resource, web.caller) }
         guard !readable.isEmpty else { return .empty }
-        let items = readable.map { entry -> HTML in
+        let rows = readable.map { entry -> HTML in
             let fields = entry.resource.schema.fields.map { field -> HTML in
                 "<code>\(field.name)</code> \(field.title) "
             }
             return
-                "<details><summary>\(entry.resource.name) <code>\(entry.resource.code)</code></summary><p class=\"wrapped\">\(fields)</p></details>"
+                "<tr><td>\(entry.resource.name)<br><code>\(entry.resource.code)</code></td><td class=\"wrapped\">\(fields)</td></tr>"
         }
-        return
-            "<section class=\"card\"><h2>\(web.text("可用的来源", "Resources to make it of"))</h2>\(items)</section>"
+        let title = web.text("可用的来源", "Resources to make it of")
+        let heads = [web.text("资源", "Resource"), web.text("字段", "Fields")]
+        return "<section class=\"card\"><h2>\(title)</h2>\(Layout.table(heads, rows, label: title))</section>"
     }
 }
 
