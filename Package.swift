@@ -54,6 +54,7 @@ let floor0: [Target] = [
     module("Check", ["Basics", "Codes", "Geo", "Tabular", "CQL", "Mask", "CPCRE2"]),
     module("Mask", ["Basics", "Codes", "Tabular"]),
     module("Harvest", ["Basics", "Tabular"]),
+    module("Declare", ["Basics", .product(name: "Yams", package: "Yams")]),
 ]
 
 // MARK: Floor 1: the SQL seam, the lake, the kernel, clients of other systems
@@ -94,6 +95,13 @@ let floor2: [Target] = [
     module("Catalogue", ["Basics", "Codes", "Harvest", "Tabular", "CQL", "Kernel", "Seal", "Store"]),
     module("Collect", ["Basics", "Tabular", "Check", "Connect", "Kernel", "Lake", "Store"]),
     module("Derive", ["Basics", "Codes", "Tabular", "CQL", "Kernel", "Lake", "Store"]),
+    module(
+        "Flow",
+        [
+            "Basics", "Codes", "Tabular", "CQL", "Check", "Declare", "Kernel", "Lake", "Seal", "Store",
+            .product(name: "Mustache", package: "swift-mustache"),
+        ]
+    ),
     module("Open", ["Basics", "Codes", "Tabular", "Mask", "Kernel", "Store"]),
     module("Quality", ["Basics", "Tabular", "Check", "Kernel", "Lake", "Store"]),
     module("Webhooks", ["Basics", "Connect", "Kernel", "Seal", "Store"]),
@@ -107,7 +115,7 @@ let floor4: [Target] = [
         dependencies: [
             "Basics", "CQL", "Codes", "Geo", "Harvest", "Tabular", "Tiles", "Check", "Mask", "Kernel", "Lake",
             "Catalogue",
-            "Collect", "Derive",
+            "Collect", "Derive", "Flow",
             "Open",
             "Quality", "Webhooks", "CZlib", "CZstd", hummingbird, logging,
         ],
@@ -124,8 +132,7 @@ let floor5: [Target] = [
         "Composition",
         [
             "Basics", "Codes", "Tabular", "Check", "Connect", "Seal", "Mask", "Kernel", "Lake", "Catalogue", "Collect",
-            "Derive", "Harvest", "Open", "Quality", "Store", "StorePostgres", "StoreSQLite", "Web", "Webhooks",
-            .product(name: "Yams", package: "Yams"),
+            "Declare", "Derive", "Flow", "Harvest", "Open", "Quality", "Store", "StorePostgres", "StoreSQLite", "Web", "Webhooks",
         ]
     ),
     .executableTarget(
@@ -178,6 +185,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.0.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.20.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),

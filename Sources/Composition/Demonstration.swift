@@ -21,7 +21,7 @@ public enum Demonstration {
     /// Puts the demonstration into an empty node; an old one keeps what it has.
     ///
     /// - Throws: `pack.invalid`, `pack.requires`, and what the packs' content is refused for.
-    public static func install(_ node: Node, packs folder: URL, password: String?) async throws -> Accounts {
+    public static func install(_ node: Node, packs folders: [URL], password: String?) async throws -> Accounts {
         let logins = people.map { ($0.login, $0.role.title) }
         guard let principal = try await node.kernel.accounts.find(login: "command-line") else {
             return Accounts(logins: [], password: nil)
@@ -30,7 +30,7 @@ public enum Demonstration {
         guard try await node.kernel.accounts.find(login: "clerk") != nil else {
             let chosen = password ?? "Tq-\(Secrets.token(12))1"
             var installer = PackInstaller(node, machine: caller, password: chosen)
-            let packs = try Pack.all(in: folder)
+            let packs = try Pack.all(in: folders)
             guard node.kernel.gate.organisations.all.count <= 1 else {
                 throw Problem(
                     "pack.not_empty",

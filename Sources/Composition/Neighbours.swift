@@ -1,6 +1,7 @@
 import Basics
 import Catalogue
 import Derive
+import Flow
 import Kernel
 import Lake
 import Store
@@ -13,6 +14,7 @@ final class Neighbours: Sendable {
     private let lake: Lake
     private let catalogue: Catalogue
     private let derivations: Derivations
+    private let systems: Systems
     private let shared: any SharedStore
     private let heard = Mutex(Heard())
     /// The processes that had work under way at the last look and were not there.
@@ -27,12 +29,13 @@ final class Neighbours: Sendable {
         var isRunning = false
     }
 
-    init?(_ kernel: Kernel, _ lake: Lake, _ catalogue: Catalogue, _ derivations: Derivations) {
+    init?(_ kernel: Kernel, _ lake: Lake, _ catalogue: Catalogue, _ derivations: Derivations, _ systems: Systems) {
         guard let shared = kernel.databases.shared else { return nil }
         self.kernel = kernel
         self.lake = lake
         self.catalogue = catalogue
         self.derivations = derivations
+        self.systems = systems
         self.shared = shared
         shared.listen { [weak self] changed in self?.hear(changed) }
         // Whatever was told before anybody listened.
@@ -48,6 +51,9 @@ final class Neighbours: Sendable {
             catalogue.heardOfEntries()
             note { heard in _ = (changed?.key).map { heard.codes.insert($0) } }
         case "derivations": derivations.heard()
+        case "systems", "system_settings":
+            systems.heard()
+            note { $0.grants = true }
         case "entries":
             catalogue.heardOfEntries()
             note { heard in _ = Int64(changed?.key ?? "").map { heard.entries.insert($0) } }
@@ -94,6 +100,7 @@ final class Neighbours: Sendable {
             catalogue.heardOfEntries()
             lake.heard(resource: nil)
             derivations.heard()
+            systems.heard()
         }
         if heard.grants || heard.everything { try await kernel.gate.reload() }
         if heard.standards || heard.everything || !heard.entries.isEmpty || !heard.codes.isEmpty {

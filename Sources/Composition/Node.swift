@@ -4,6 +4,7 @@ public import Catalogue
 public import Collect
 public import Derive
 import Connect
+public import Flow
 public import Foundation
 import Glibc
 public import Kernel
@@ -123,6 +124,7 @@ public final class Node: Sendable {
     public let harvests: Harvests
     public let derivations: Derivations
     public let subscriptions: Subscriptions
+    public let flows: Flows
     public let services: Services
     let lock: DirectoryLock?
     let store: NodeStore
@@ -240,6 +242,15 @@ public final class Node: Sendable {
             try await derivations.check(next)
         }
         subscriptions = Subscriptions(kernel: kernel, settings: settings.webhooks, address: settings.address)
+        let systems = Systems(kernel: kernel)
+        flows = try await Flows(
+            kernel: kernel,
+            lake: lake,
+            reading: lakeActions,
+            systems: systems,
+            folder: settings.folder.appendingPathComponent("attachments")
+        )
+        lake.governing { await systems.governs($0) }
         services = Services(
             kernel: kernel,
             catalogue: CatalogueActions(catalogue),
@@ -252,9 +263,10 @@ public final class Node: Sendable {
             harvests: harvests,
             derivations: derivations,
             subscriptions: subscriptions,
+            flows: flows,
             settings: web
         )
-        neighbours = Neighbours(kernel, lake, catalogue, derivations)
+        neighbours = Neighbours(kernel, lake, catalogue, derivations, systems)
         lakeActions.registerJobs()
         sources.registerJobs()
         harvests.registerJobs()
@@ -280,11 +292,12 @@ public final class Node: Sendable {
     private static let capabilityMigrations =
         Catalogue.migrations + Opening.migrations + QualityStore.migrations + Uploads.migrations + Sources.migrations
         + FeedbackBox.migrations + Harvests.migrations + Derivations.migrations + Subscriptions.migrations
+        + Systems.migrations
 
     /// The steps of each database's schema.
     static let migrations: [String: [Migration]] = [
         "control": Kernel.migrations + capabilityMigrations, "evidence": EvidenceChain.migrations,
-        "records": Lake.migrations, "lake": Lake.migrations,
+        "records": Lake.migrations + Flows.recordMigrations, "lake": Lake.migrations,
     ]
 
     /// Puts a load into the log of events: once, however often it is told.
@@ -380,6 +393,7 @@ public final class Node: Sendable {
                     try? await sources.keepUp()
                     try? await harvests.keepUp()
                     try? await derivations.keepUp()
+                    try? await flows.keepUp()
                 }
             }
             if seconds % 60 == 0 {

@@ -16,6 +16,8 @@ public final class Gate: Sendable {
     struct State {
         /// The grants and organisations, and what was found with them.
         var findings = Findings()
+        /// The roles that packs declare.
+        var roles: [Role: LocalizedText] = [:]
         /// Public reads since the last full minute.
         var publicReads: [PublicRead: Int] = [:]
         /// Readings of the grants begun, and the latest that was put in place.
@@ -47,10 +49,11 @@ public final class Gate: Sendable {
             state.asked += 1
             return state.asked
         }
-        let (grants, organisations) = try await database.read { db in
+        let (grants, organisations, roles) = try await database.read { db in
             (
                 try db.rows("SELECT \(Grant.columns) FROM grants").map(Grant.read),
-                try db.rows("SELECT \(Organisation.columns) FROM organisations").map(Organisation.read)
+                try db.rows("SELECT \(Organisation.columns) FROM organisations").map(Organisation.read),
+                try DeclaredRights.roles(db)
             )
         }
         let findings = Findings(grants, OrganisationTree(organisations))
@@ -59,8 +62,11 @@ public final class Gate: Sendable {
             guard ticket > state.taken else { return }
             state.taken = ticket
             state.findings = findings
+            state.roles = roles
         }
     }
+
+    var declaredRoles: [Role: LocalizedText] { state.withLock { $0.roles } }
 
     /// The organisations as the gate knows them.
     public var organisations: OrganisationTree { state.withLock { $0.findings.tree } }

@@ -153,7 +153,7 @@ extension Grant {
         switch row.text(1) {
         case "anyone": grantee = .anyone
         case "signed_in": grantee = .signedIn
-        case "role": grantee = .role(Role(rawValue: who) ?? .clerk)
+        case "role": grantee = .role(Role(rawValue: who) ?? .unreadable)
         case "organisation": grantee = .organisation(OrganisationID(number))
         default: grantee = .principal(PrincipalID(number))
         }

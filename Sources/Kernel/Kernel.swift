@@ -150,6 +150,7 @@ public final class Kernel: Sendable {
                 "UPDATE grants SET permissions = permissions || ',subscription.manage' WHERE grantee_kind = 'role' AND grantee = 'steward' AND purpose = '数据治理' AND permissions NOT LIKE '%subscription.manage%'"
             ]
         ),
+        DeclaredRights.migration,
     ]
 
     /// Statements that let PostgreSQL tell the node's other processes of changes in tables: of a row by its key, or that there was one.

@@ -16,6 +16,7 @@ public enum Permission: String, Sendable, CaseIterable, Hashable {
     case sourceManage = "source.manage"
     case standardsManage = "standards.manage"
     case subscriptionManage = "subscription.manage"
+    case flowAct = "flow.act"
     case accountsManage = "accounts.manage"
     case grantsManage = "grants.manage"
     case evidenceRead = "evidence.read"
@@ -46,6 +47,7 @@ public enum Permission: String, Sendable, CaseIterable, Hashable {
         case .sourceManage: .init("管理归集来源", "manage sources")
         case .standardsManage: .init("维护数据标准", "maintain data standards")
         case .subscriptionManage: .init("管理事件订阅", "manage subscriptions to events")
+        case .flowAct: .init("办理业务", "take steps of a flow")
         case .accountsManage: .init("管理账号", "manage accounts")
         case .grantsManage: .init("管理授权", "manage grants")
         case .evidenceRead: .init("查看存证", "read evidence")
@@ -55,19 +57,42 @@ public enum Permission: String, Sendable, CaseIterable, Hashable {
     }
 }
 
-/// The roles a node begins with. A role is nothing but the grants made to its name.
-public enum Role: String, Sendable, CaseIterable, Hashable {
-    case clerk
-    case departmentReviewer = "department_reviewer"
-    case authorityReviewer = "authority_reviewer"
-    case steward
-    case systemAdministrator = "system_administrator"
-    case securityAdministrator = "security_administrator"
-    case auditor
+/// A role: nothing but the grants made to its name. A node begins with some; packs declare their own.
+public struct Role: RawRepresentable, Sendable, Hashable {
+    public let rawValue: String
+
+    /// A role by its name: lower-case letters, digits and `_`; nil for what is no such name. Whether there are grants to it is another question.
+    public init?(rawValue: String) {
+        guard let first = rawValue.utf8.first, (0x61...0x7A).contains(first), rawValue.utf8.count <= 60,
+            rawValue.utf8.allSatisfy({ (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5F })
+        else { return nil }
+        self.rawValue = rawValue
+    }
+
+    private init(_ rawValue: String) { self.rawValue = rawValue }
+
+    public static let clerk = Role("clerk")
+    public static let departmentReviewer = Role("department_reviewer")
+    public static let authorityReviewer = Role("authority_reviewer")
+    public static let steward = Role("steward")
+    public static let systemAdministrator = Role("system_administrator")
+    public static let securityAdministrator = Role("security_administrator")
+    public static let auditor = Role("auditor")
+    /// What stands where a name cannot be read: no grant is made to it.
+    static let unreadable = Role("-")
+
+    /// The roles a node begins with.
+    public static let builtIn: [Role] = [
+        .clerk, .departmentReviewer, .authorityReviewer, .steward, .systemAdministrator, .securityAdministrator,
+        .auditor,
+    ]
+
+    public static func isBuiltIn(_ name: String) -> Bool { builtIn.contains { $0.rawValue == name } }
 
     /// 三员: no person holds two of these.
     public static let administrators: Set<Role> = [.systemAdministrator, .securityAdministrator, .auditor]
 
+    /// The title of a role that every node has; of another its name.
     public var title: LocalizedText {
         switch self {
         case .clerk: .init("编目员", "clerk")
@@ -77,6 +102,7 @@ public enum Role: String, Sendable, CaseIterable, Hashable {
         case .systemAdministrator: .init("系统管理员", "system administrator")
         case .securityAdministrator: .init("安全管理员", "security administrator")
         case .auditor: .init("审计员", "auditor")
+        default: .init(rawValue, rawValue)
         }
     }
 }

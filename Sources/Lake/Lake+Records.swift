@@ -2,9 +2,9 @@ import Synchronization
 import Basics
 import CQL
 import Check
-import Kernel
-import Store
-import Tabular
+public import Kernel
+public import Store
+public import Tabular
 
 /// A form's content.
 public struct RecordChange: Sendable {
@@ -40,10 +40,10 @@ extension Lake {
                 hint: .init("请用加载文件的方式更新。", "Load a file instead.")
             )
         }
+        try await checkGoverned(resource)
         let database = database(resource)
-        let schema = resource.schema
         let writable = Set(decision.fields.filter { $0.mask == nil }.map(\.field.name))
-        for name in change.values.keys where schema.index(name) != nil && !writable.contains(name) {
+        for name in change.values.keys where resource.schema.index(name) != nil && !writable.contains(name) {
             throw Problem(
                 "record.field",
                 status: 403,
@@ -52,69 +52,113 @@ extension Lake {
             )
         }
         let now = kernel.clock.now()
-        let day = CivilTime.date(CivilTime.chinaDay(microseconds: now))
         let id = try await database.write { db in
-            let before = try TableState.current(resource.id, db)
             // Read and written in one transaction: two who change one record at once do not undo each other.
-            var values = change.values
-            if let id = change.id {
-                let old = try Lake.current(id, before, db)
-                try Lake.checkScope(old, decision)
-                values = Lake.texts(old, of: schema).merging(values) { _, new in new }
-            }
-            let row = try Lake.checked(values, schema)
-            try Lake.checkScope(row, decision)
-            let table: PhysicalTable
-            if let state = before {
-                // The resource's items may have changed since the last record: the table follows.
-                table = try state.following(schema, db, self)
-            } else {
-                table = PhysicalTable(name: "r\(resource.id.raw)_0", fields: schema.fields)
-                try db.execute(table.createStatement(db.dialect))
-                for statement in table.indexStatements(key: schema.key, db.dialect)
-                    + table.shapeStatements(self.shapes, db.dialect, postGIS: self.postGIS)
-                { try db.execute(statement) }
-                try db.execute(
-                    "INSERT INTO tables (resource, physical, schema, next_id, next_seq, rows, load, updated_at, shapes) VALUES (?,?,?,1,1,0,0,?,?)",
-                    [
-                        .integer(resource.id.raw), .text(table.name), .text(TableSchema.write(schema).text),
-                        .integer(now), .text(self.shapes.rawValue),
-                    ]
-                )
-            }
-            guard
-                let numbers = try db.row(
-                    "SELECT next_id, next_seq FROM tables WHERE resource = ?",
-                    [.integer(resource.id.raw)]
-                )
-            else {
-                throw Problem.notFound(.init("资源", "the resource"))
-            }
-            let sequence = numbers.integer(1)
-            let load = try Lake.dayLoad(resource, day, sequence, principal, now, db)
-            let id = change.id ?? numbers.integer(0)
-            if change.id != nil { try db.execute("DELETE FROM \(table.name) WHERE _id = ?", [.integer(id)]) }
-            let lead = [id, resource.owner.raw, 0, load, sequence].map(LeadValue.constant)
-            try db.insert(into: table.name, table.insertColumns, row, rows: [0], lead: lead)
+            let old = try change.id.map { try self.texts(of: $0, in: resource, decision, db) } ?? [:]
+            let values = old.merging(change.values) { _, new in new }
+            return try self.put(change.id, values, into: resource, decision, by: principal, at: now, db).id
+        }
+        recordsChanged(resource)
+        return id
+    }
+
+    /// Whether records of a resource are made and changed by a flow's steps only; the composition says who knows.
+    func checkGoverned(_ resource: Resource) async throws {
+        guard let governed, await governed(resource.id) else { return }
+        throw Problem(
+            "record.governed",
+            status: 409,
+            zh: "该资源的记录由流程办理，不能直接改写。",
+            en: "The records of this resource are made and changed by the steps of its flow.",
+            hint: .init("请在“业务系统”中办理相应步骤。", "Take a step under “Systems”.")
+        )
+    }
+
+    /// The values of a record inside a records transaction, as a form gives them; empty ones are left out.
+    ///
+    /// - Throws: `request.not_found`, `record.scope` for one outside the rows of a decision.
+    public func texts(
+        of id: Int64,
+        in resource: Resource,
+        _ decision: Decision?,
+        _ db: any SQLReading
+    ) throws -> [String: String] {
+        let row = try Lake.current(id, try TableState.current(resource.id, db), db)
+        if let decision { try Lake.checkScope(row, decision) }
+        return Lake.texts(row, of: resource.schema)
+    }
+
+    /// Checks a record like a file of one row and writes it inside a records transaction, with its change number and its day's load.
+    /// ``recordsChanged(_:)`` is called after the commit.
+    ///
+    /// - Throws: `record.invalid`, `record.scope`, `store.conflict`.
+    public func put(
+        _ known: Int64?,
+        _ values: [String: String],
+        into resource: Resource,
+        _ decision: Decision?,
+        by principal: PrincipalID,
+        at now: Int64,
+        _ db: any SQLWriting
+    ) throws -> (id: Int64, row: Batch) {
+        let schema = resource.schema
+        let row = try Lake.checked(values, schema)
+        if let decision { try Lake.checkScope(row, decision) }
+        let table: PhysicalTable
+        if let state = try TableState.current(resource.id, db) {
+            // The resource's items may have changed since the last record: the table follows.
+            table = try state.following(schema, db, self)
+        } else {
+            table = PhysicalTable(name: "r\(resource.id.raw)_0", fields: schema.fields)
+            try db.execute(table.createStatement(db.dialect))
+            for statement in table.indexStatements(key: schema.key, db.dialect)
+                + table.shapeStatements(shapes, db.dialect, postGIS: postGIS)
+            { try db.execute(statement) }
             try db.execute(
-                "UPDATE tables SET next_id = ?, next_seq = ?, rows = rows + ?, updated_at = ? WHERE resource = ?",
+                "INSERT INTO tables (resource, physical, schema, next_id, next_seq, rows, load, updated_at, shapes) VALUES (?,?,?,1,1,0,0,?,?)",
                 [
-                    .integer(max(numbers.integer(0), id + 1)), .integer(sequence + 1),
-                    .integer(change.id == nil ? 1 : 0), .integer(now),
-                    .integer(resource.id.raw),
+                    .integer(resource.id.raw), .text(table.name), .text(TableSchema.write(schema).text),
+                    .integer(now), .text(shapes.rawValue),
                 ]
             )
-            return id
         }
-        if states[resource.id]?.schema != schema { states.forget(resource.id) }
+        guard
+            let numbers = try db.row(
+                "SELECT next_id, next_seq FROM tables WHERE resource = ?",
+                [.integer(resource.id.raw)]
+            )
+        else {
+            throw Problem.notFound(.init("资源", "the resource"))
+        }
+        let sequence = numbers.integer(1)
+        let day = CivilTime.date(CivilTime.chinaDay(microseconds: now))
+        let load = try Lake.dayLoad(resource, day, sequence, principal, now, db)
+        let id = known ?? numbers.integer(0)
+        if known != nil { try db.execute("DELETE FROM \(table.name) WHERE _id = ?", [.integer(id)]) }
+        let lead = [id, resource.owner.raw, 0, load, sequence].map(LeadValue.constant)
+        try db.insert(into: table.name, table.insertColumns, row, rows: [0], lead: lead)
+        try db.execute(
+            "UPDATE tables SET next_id = ?, next_seq = ?, rows = rows + ?, updated_at = ? WHERE resource = ?",
+            [
+                .integer(max(numbers.integer(0), id + 1)), .integer(sequence + 1),
+                .integer(known == nil ? 1 : 0), .integer(now),
+                .integer(resource.id.raw),
+            ]
+        )
+        return (id, row)
+    }
+
+    /// Lets go of what is remembered of a resource's table after its records changed.
+    public func recordsChanged(_ resource: Resource) {
+        if states[resource.id]?.schema != resource.schema { states.forget(resource.id) }
         touched.withLock { _ = $0.insert(resource.id) }
-        return id
     }
 
     /// Takes a record out, leaving a tombstone.
     func delete(_ id: Int64, _ resource: Resource, _ decision: Decision, by principal: PrincipalID) async throws {
         let database = database(resource)
         guard resource.storage == .records else { throw Problem.notFound(.init("记录", "the record")) }
+        try await checkGoverned(resource)
         let now = kernel.clock.now()
         let day = CivilTime.date(CivilTime.chinaDay(microseconds: now))
         try await database.write { db in
@@ -204,7 +248,10 @@ extension Lake {
         )
     }
 
-    static func checked(_ values: [String: String], _ schema: Schema) throws -> Batch {
+    /// A record's values as a typed row.
+    ///
+    /// - Throws: `record.invalid` with the reasons by field, `query.field`.
+    public static func checked(_ values: [String: String], _ schema: Schema) throws -> Batch {
         for name in values.keys where schema.index(name) == nil {
             throw Problem(
                 "query.field",
@@ -233,5 +280,53 @@ extension Lake {
             )
         }
         return checked.batch
+    }
+}
+
+// MARK: Changes of what a pack declares
+
+extension Lake {
+    /// Gives a field of the stored rows another name; nothing happens where none has the old one.
+    public func rename(_ old: String, _ new: String, of resource: Resource) async throws {
+        try await database(resource).write { db in
+            guard let state = try TableState.current(resource.id, db),
+                let index = state.schema.fields.firstIndex(where: { $0.name == old }), state.schema.index(new) == nil
+            else { return }
+            var schema = state.schema
+            schema.fields[index].name = new
+            schema.key = schema.key.map { $0 == old ? new : $0 }
+            // Rules speak of the old name; those of the resource are taken at the next record.
+            schema.rules = []
+            try db.execute(
+                "UPDATE tables SET schema = ? WHERE resource = ?",
+                [.text(TableSchema.write(schema).text), .integer(resource.id.raw)]
+            )
+        }
+        states.forget(resource.id)
+    }
+
+    /// Puts a text into a field of a record as it lies, with a change number, inside a records transaction.
+    public func replace(
+        _ field: String,
+        with text: String,
+        of record: Int64,
+        in resource: Resource,
+        at now: Int64,
+        _ db: any SQLWriting
+    ) throws {
+        guard let state = try TableState.current(resource.id, db),
+            let index = state.schema.fields.firstIndex(where: { $0.name == field }),
+            let sequence = try db.row("SELECT next_seq FROM tables WHERE resource = ?", [.integer(resource.id.raw)])?
+                .integer(0)
+        else { return }
+        let column = state.table.columns(index)[0]
+        try db.execute(
+            "UPDATE \(state.physical) SET \(column) = ?, _seq = ? WHERE _id = ?",
+            [.text(text), .integer(sequence), .integer(record)]
+        )
+        try db.execute(
+            "UPDATE tables SET next_seq = ?, updated_at = ? WHERE resource = ?",
+            [.integer(sequence + 1), .integer(now), .integer(resource.id.raw)]
+        )
     }
 }

@@ -46,6 +46,7 @@ public final class Lake: Sendable {
     let postGIS: String?
     /// Who knows of the resources whose rows are made of others'.
     private let maker = Mutex<DerivedRows?>(nil)
+    private let governor = Mutex<Governing?>(nil)
     /// Simulated faults, for tests that stop a load halfway.
     let faults: FaultPlan
 
@@ -83,6 +84,14 @@ public final class Lake: Sendable {
 
     /// Says who makes rows; once, before anybody asks.
     public func deriving(by rows: DerivedRows) { maker.withLock { $0 = rows } }
+
+    /// Whether a resource's records are made and changed by a flow's steps only.
+    public typealias Governing = @Sendable (ResourceID) async -> Bool
+
+    var governed: Governing? { governor.withLock(\.self) }
+
+    /// Says who knows of flows; once, before anybody asks.
+    public func governing(by governs: @escaping Governing) { governor.withLock { $0 = governs } }
 
     /// `keptVersions`: how many versions of a resource are kept at the most; 0 for all.
     public init(kernel: Kernel, folder: URL, keptVersions: Int = 0, faults: FaultPlan = FaultPlan()) async throws {

@@ -2,6 +2,7 @@ public import Basics
 public import Catalogue
 public import Collect
 public import Derive
+public import Flow
 public import Kernel
 public import Lake
 public import Open
@@ -21,6 +22,7 @@ public final class Services: Sendable {
     public let harvests: Harvests
     public let derivations: Derivations
     public let subscriptions: Subscriptions
+    public let flows: Flows
     public let settings: WebSettings
     let layouts = FeatureLayouts()
 
@@ -36,6 +38,7 @@ public final class Services: Sendable {
         harvests: Harvests,
         derivations: Derivations,
         subscriptions: Subscriptions,
+        flows: Flows,
         settings: WebSettings
     ) {
         self.kernel = kernel
@@ -49,6 +52,7 @@ public final class Services: Sendable {
         self.harvests = harvests
         self.derivations = derivations
         self.subscriptions = subscriptions
+        self.flows = flows
         self.settings = settings
     }
 
@@ -58,7 +62,7 @@ public final class Services: Sendable {
     public static let descriptors: [ActionDescriptor] =
         Administration.descriptors + CatalogueActions.descriptors + LakeActions.descriptors + OpenActions.descriptors
         + QualityStore.descriptors + Uploads.descriptors + Sources.descriptors + FeedbackBox.descriptors
-        + Harvests.descriptors + Derivations.descriptors + Subscriptions.descriptors
+        + Harvests.descriptors + Derivations.descriptors + Subscriptions.descriptors + Flows.descriptors
 }
 
 /// How the web behaves.

@@ -70,6 +70,9 @@ final class WebRequest: Sendable {
 
     var principal: Principal? { caller.principal }
 
+    /// The title of a role, declared by a pack or the node's own.
+    func title(of role: Role) -> String { services.kernel.gate.title(of: role)[language] }
+
     func text(_ zh: String, _ en: String) -> String { language == .zh ? zh : en }
 
     /// Performs an action as the caller.

@@ -14,7 +14,7 @@ struct Configuration {
     var logLevel: String?
     var demonstrationPassword: String?
     /// The folder of packs that `--demo` puts into an empty node.
-    var packs: URL
+    var packs: [URL]
     /// Seals the node's key in backups.
     var backupPassphrase: String?
 
@@ -127,7 +127,9 @@ struct Configuration {
             port: chosenPort,
             logLevel: reader.string(forKey: "log.level"),
             demonstrationPassword: reader.string(forKey: "demo.password", isSecret: true),
-            packs: URL(fileURLWithPath: reader.string(forKey: "packs", default: "Packs")).standardizedFileURL,
+            packs: reader.string(forKey: "packs", default: "Packs:Systems").split(separator: ":").map {
+                URL(fileURLWithPath: String($0)).standardizedFileURL
+            },
             backupPassphrase: passphrase
         )
     }

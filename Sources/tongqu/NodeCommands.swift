@@ -398,7 +398,7 @@ struct User: AsyncParsableCommand {
 
         func run() async throws {
             try await node.with { node, caller in
-                let roles = try Roles.parse(role)
+                let roles = try Roles.parse(role, node)
                 try Accounts.check(roles: roles)
                 let id = try await node.kernel.gate.perform(
                     node.kernel.administration.createAccount,
@@ -458,28 +458,16 @@ struct User: AsyncParsableCommand {
     struct Roles: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: say(
-                "分配角色：\(Role.allCases.map(\.rawValue).joined(separator: "、"))",
-                "Assign roles: \(Role.allCases.map(\.rawValue).joined(separator: ", "))"
+                "分配角色：\(Role.builtIn.map(\.rawValue).joined(separator: "、"))，或系统包声明的角色。",
+                "Assign roles: \(Role.builtIn.map(\.rawValue).joined(separator: ", ")), or those that packs declare."
             )
         )
         @Argument var login: String
         @Argument var roles: [String] = []
         @OptionGroup var node: NodeOptions
 
-        static func parse(_ names: [String]) throws -> Set<Role> {
-            Set(
-                try names.map { name in
-                    guard let role = Role(rawValue: name) else {
-                        throw Problem(
-                            "account.role_unknown",
-                            zh: "没有角色“\(name)”。",
-                            en: "There is no role “\(name)”.",
-                            details: ["roles": Role.allCases.map(\.rawValue).joined(separator: ", ")]
-                        )
-                    }
-                    return role
-                }
-            )
+        static func parse(_ names: [String], _ node: Node) throws -> Set<Role> {
+            Set(try names.map { try node.kernel.gate.role(named: $0) })
         }
 
         func run() async throws {
@@ -487,7 +475,7 @@ struct User: AsyncParsableCommand {
                 let principal = try await User.find(login, node)
                 try await node.kernel.gate.perform(
                     node.kernel.administration.setRoles,
-                    (principal.id, try Roles.parse(roles)),
+                    (principal.id, try Roles.parse(roles, node)),
                     as: caller
                 )
                 emit(say("已分配", "done"))

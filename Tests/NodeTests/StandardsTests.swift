@@ -279,7 +279,7 @@ import Testing
         func said(_ yaml: String) throws -> String {
             try Data(yaml.utf8).write(to: place.appending(path: "pack.yaml"))
             do {
-                _ = try Pack.all(in: folder)
+                _ = try Pack.all(in: [folder])
                 return ""
             } catch let problem as Problem { return problem.details["place"] ?? problem.code }
         }
@@ -293,7 +293,7 @@ import Testing
         let source = "sources: [{name: s, resource: r, kind: folder, mode: append, schedule: sometimes}]\n"
         #expect(try said(head + resource + source) == "sources.s")
         #expect(try said("pack: a\nrequires: [b]\n") == "pack.requires")
-        #expect(throws: Problem.self) { try Pack.all(in: folder.appending(path: "nowhere")) }
+        #expect(throws: Problem.self) { try Pack.all(in: [folder.appending(path: "nowhere")]) }
     }
 
     @Test func remarksReachTheOwnerAndNobodyElse() async throws {
@@ -424,7 +424,7 @@ import Testing
                 store: try TestNode.store(of: folder)
             )
         )
-        _ = try await Demonstration.install(node, packs: TestNode.smallPacks, password: TestNode.password)
+        _ = try await Demonstration.install(node, packs: [TestNode.smallPacks], password: TestNode.password)
         let administrator = Caller(principal: try await node.kernel.accounts.find(login: "sysadmin"), trace: "test")
         for _ in 0..<3 {
             _ = try await node.kernel.gate.perform(

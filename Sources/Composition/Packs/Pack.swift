@@ -1,14 +1,15 @@
 public import Basics
 import Catalogue
 import Collect
+import Declare
+public import Flow
 public import Foundation
-import Kernel
+public import Kernel
 import Lake
 import Open
 import Tabular
-import Yams
 
-/// A folder that declares content for a node: organisations, accounts, standards, resources with their rows (`pack.yaml`, `data/`).
+/// A folder that declares content or a system for a node (`pack.yaml`, `documents/`, `data/`).
 public struct Pack: Sendable {
     public var id: String
     public var title: LocalizedText
@@ -16,83 +17,118 @@ public struct Pack: Sendable {
     public var requires: [String]
     public var folder: URL
     let body: JSONValue
+    public let declaration: SystemDeclaration
+    /// The texts of its templates.
+    let files: [String: String]
 
     /// How far a resource goes along its path.
     enum Stage: String, CaseIterable {
         case draft, returned, department, authority, published, secrecy, opening, open
     }
 
-    static let keys: Set<String> = [
-        "pack", "title", "description", "requires", "organisations", "accounts", "elements", "code_lists", "trees",
-        "resources", "sources", "feedback",
-    ]
-    static let resourceKeys: Set<String> = [
-        "key", "name", "category", "provider", "department", "author", "reviewer", "authority", "summary", "keywords",
-        "frequency", "format", "storage", "schema", "sharing", "data", "stage", "note",
-    ]
+    /// What packs that are there already declare.
+    public struct Surroundings: Sendable {
+        public var roles: Set<String>
+        public var resources: [String: ResourceDeclaration]
+        public var packs: Set<String>
+
+        public init(
+            roles: Set<String> = Set(Role.builtIn.map(\.rawValue)),
+            resources: [String: ResourceDeclaration] = [:],
+            packs: Set<String> = []
+        ) {
+            self.roles = roles
+            self.resources = resources
+            self.packs = packs
+        }
+
+        mutating func add(_ declaration: SystemDeclaration) {
+            roles.formUnion(declaration.roles.map(\.key))
+            for resource in declaration.resources { resources[resource.key] = resource }
+            packs.insert(declaration.id)
+        }
+    }
+
+    /// A pack's file that was read but not understood yet.
+    private struct Source {
+        var folder: URL
+        var value: DeclaredValue
+        var id: String
+        var requires: [String]
+
+        init(_ folder: URL) throws {
+            self.folder = folder
+            let file = folder.appendingPathComponent("pack.yaml")
+            guard let text = try? String(contentsOf: file, encoding: .utf8) else {
+                throw Problem(
+                    "pack.missing",
+                    status: 404,
+                    zh: "目录中没有 pack.yaml。",
+                    en: "There is no pack.yaml in the folder.",
+                    details: ["folder": folder.path]
+                )
+            }
+            value = try DeclaredValue(yaml: text)
+            let place = Declaration(value, mistakes: Declaration.Mistakes())
+            id = place.text("pack")
+            requires = place.texts("requires").map(\.text)
+        }
+    }
 
     /// Reads a pack's declaration.
     ///
-    /// - Throws: `pack.invalid`, naming the file and the place in it.
-    public init(_ folder: URL) throws {
-        self.folder = folder
-        let file = folder.appendingPathComponent("pack.yaml")
-        guard let text = try? String(contentsOf: file, encoding: .utf8) else {
-            throw Problem(
-                "pack.missing",
-                status: 404,
-                zh: "目录中没有 pack.yaml。",
-                en: "There is no pack.yaml in the folder.",
-                details: ["folder": folder.path]
-            )
-        }
-        do {
-            guard let node = try Yams.compose(yaml: text) else {
-                throw Pack.invalid(file, "", "文件是空的", "the file is empty")
-            }
-            body = Pack.value(node)
-        } catch let problem as Problem {
-            throw problem
-        } catch {
-            throw Pack.invalid(
-                file,
-                String(describing: error).prefix(300).description,
-                "不是有效的 YAML",
-                "it is not valid YAML"
-            )
-        }
-        guard let id = body["pack"]?.string, !id.isEmpty else {
-            throw Pack.invalid(file, "pack", "缺少 pack", "`pack` is missing")
-        }
-        self.id = id
-        let title = body["title"]
-        self.title = LocalizedText(title?["zh"]?.string ?? id, title?["en"]?.string ?? id)
-        requires = (body["requires"]?.array ?? []).compactMap(\.string)
-        for member in body.members ?? [] where !Pack.keys.contains(member.name) {
-            throw Pack.invalid(file, member.name, "不认识的键", "an unknown key")
-        }
-        for resource in resources {
-            let place = "resources.\(resource["key"]?.string ?? resource["name"]?.string ?? "?")"
-            for member in resource.members ?? [] where !Pack.resourceKeys.contains(member.name) {
-                throw Pack.invalid(file, "\(place).\(member.name)", "不认识的键", "an unknown key")
-            }
-            let stage = resource["stage"]?.string ?? "draft"
-            guard Stage(rawValue: stage) != nil else {
-                throw Pack.invalid(file, "\(place).stage", "不认识的阶段", "an unknown stage")
-            }
-            guard let schema = resource["schema"] else {
-                throw Pack.invalid(file, "\(place).schema", "缺少 schema", "`schema` is missing")
-            }
-            do { _ = try TableSchema.read(schema) } catch {
-                throw Pack.invalid(file, "\(place).schema: \(error.message.en)", error.message.zh, error.message.en)
-            }
-            for load in resource["data"]?.array ?? [] {
-                let name = load["file"]?.string ?? ""
-                guard FileManager.default.fileExists(atPath: folder.appendingPathComponent(name).path) else {
-                    throw Pack.invalid(file, "\(place).data: \(name)", "数据文件不存在", "the data file is not there")
-                }
+    /// - Throws: `pack.invalid`, naming every place that is not right; `pack.missing`.
+    public init(_ folder: URL, in surroundings: Surroundings = Surroundings()) throws {
+        try self.init(Source(folder), surroundings)
+    }
+
+    private init(_ source: Source, _ surroundings: Surroundings) throws {
+        folder = source.folder
+        let mistakes = Declaration.Mistakes()
+        let place = Declaration(source.value, mistakes: mistakes)
+        let base = source.folder
+        let files: @Sendable (String) -> String? = { Pack.text($0, in: base) }
+        declaration = SystemDeclaration.read(
+            place,
+            files: files,
+            roles: surroundings.roles,
+            others: surroundings.resources
+        )
+        body = source.value.json
+        id = declaration.id
+        title = declaration.title
+        requires = declaration.requires
+        self.files = Dictionary(
+            place.list("resources").flatMap { $0.list("documents") }.map { $0.text("template") }.map {
+                ($0, files($0) ?? "")
+            },
+            uniquingKeysWith: { first, _ in first }
+        )
+        for resource in place.list("resources") {
+            let stage = resource.text("stage")
+            if !stage.isEmpty, Stage(rawValue: stage) == nil {
+                resource.at("stage")?.unknown(.init("阶段", "stage"), stage, among: Stage.allCases.map(\.rawValue))
             }
         }
+        DemonstrationRecords.check(place, declaration, surroundings.resources)
+        guard mistakes.all.isEmpty else { throw Declaration.invalid(mistakes.all, file: "\(folder.lastPathComponent)/pack.yaml") }
+    }
+
+    /// The packs that the pack in a folder requires.
+    static func required(by folder: URL) throws -> [String] { try Source(folder).requires }
+
+    /// The text of a file below a pack's folder; nil for what is not there or leads out of it. Rows are not read, only seen.
+    private static func text(_ name: String, in folder: URL) -> String? {
+        let url = folder.appendingPathComponent(name).standardizedFileURL.resolvingSymlinksInPath()
+        let base = folder.standardizedFileURL.resolvingSymlinksInPath().path + "/"
+        guard !name.isEmpty, url.path.hasPrefix(base), FileManager.default.fileExists(atPath: url.path) else { return nil }
+        guard name.hasSuffix(".html") else { return "" }
+        return try? String(contentsOf: url, encoding: .utf8)
+    }
+
+    /// Whether it is a system: something people work with, beside content.
+    public var isSystem: Bool {
+        !declaration.roles.isEmpty || declaration.resources.contains { $0.flow != nil || !$0.grants.isEmpty }
     }
 
     static func invalid(_ file: URL, _ place: String, _ zh: String, _ en: String) -> Problem {
@@ -107,27 +143,32 @@ public struct Pack: Sendable {
 
     var resources: [JSONValue] { body["resources"]?.array ?? [] }
 
-    /// The packs of a folder, each after those it requires.
+    /// The packs of some folders, each after those it requires.
     ///
     /// - Throws: `pack.invalid`, `pack.requires`.
-    public static func all(in folder: URL) throws -> [Pack] {
-        let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).sorted()
-        var waiting = try names.map { folder.appendingPathComponent($0) }.filter {
+    public static func all(in folders: [URL], _ surroundings: Surroundings = Surroundings()) throws -> [Pack] {
+        var surroundings = surroundings
+        let places = folders.flatMap { folder in
+            ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).sorted().map {
+                folder.appendingPathComponent($0)
+            }
+        }
+        var waiting = try places.filter {
             FileManager.default.fileExists(atPath: $0.appendingPathComponent("pack.yaml").path)
-        }.map { try Pack($0) }
+        }.map { try Source($0) }
         guard !waiting.isEmpty else {
             throw Problem(
                 "pack.none",
                 status: 404,
                 zh: "目录中没有内容包。",
                 en: "There are no packs in the folder.",
-                details: ["folder": folder.path],
+                details: ["folder": folders.map(\.path).joined(separator: ":")],
                 hint: .init("请设置 TONGQU_PACKS。", "Set TONGQU_PACKS.")
             )
         }
         var ordered: [Pack] = []
         while !waiting.isEmpty {
-            let known = Set(ordered.map(\.id))
+            let known = surroundings.packs
             guard let index = waiting.firstIndex(where: { $0.requires.allSatisfy(known.contains) }) else {
                 throw Problem(
                     "pack.requires",
@@ -137,7 +178,9 @@ public struct Pack: Sendable {
                     details: ["packs": waiting.map(\.id).joined(separator: ", ")]
                 )
             }
-            ordered.append(waiting.remove(at: index))
+            let pack = try Pack(waiting.remove(at: index), surroundings)
+            surroundings.add(pack.declaration)
+            ordered.append(pack)
         }
         try check(ordered)
         return ordered
@@ -145,6 +188,7 @@ public struct Pack: Sendable {
 
     /// What can be known to be wrong before anything goes in: names that stand for nothing, or for two things.
     private static func check(_ packs: [Pack]) throws {
+        let roles = Set(Role.builtIn.map(\.rawValue)).union(packs.flatMap { $0.declaration.roles.map(\.key) })
         var organisations: Set<String> = []
         var logins: Set<String> = []
         var resources: Set<String> = []
@@ -186,12 +230,9 @@ public struct Pack: Sendable {
                     "机构不存在",
                     "the organisation is not there"
                 )
-                try must(
-                    item["role"].map { $0.string.flatMap(Role.init(rawValue:)) != nil } ?? true,
-                    place,
-                    "角色不存在",
-                    "the role is unknown"
-                )
+                for role in Pack.roles(item) {
+                    try must(roles.contains(role), place, "角色不存在", "the role is unknown")
+                }
             }
             for item in pack.resources {
                 let key = item["key"]?.string ?? ""
@@ -203,7 +244,7 @@ public struct Pack: Sendable {
                     "the key is missing or repeated"
                 )
                 try must(
-                    organisations.contains(item["provider"]?.string ?? ""),
+                    pack.isSystem && item["provider"] == nil || organisations.contains(item["provider"]?.string ?? ""),
                     place,
                     "提供方不存在",
                     "the provider is not there"
@@ -232,23 +273,8 @@ public struct Pack: Sendable {
         }
     }
 
-    /// YAML as JSON: plain numbers and truths as such, everything quoted as text.
-    static func value(_ node: Yams.Node) -> JSONValue {
-        switch node {
-        case .mapping(let mapping):
-            return .object(mapping.map { .init($0.key.string ?? "", value($0.value)) })
-        case .sequence(let sequence): return .array(sequence.map(value))
-        case .scalar(let scalar):
-            guard scalar.style == .plain else { return .string(scalar.string) }
-            if let number = Int64(scalar.string) { return .integer(number) }
-            if let number = Double(scalar.string), scalar.string.contains(where: \.isNumber) { return .real(number) }
-            switch scalar.string {
-            case "true": return .boolean(true)
-            case "false": return .boolean(false)
-            case "", "null", "~": return .null
-            default: return .string(scalar.string)
-            }
-        default: return .null
-        }
+    /// The roles of an account.
+    static func roles(_ account: JSONValue) -> [String] {
+        (account["roles"]?.array ?? [account["role"]].compactMap(\.self)).compactMap(\.string)
     }
 }

@@ -15,7 +15,7 @@ struct PackInstaller {
     /// The account of the machine: it makes organisations and accounts.
     let machine: Caller
     let password: String
-    private var organisations: [String: OrganisationID] = [:]
+    var organisations: [String: OrganisationID] = [:]
     private var codes: [String: String] = [:]
 
     init(_ node: Node, machine: Caller, password: String) {
@@ -24,12 +24,17 @@ struct PackInstaller {
         self.password = password
     }
 
-    private var gate: Gate { node.kernel.gate }
+    var gate: Gate { node.kernel.gate }
 
     mutating func install(_ packs: [Pack]) async throws {
-        for pack in packs { try await addPeople(of: pack) }
+        for pack in packs { try await addPeople(pack.body) }
         for pack in packs { try await addStandards(of: pack) }
         for pack in packs {
+            if pack.isSystem {
+                try await install(system: pack, provider: pack.body["demonstration"]?["provider"]?.string)
+                try await DemonstrationRecords.install(pack, &self)
+                continue
+            }
             for resource in pack.resources { try await add(resource, of: pack) }
         }
         for pack in packs {
@@ -40,8 +45,8 @@ struct PackInstaller {
 
     // MARK: People
 
-    private mutating func addPeople(of pack: Pack) async throws {
-        for item in pack.body["organisations"]?.array ?? [] {
+    mutating func addPeople(_ body: JSONValue) async throws {
+        for item in body["organisations"]?.array ?? [] {
             let key = item["key"]?.string ?? ""
             organisations[key] = try await gate.perform(
                 node.kernel.administration.createOrganisation,
@@ -56,15 +61,14 @@ struct PackInstaller {
                 as: machine
             )
         }
-        for item in pack.body["accounts"]?.array ?? [] {
+        for item in body["accounts"]?.array ?? [] {
             let home = item["organisation"]?.string ?? ""
-            let role = item["role"]?.string.map { Role(rawValue: $0) }
-            guard let login = item["login"]?.string, let organisation = organisations[home], role != .some(nil) else {
-                throw Pack.invalid(
-                    pack.folder,
-                    "accounts.\(item["login"]?.string ?? "?")",
-                    "账号不完整",
-                    "an account is not complete"
+            guard let login = item["login"]?.string, let organisation = organisations[home] else {
+                throw Problem(
+                    "pack.invalid",
+                    status: 422,
+                    zh: "账号“\(item["login"]?.string ?? "?")”的机构不存在。",
+                    en: "The organisation of the account “\(item["login"]?.string ?? "?")” is not there."
                 )
             }
             let account = Administration.NewAccount(
@@ -75,12 +79,13 @@ struct PackInstaller {
                 isLasting: true
             )
             let id = try await gate.perform(node.kernel.administration.createAccount, account, as: machine)
-            guard let role = role.flatMap(\.self) else { continue }
-            try await gate.perform(node.kernel.administration.setRoles, (id, [role]), as: machine)
+            let roles = Set(try Pack.roles(item).map { try gate.role(named: $0) })
+            if roles.isEmpty { continue }
+            try await gate.perform(node.kernel.administration.setRoles, (id, roles), as: machine)
         }
     }
 
-    private func caller(_ login: String?) async throws -> Caller {
+    func caller(_ login: String?) async throws -> Caller {
         guard let login, let principal = try await node.kernel.accounts.find(login: login) else { return machine }
         return Caller(principal: principal, trace: "demonstration")
     }
@@ -140,7 +145,7 @@ struct PackInstaller {
         try await move(code, item, author)
     }
 
-    private func policy(_ field: Field, _ given: JSONValue?) -> ItemPolicy {
+    func policy(_ field: Field, _ given: JSONValue?) -> ItemPolicy {
         let standard: Sharing = field.kind?.isPersonal == true ? .conditional : .unconditional
         let sharing = given?["type"]?.integer.flatMap { Sharing(rawValue: Int($0)) } ?? standard
         let condition = given?["condition"]?.string ?? (sharing == .conditional ? "因履职需要，经提供方同意" : "")

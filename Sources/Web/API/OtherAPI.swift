@@ -167,11 +167,8 @@ enum AdministrationAPI {
             en: "Assign roles"
         ) { web in
             let roles = Set(
-                try (try await web.json()["roles"]?.array ?? []).map { item in
-                    guard let role = item.string.flatMap(Role.init(rawValue:)) else {
-                        throw Problem("account.role_unknown", zh: "没有这个角色。", en: "There is no such role.")
-                    }
-                    return role
+                try (try await web.json()["roles"]?.array ?? []).map {
+                    try web.services.kernel.gate.role(named: $0.string ?? "")
                 }
             )
             try await web.perform(web.services.administration.setRoles, (PrincipalID(try web.number("id")), roles))
@@ -438,10 +435,7 @@ enum AdministrationAPI {
         let grantee: Grant.Grantee
         switch (parts.first, parts.last) {
         case ("role", let name?):
-            guard let role = Role(rawValue: name) else {
-                throw Problem("grant.empty", zh: "没有这个角色。", en: "There is no such role.")
-            }
-            grantee = .role(role)
+            grantee = .role(try web.services.kernel.gate.role(named: name))
         case ("organisation", let id?): grantee = .organisation(OrganisationID(Int64(id) ?? 0))
         case ("principal", let id?): grantee = .principal(PrincipalID(Int64(id) ?? 0))
         default:

@@ -62,7 +62,8 @@ enum AdministrationPages {
             en: "Assign roles"
         ) { web in
             let form = try await web.form()
-            let roles = Set(Role.allCases.filter { form["role_\($0.rawValue)"] == "on" })
+            let all = web.services.kernel.gate.roles.map(\.role)
+            let roles = Set(all.filter { form["role_\($0.rawValue)"] == "on" })
             try await web.perform(web.services.administration.setRoles, (PrincipalID(try web.number("id")), roles))
             return .redirect("/console/grants")
         },
@@ -136,7 +137,7 @@ enum AdministrationPages {
                 <form method="post" action="/console/accounts/\(account.id.raw)/active" class="inline">\(Layout.csrf(web))<input type="hidden" name="active" value="\(account.isActive ? "false" : "true")"><button class="\(account.isActive ? "danger" : "quiet")">\(account.isActive ? web.text("停用", "Disable") : web.text("启用", "Enable"))</button></form>
                 """
             return
-                "<tr><td>\(account.login)</td><td>\(account.name)</td><td>\(organisations[account.organisation]?.name ?? "")</td><td>\(account.roles.sorted { $0.rawValue < $1.rawValue }.map { Layout.badge($0.title[web.language]) })</td><td>\(account.isActive ? Layout.badge(web.text("启用", "active"), "good") : Layout.badge(web.text("停用", "disabled"), "poor"))</td><td>\(toggle)\(held)</td></tr>"
+                "<tr><td>\(account.login)</td><td>\(account.name)</td><td>\(organisations[account.organisation]?.name ?? "")</td><td>\(account.roles.sorted { $0.rawValue < $1.rawValue }.map { Layout.badge(web.title(of: $0)) })</td><td>\(account.isActive ? Layout.badge(web.text("启用", "active"), "good") : Layout.badge(web.text("停用", "disabled"), "poor"))</td><td>\(toggle)\(held)</td></tr>"
         }
         let choices = organisations.sorted.map { (String($0.id.raw), $0.name) }
         return .page(
@@ -184,13 +185,13 @@ enum AdministrationPages {
             ($0.roles.isEmpty ? 0 : 1, $0.id.raw) < ($1.roles.isEmpty ? 0 : 1, $1.id.raw)
         }
         let rows = people.map { person -> HTML in
-            let boxes = Role.allCases.map { role -> HTML in
-                "<label><input type=\"checkbox\" name=\"role_\(role.rawValue)\"\(person.roles.contains(role) ? " checked" as HTML : .empty)> \(role.title[web.language])</label> "
+            let boxes = web.services.kernel.gate.roles.map { role, title -> HTML in
+                "<label><input type=\"checkbox\" name=\"role_\(role.rawValue)\"\(person.roles.contains(role) ? " checked" as HTML : .empty)> \(title[web.language])</label> "
             }
             let badges =
                 person.roles.isEmpty
                 ? [Layout.badge(web.text("没有角色", "no role"), "poor")]
-                : person.roles.sorted { $0.rawValue < $1.rawValue }.map { Layout.badge($0.title[web.language]) }
+                : person.roles.sorted { $0.rawValue < $1.rawValue }.map { Layout.badge(web.title(of: $0)) }
             let form: HTML =
                 person.id == web.principal?.id
                 ? .empty

@@ -1,3 +1,4 @@
+import Flow
 import Collect
 import Basics
 import Catalogue
@@ -72,6 +73,11 @@ enum ConsolePages {
             let hint = web.text("您是这些来源的责任人。", "You answer for these sources.")
             section(web.text("归集异常", "Sources in trouble"), troubled.count, hint, "poor", "<ul>\(items)</ul>")
         }
+        let tasks = gate.holds(.flowAct, web.caller) ? try await web.perform(web.services.flows.tasks, 20) : []
+        if !tasks.isEmpty {
+            figure(web.text("业务待办", "Tasks"), tasks.count, "/systems", "fair")
+            sections.append(SystemPages.tasksSection(tasks, web))
+        }
         if gate.holds(.catalogueReviewDepartment, web.caller) {
             let hint = web.text("请核对信息项、共享类型与提供方。", "Check items, sharing types and the provider.")
             try await list(web.text("待部门审核", "For department review"), .department, hint)
@@ -101,7 +107,7 @@ enum ConsolePages {
         try await administration(web, section)
         try await jobs(web, section)
         if sections.isEmpty { sections.append(Layout.empty(web.text("没有待办事项。", "Nothing awaits you."))) }
-        let roles = principal.roles.map { Layout.badge($0.title[web.language]) }
+        let roles = principal.roles.map { Layout.badge(web.title(of: $0)) }
         let organisation = gate.organisations[principal.organisation]?.name ?? ""
         let summary: HTML = figures.isEmpty ? .empty : "<dl class=\"figures\">\(figures)</dl>"
         return .page(

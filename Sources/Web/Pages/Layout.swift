@@ -121,7 +121,8 @@ enum Layout {
         let gate = web.services.kernel.gate
         let path = web.request.uri.path
         let all: [(String, String, Permission?)] = [
-            ("/console", web.text("我的工作", "My work"), nil), ("/console/upload", web.text("上传数据", "Upload"), .dataLoad),
+            ("/console", web.text("我的工作", "My work"), nil), ("/systems", web.text("业务系统", "Systems"), .flowAct),
+            ("/console/upload", web.text("上传数据", "Upload"), .dataLoad),
             ("/console/entries", web.text("目录条目", "Entries"), .catalogueRead),
             ("/console/loads", web.text("批次与问题", "Loads"), .quarantineRead),
             ("/console/sources", web.text("归集来源", "Sources"), .dataLoad),

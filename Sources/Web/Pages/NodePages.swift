@@ -97,7 +97,7 @@ enum NodePages {
             for organisation in children[parent] ?? [] {
                 let staff = people[organisation.id] ?? []
                 let names = staff.map { person -> HTML in
-                    let roles = person.roles.map { $0.title[web.language] }.sorted().joined(separator: "、")
+                    let roles = person.roles.map { web.title(of: $0) }.sorted().joined(separator: "、")
                     return "<div>\(person.name) <span class=\"muted\">\(person.login) · \(roles)</span></div>"
                 }
                 let persons: HTML =

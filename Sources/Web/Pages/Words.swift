@@ -36,7 +36,7 @@ enum Words {
         switch grantee {
         case .anyone: web.text("任何人(公众)", "anyone")
         case .signedIn: web.text("已登录者", "everyone signed in")
-        case .role(let role): role.title[web.language]
+        case .role(let role): web.title(of: role)
         case .organisation(let id): web.services.kernel.gate.organisations[id]?.name ?? "—"
         case .principal: web.text("账号", "an account")
         }

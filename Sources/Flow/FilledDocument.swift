@@ -1,0 +1,77 @@
+import Basics
+import Tabular
+
+/// A document on its way onto paper.
+struct FilledDocument {
+    /// A line of the history or of the attachments.
+    struct Line {
+        var title: String
+        var detail: String
+        var at: String
+        var by = ""
+    }
+
+    let document: ResourceDeclaration.Document
+    let declared: ResourceDeclaration
+    let values: [String: String]
+    let related: [String: [[String: String]]]
+    let steps: [Line]
+    let attachments: [Line]
+    let number: String
+    let code: String
+    let record: String
+    let issuer: String
+    let organisation: String
+    let day: Int32
+
+    /// The filled template.
+    func html() throws(Problem) -> String {
+        var context: [String: Any] = [
+            "number": number, "title": document.title.zh, "issued": Self.chinese(day), "issuer": issuer,
+            "organisation": organisation, "record": record, "code": code,
+            "steps": steps.map { ["title": $0.title, "by": $0.by, "at": $0.at, "note": $0.detail] },
+            "attachments": attachments.map { ["title": $0.title, "name": $0.detail, "digest": $0.at] },
+            "related": related,
+        ]
+        for field in declared.schema.fields where context[field.name] == nil {
+            let text = values[field.name] ?? ""
+            guard !text.isEmpty else { continue }
+            context[field.name] = DocumentValue(shown: Self.shown(text, field), raw: text)
+        }
+        return try DocumentTemplate.render(document.template, context)
+    }
+
+    /// 2026年11月21日.
+    static func chinese(_ day: Int32) -> String {
+        let (year, month, date) = CivilTime.civil(days: day)
+        return "\(year)年\(month)月\(date)日"
+    }
+
+    /// A value as a document shows it.
+    static func shown(_ text: String, _ field: Field?) -> String {
+        guard let field, !text.isEmpty else { return text }
+        let bytes = Array(text.utf8)
+        switch field.type {
+        case .date:
+            return bytes.withUnsafeBufferPointer { CivilTime.parseISODate($0) }.map(chinese) ?? text
+        case .timestamp:
+            guard let moment = bytes.withUnsafeBufferPointer({ CivilTime.parseISOTimestamp($0) }) else { return text }
+            let clock = CivilTime.minute(moment).suffix(5)
+            return chinese(CivilTime.chinaDay(microseconds: moment))
+                + "\(clock.prefix(2))时\(clock.suffix(2))分"
+        case .boolean: return text == "true" ? "是" : "否"
+        default:
+            let label = field.codes.first { $0.value == text }?.label ?? ""
+            return label.isEmpty ? text : label
+        }
+    }
+}
+
+/// A field's value in a template: as it is shown, and under `raw` as it is kept.
+struct DocumentValue: CustomStringConvertible, CustomReflectable {
+    var shown: String
+    var raw: String
+
+    var description: String { shown }
+    var customMirror: Mirror { Mirror(self, children: ["raw": raw]) }
+}

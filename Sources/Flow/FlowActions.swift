@@ -1,0 +1,461 @@
+import Mask
+import Basics
+import CQL
+import Foundation
+public import Kernel
+import Lake
+import Seal
+import Store
+import Tabular
+
+extension Flows {
+    static let listDescriptor = ActionDescriptor("system.list", .sessionOwn, .view, zh: "业务系统", en: "list systems")
+    static let installDescriptor = ActionDescriptor(
+        "system.install",
+        .systemManage,
+        .write,
+        zh: "安装系统包",
+        en: "install a pack"
+    )
+    static let removeDescriptor = ActionDescriptor(
+        "system.remove",
+        .systemManage,
+        .write,
+        zh: "移除系统包",
+        en: "remove a pack"
+    )
+    static let settingDescriptor = ActionDescriptor(
+        "system.setting",
+        .systemManage,
+        .write,
+        zh: "修改业务设置",
+        en: "change a system's setting"
+    )
+    static let showDescriptor = ActionDescriptor("flow.show", .dataRead, .read, zh: "查看办理情况", en: "show a record's flow")
+    static let standingsDescriptor = ActionDescriptor(
+        "flow.standings",
+        .dataRead,
+        .view,
+        zh: "记录时限",
+        en: "clocks of records"
+    )
+    static let stepDescriptor = ActionDescriptor("flow.step", .flowAct, .write, zh: "办理步骤", en: "take a step")
+    static let attachDescriptor = ActionDescriptor("flow.attach", .flowAct, .write, zh: "上传附件", en: "attach a file")
+    static let fileDescriptor = ActionDescriptor("flow.file", .dataRead, .read, zh: "下载附件", en: "download a file")
+    static let issueDescriptor = ActionDescriptor("flow.issue", .flowAct, .write, zh: "制发文书", en: "issue a document")
+    static let documentDescriptor = ActionDescriptor(
+        "flow.document",
+        .dataRead,
+        .read,
+        zh: "查看文书",
+        en: "show a document"
+    )
+    static let verifyDescriptor = ActionDescriptor(
+        "flow.verify",
+        .catalogueRead,
+        .view,
+        isPublic: true,
+        zh: "核验文书",
+        en: "verify a document"
+    )
+    static let tasksDescriptor = ActionDescriptor("flow.tasks", .sessionOwn, .view, zh: "业务待办", en: "tasks")
+
+    public static let descriptors = [
+        listDescriptor, installDescriptor, removeDescriptor, settingDescriptor, showDescriptor, standingsDescriptor,
+        stepDescriptor, attachDescriptor, fileDescriptor, issueDescriptor, documentDescriptor, verifyDescriptor,
+        tasksDescriptor,
+    ]
+
+    // MARK: Systems
+
+    /// The systems of which somebody may read or work on something.
+    public var listed: Action<Void, [InstalledSystem]> {
+        Action(Self.listDescriptor) { [self] _, decision in
+            var found: [InstalledSystem] = []
+            for system in try await systems.all() {
+                if try await !reachable(system, decision.caller).isEmpty { found.append(system) }
+            }
+            return found
+        }
+    }
+
+    /// The resources of a system that somebody may read.
+    public func reachable(_ system: InstalledSystem, _ caller: Caller) async throws -> [ResourceDeclaration] {
+        var found: [ResourceDeclaration] = []
+        for declared in system.declaration.resources {
+            guard let code = system.codes[declared.key] else { continue }
+            if kernel.gate.admits(Self.showDescriptor, try await kernel.resource(code), caller) {
+                found.append(declared)
+            }
+        }
+        return found
+    }
+
+    /// Keeps a declaration whose resources are there: the last step of an installation.
+    public var installed: Action<(body: PackBody, resources: [(key: String, resource: Resource)]), Void> {
+        Action(Self.installDescriptor) { [systems] input, decision in
+            guard let principal = decision.caller.principal else {
+                throw Problem.notFound(.init("账号", "the account"))
+            }
+            let declaration = input.body.declaration
+            decision.note("pack", declaration.id)
+            decision.note("version", String(declaration.version))
+            decision.note("digest", input.body.digest)
+            try await systems.keep(input.body, declaration, resources: input.resources, by: principal.id)
+        }
+    }
+
+    public var removed: Action<String, Void> {
+        Action(Self.removeDescriptor) { [systems] id, decision in
+            decision.note("pack", id)
+            try await systems.remove(id)
+        }
+    }
+
+    public var setting: Action<(system: String, key: String, value: String), Void> {
+        Action(Self.settingDescriptor) { [systems] input, decision in
+            decision.note("pack", input.system)
+            decision.note("setting", input.key)
+            try await systems.set(input.key, of: input.system, to: input.value)
+        }
+    }
+
+    // MARK: Records
+
+    public var step: Action<StepRequest, StepOutcome> {
+        Action(Self.stepDescriptor, target: { [kernel] in try await kernel.resource($0.code) }) {
+            [self] request, decision in
+            guard let resource = decision.resource else { throw Problem.notFound(.init("资源", "the resource")) }
+            return try await take(request, resource, decision)
+        }
+    }
+
+    /// A record with its history and what may be done with it now.
+    public var show: Action<(code: String, record: Int64), FlowDetail> {
+        Action(Self.showDescriptor, target: { [kernel] in try await kernel.resource($0.code) }) {
+            [self] input, decision in
+            guard let resource = decision.resource else { throw Problem.notFound(.init("资源", "the resource")) }
+            decision.note("record", String(input.record))
+            return try await detail(input.record, resource, decision)
+        }
+    }
+
+    /// Where records stand: the state and the next due moment of each, by its number.
+    public var standings: Action<(code: String, records: [Int64]), [Int64: (state: String, due: Int64?)]> {
+        Action(Self.standingsDescriptor, target: { [kernel] in try await kernel.resource($0.code) }) {
+            [kernel] input, decision in
+            guard let resource = decision.resource, !input.records.isEmpty else { return [:] }
+            let places = Array(repeating: "?", count: input.records.count).joined(separator: ",")
+            let rows = try await kernel.databases.records.read { db in
+                try db.rows(
+                    "SELECT record, state, due FROM flow_records WHERE resource = ? AND record IN (\(places))",
+                    [.integer(resource.id.raw)] + input.records.map { .integer($0) }
+                )
+            }
+            return Dictionary(
+                rows.map { row in
+                    let due = row.integer(2)
+                    return (row.integer(0), (state: row.text(1), due: due == FlowStore.never ? nil : due))
+                },
+                uniquingKeysWith: { first, _ in first }
+            )
+        }
+    }
+
+    private func detail(_ record: Int64, _ resource: Resource, _ decision: Decision) async throws -> FlowDetail {
+        let place = try await place(resource.code)
+        let now = kernel.clock.now()
+        let (values, standing, clocks, steps, documents, attachments) = try await kernel.databases.records.read { db in
+            (
+                try self.lake.texts(of: record, in: resource, decision, db),
+                try FlowStore.standing(resource.id.raw, record, db),
+                try FlowStore.clocks(resource.id.raw, record, db),
+                try Flows.steps(resource.id.raw, record, db),
+                try Flows.documents(resource.id.raw, record, db),
+                try Flows.attachments(resource.id.raw, record, db)
+            )
+        }
+        let declared = try await declaration(place, number: standing?.number)
+        guard let flow = declared.flow else { throw Problem.notFound(.init("流程", "the flow")) }
+        let state = standing?.state ?? values[flow.field] ?? flow.states.first?.key ?? ""
+        var shown: [String: String] = [:]
+        for access in decision.fields {
+            let text = values[access.field.name] ?? ""
+            shown[access.field.name] = text.isEmpty ? "" : access.mask.map { $0.apply(text) } ?? text
+        }
+        var people: [Int64: String] = [:]
+        let ids =
+            steps.map(\.principal) + documents.map(\.principal) + attachments.map(\.principal)
+        for id in Set(ids) { people[id] = try await kernel.accounts.find(PrincipalID(id))?.name }
+        let isWhole = decision.fields.count == resource.schema.fields.count && decision.fields.allSatisfy { $0.mask == nil }
+        let offered = try await offered(from: state, standing, values, declared, flow, resource, decision.caller)
+        return FlowDetail(
+            place: place,
+            declared: declared,
+            record: record,
+            state: state,
+            values: shown,
+            number: standing?.number ?? place.system.number,
+            openedAt: standing?.openedAt,
+            clocks: clocks,
+            steps: steps,
+            documents: documents,
+            attachments: attachments,
+            people: people,
+            offered: offered,
+            mayAttach: flow.state(state)?.kind == .open && mayAct(resource, decision.caller),
+            showsDocuments: isWhole,
+            now: now
+        )
+    }
+
+    private func mayAct(_ resource: Resource, _ caller: Caller) -> Bool {
+        kernel.gate.admits(Self.stepDescriptor, resource, caller)
+    }
+
+    /// The steps that somebody may take now; whether a record satisfies a step's guard shows when it is taken.
+    private func offered(
+        from state: String,
+        _ standing: FlowStore.Standing?,
+        _ values: [String: String],
+        _ declared: ResourceDeclaration,
+        _ flow: FlowDeclaration,
+        _ resource: Resource,
+        _ caller: Caller
+    ) async throws -> [FlowStep] {
+        guard let principal = caller.principal, mayAct(resource, caller) else { return [] }
+        var schema = resource.schema
+        schema.rules = []
+        for index in schema.fields.indices {
+            schema.fields[index].required = false
+            schema.fields[index].codes = []
+        }
+        let row = try? Lake.checked(values, schema)
+        return flow.steps(from: state).filter { step in
+            guard step.roles.contains(where: { name in principal.roles.contains { $0.rawValue == name } }) else {
+                return false
+            }
+            if step.isForOthers, standing?.lastBy == principal.id.raw { return false }
+            guard !step.shownText.isEmpty, let row else { return true }
+            return
+                (try? BoundExpression(text: step.shownText, fields: row.fields).evaluate(row).first == .yes) ?? false
+        }
+    }
+
+    /// The beginning steps of a resource that somebody may take.
+    public func beginnings(_ place: SystemPlace, _ caller: Caller) async throws -> [FlowStep] {
+        guard let flow = place.declaration.flow, let principal = caller.principal,
+            mayAct(try await kernel.resource(place.code), caller)
+        else { return [] }
+        return flow.beginnings.filter { step in
+            step.roles.contains { name in principal.roles.contains { $0.rawValue == name } }
+        }
+    }
+
+    static func steps(_ resource: Int64, _ record: Int64, _ db: any SQLReading) throws -> [TakenStep] {
+        try db.rows(
+            "SELECT id, step, from_state, to_state, principal, at, note, changed FROM flow_steps WHERE resource = ? AND record = ? ORDER BY id LIMIT 1000",
+            [.integer(resource), .integer(record)]
+        ).map { row in
+            TakenStep(
+                id: row.integer(0),
+                step: row.text(1),
+                from: row.text(2),
+                to: row.text(3),
+                principal: row.integer(4),
+                at: row.integer(5),
+                note: row.text(6),
+                changed: row.text(7).split(separator: ",").map(String.init)
+            )
+        }
+    }
+
+    // MARK: Tasks
+
+    /// What awaits somebody: records in states from which their roles lead on, those due first; and how many of each.
+    public var tasks: Action<Int, [FlowTask]> {
+        Action(Self.tasksDescriptor) { [self] limit, decision in
+            guard let principal = decision.caller.principal else { return [] }
+            var found: [FlowTask] = []
+            for system in try await systems.all() {
+                for declared in system.declaration.resources {
+                    guard let flow = declared.flow, let code = system.codes[declared.key] else { continue }
+                    let states = flow.states.filter { state in
+                        state.kind == .open
+                            && flow.steps(from: state.key).contains { step in
+                                step.kind == .forward
+                                    && step.roles.contains { name in
+                                        principal.roles.contains { $0.rawValue == name }
+                                    }
+                            }
+                    }
+                    guard !states.isEmpty else { continue }
+                    let resource = try await kernel.resource(code)
+                    guard mayAct(resource, decision.caller) else { continue }
+                    let place = SystemPlace(system: system, declaration: declared, code: code)
+                    found += try await tasks(place, states.map(\.key), resource, decision.caller, limit: limit)
+                }
+            }
+            return Array(found.sorted { ($0.due ?? .max, $0.record) < ($1.due ?? .max, $1.record) }.prefix(limit))
+        }
+    }
+
+    private func tasks(
+        _ place: SystemPlace,
+        _ states: [String],
+        _ resource: Resource,
+        _ caller: Caller,
+        limit: Int
+    ) async throws -> [FlowTask] {
+        let rows = try await kernel.databases.records.read { db in
+            // Of each state the first by their due moments: an index range each.
+            try states.flatMap { state in
+                try db.rows(
+                    "SELECT record, state, due, changed_at FROM flow_records WHERE resource = ? AND state = ? ORDER BY due, record LIMIT \(limit)",
+                    [.integer(resource.id.raw), .text(state)]
+                )
+            }
+        }
+        let chosen = rows.sorted { ($0.integer(2), $0.integer(0)) < ($1.integer(2), $1.integer(0)) }.prefix(limit)
+        guard !chosen.isEmpty else { return [] }
+        // Names come through the gate: rows out of reach are not told of.
+        var query = RecordQuery(place.code, limit: limit)
+        query.condition = .isIn(.property("_id"), chosen.map { .literal(.integer($0.integer(0))) })
+        let title = place.declaration.titleField
+        query.fields = ["_id"] + [title].compactMap(\.self)
+        guard let page = try? await kernel.gate.perform(reading.read, query, as: caller) else { return [] }
+        var names: [Int64: String] = [:]
+        for row in 0..<page.batch.count {
+            guard case .integer(let id) = page.batch.value(row, 0) else { continue }
+            names[id] = title == nil ? "" : page.batch.value(row, 1).text
+        }
+        return chosen.compactMap { row in
+            guard let name = names[row.integer(0)] else { return nil }
+            let due = row.integer(2)
+            return FlowTask(
+                place: place,
+                record: row.integer(0),
+                name: name.isEmpty ? "#\(row.integer(0))" : name,
+                state: row.text(1),
+                due: due == FlowStore.never ? nil : due,
+                since: row.integer(3)
+            )
+        }
+    }
+
+    // MARK: The node's own steps
+
+    /// Takes the steps of clocks that ended; called each few seconds by the process that does scheduled work.
+    public func keepUp() async throws {
+        let now = kernel.clock.now()
+        let rows = try await kernel.databases.records.read { db in
+            try db.rows(
+                "SELECT resource, record, clock FROM flow_clocks WHERE state = 'running' AND due <= ? ORDER BY due LIMIT 200",
+                [.integer(now)]
+            )
+        }
+        guard !rows.isEmpty, let machine = try await kernel.accounts.find(login: Principal.commandLine) else { return }
+        let caller = Caller(principal: machine, trace: "clock")
+        for row in rows {
+            let resource = try await kernel.resource(ResourceID(row.integer(0)))
+            guard let place = try await systems.place(code: resource.code) else { continue }
+            let standing = try await standing(resource, row.integer(1))
+            let declared = try await declaration(place, number: standing?.number)
+            let clock = declared.flow?.clock(row.text(2))
+            if let clock, !clock.step.isEmpty {
+                let request = StepRequest(resource.code, record: row.integer(1), step: clock.step)
+                do { _ = try await kernel.gate.perform(step, request, as: caller) } catch let problem as Problem {
+                    // Where the record has moved on, the clock only ends; a database that is away is asked again.
+                    guard problem.status < 500 else { throw problem }
+                }
+            }
+            try await kernel.databases.records.write { db in
+                try db.execute(
+                    "UPDATE flow_clocks SET state = 'ended', ended_at = ? WHERE resource = ? AND record = ? AND clock = ? AND state = 'running'",
+                    [.integer(now), row.values[0], row.values[1], row.values[2]]
+                )
+            }
+        }
+    }
+}
+
+extension ResourceDeclaration {
+    /// The field that names a record: what heads a card, a name, else the key.
+    public var titleField: String? {
+        if !views.boardTitle.isEmpty { return views.boardTitle }
+        return schema.key.first ?? schema.fields.first?.name
+    }
+}
+
+/// A step that was taken.
+public struct TakenStep: Sendable, Hashable {
+    public var id: Int64
+    public var step: String
+    public var from: String
+    public var to: String
+    public var principal: Int64
+    public var at: Int64
+    public var note: String
+    /// The fields that it changed.
+    public var changed: [String]
+}
+
+/// A document of a record.
+public struct IssuedDocument: Sendable, Hashable {
+    public var id: Int64
+    public var document: String
+    public var title: String
+    public var number: String
+    public var code: String
+    public var digest: String
+    public var principal: Int64
+    public var issuedAt: Int64
+}
+
+/// A file of a record.
+public struct Attachment: Sendable, Hashable {
+    public var id: Int64
+    public var kind: String
+    public var name: String
+    public var type: String
+    public var size: Int64
+    public var digest: String
+    public var principal: Int64
+    public var at: Int64
+    public var longitude: Double?
+    public var latitude: Double?
+}
+
+/// A record as somebody sees it, with what they may do.
+public struct FlowDetail: Sendable {
+    public var place: SystemPlace
+    /// The declaration that the record began with.
+    public var declared: ResourceDeclaration
+    public var record: Int64
+    public var state: String
+    /// Texts by field, masked as the decision says; fields that may not be seen are not there.
+    public var values: [String: String]
+    public var number: Int64
+    public var openedAt: Int64?
+    public var clocks: [RunningClock]
+    public var steps: [TakenStep]
+    public var documents: [IssuedDocument]
+    public var attachments: [Attachment]
+    /// Names by principal.
+    public var people: [Int64: String]
+    public var offered: [FlowStep]
+    public var mayAttach: Bool
+    /// Whether documents may be opened: they show every field.
+    public var showsDocuments: Bool
+    public var now: Int64
+}
+
+/// A record that awaits somebody.
+public struct FlowTask: Sendable {
+    public var place: SystemPlace
+    public var record: Int64
+    public var name: String
+    public var state: String
+    public var due: Int64?
+    public var since: Int64
+}

@@ -1,0 +1,274 @@
+import Basics
+import Codes
+import Declare
+import Kernel
+import Tabular
+
+/// The kinds of values that fields may name.
+enum SemanticKinds {
+    static let names: Set<String> = Set(SemanticKind.allCases.map(\.rawValue))
+}
+
+extension FlowDeclaration {
+    static func read(
+        _ place: Declaration,
+        _ resource: ResourceDeclaration,
+        _ known: SystemDeclaration.Known
+    ) -> FlowDeclaration {
+        place.allow(["field", "states", "steps", "clocks"])
+        let stateList = place.list("states")
+        var flow = FlowDeclaration(
+            field: place.has("field") ? place.text("field") : "state",
+            states: stateList.map { item in
+                item.allow(["key", "title", "kind"])
+                return State(
+                    key: item.key(),
+                    title: item.title("title"),
+                    kind: item.choice("kind", State.Kind.open)
+                )
+            },
+            steps: [],
+            clocks: []
+        )
+        Declaration.checkTwice(zip(flow.states.map(\.key), stateList).map { ($0, $1) })
+        if flow.states.isEmpty { place.fail("缺少状态", "there are no states") }
+        if resource.field(flow.field) == nil, !resource.schema.fields.isEmpty {
+            place.fail("schema 中没有状态字段“\(flow.field)”", "the schema has no field “\(flow.field)” for the state")
+        }
+        let clockList = place.list("clocks")
+        let stepList = place.list("steps")
+        let stepKeys = Set(stepList.map { $0.text("key") })
+        flow.clocks = clockList.map { FlowClock.read($0, resource, known, stepKeys) }
+        Declaration.checkTwice(zip(flow.clocks.map(\.key), clockList).map { ($0, $1) })
+        flow.steps = stepList.map { FlowStep.read($0, flow, resource, known) }
+        Declaration.checkTwice(zip(flow.steps.map(\.key), stepList).map { ($0, $1) })
+        flow.checkWhole(place, stateList, stepList)
+        return flow
+    }
+
+    /// What only shows when the whole is there: states nobody reaches or leaves, clocks nobody starts.
+    private func checkWhole(_ place: Declaration, _ stateList: [Declaration], _ stepList: [Declaration]) {
+        if beginnings.isEmpty, !steps.isEmpty {
+            place.fail("没有开始步骤（begin: true）", "no step begins a record (begin: true)")
+        }
+        let reached = Set(steps.compactMap(\.to))
+        for (state, item) in zip(states, stateList) where !reached.contains(state.key) && !state.key.isEmpty {
+            item.fail("没有步骤到达状态“\(state.key)”", "no step leads to the state “\(state.key)”")
+        }
+        for (state, item) in zip(states, stateList)
+        where state.kind == .open && !state.key.isEmpty && steps(from: state.key).allSatisfy({ $0.to == nil }) {
+            item.fail(
+                "没有步骤离开状态“\(state.key)”；若是终点，请写 kind: done",
+                "no step leads away from the state “\(state.key)”; where it is an end, write kind: done"
+            )
+        }
+        let started = Set(steps.flatMap(\.start))
+        for clock in clocks where !started.contains(clock.key) && !clock.key.isEmpty {
+            place.at("clocks")?.items.first { $0.text("key") == clock.key }?
+                .fail("没有步骤启动时限“\(clock.key)”", "no step starts the clock “\(clock.key)”")
+        }
+        for clock in clocks where !clock.step.isEmpty {
+            guard let step = step(clock.step), !step.isOfClock else { continue }
+            place.at("clocks")?.items.first { $0.text("key") == clock.key }?
+                .fail("step", "步骤“\(clock.step)”的 roles 应为 [clock]", "the step “\(clock.step)” needs roles: [clock]")
+        }
+    }
+}
+
+extension FlowStep {
+    static let keys: Set<String> = [
+        "key", "title", "begin", "from", "to", "roles", "guard", "message", "shown", "fields", "attachments", "note",
+        "kind", "others", "set", "start", "stop", "pause", "resume", "issue", "notify", "create",
+    ]
+
+    static func read(
+        _ place: Declaration,
+        _ flow: FlowDeclaration,
+        _ resource: ResourceDeclaration,
+        _ known: SystemDeclaration.Known
+    ) -> FlowStep {
+        place.allow(keys)
+        func names(_ name: String, _ what: LocalizedText, _ all: [String]) -> [String] {
+            place.texts(name).map { text, item in
+                if !all.contains(text) { item.unknown(what, text, among: all) }
+                return text
+            }
+        }
+        let stateKeys = flow.states.map(\.key)
+        let state = LocalizedText("状态", "state")
+        let from = place.texts("from")
+        let clock = LocalizedText("时限", "clock")
+        let clocks = flow.clocks.map(\.key)
+        let isBeginning = place.truth("begin")
+        let to = place.text("to")
+        if !to.isEmpty, !stateKeys.contains(to) { place.at("to")?.unknown(state, to, among: stateKeys) }
+        for (text, item) in from where text != "any" && !stateKeys.contains(text) {
+            item.unknown(state, text, among: stateKeys)
+        }
+        if isBeginning, !from.isEmpty { place.fail("from", "开始步骤没有“from”", "a step that begins has no “from”") }
+        if isBeginning, to.isEmpty { place.fail("开始步骤须有“to”", "a step that begins needs “to”") }
+        if !isBeginning, from.isEmpty { place.fail("缺少“from”", "“from” is missing") }
+        let roles = place.texts("roles")
+        if roles.isEmpty { place.fail("缺少“roles”", "“roles” is missing") }
+        for (text, item) in roles where text != "clock" && !known.roles.contains(text) {
+            item.unknown(.init("角色", "role"), text, among: known.roles)
+        }
+        let guardText = place.text("guard")
+        if !guardText.isEmpty { resource.check(guardText, place.at("guard") ?? place) }
+        if !guardText.isEmpty, !place.has("message") {
+            place.fail("有“guard”时须有“message”说明原因", "a “guard” needs a “message” that says why not")
+        }
+        let shownText = place.text("shown")
+        if !shownText.isEmpty { resource.check(shownText, place.at("shown") ?? place) }
+        return FlowStep(
+            key: place.key(),
+            title: place.title("title"),
+            isBeginning: isBeginning,
+            from: from.map(\.text).filter { $0 != "any" },
+            fromAny: from.contains { $0.text == "any" },
+            to: to.isEmpty ? nil : to,
+            roles: roles.map(\.text).filter { $0 != "clock" },
+            isOfClock: roles.contains { $0.text == "clock" },
+            guardText: guardText,
+            message: place.title("message", ""),
+            shownText: shownText,
+            fields: place.texts("fields").compactMap { asked($0, $1, flow, resource) },
+            attachments: place.texts("attachments").compactMap { needed($0, $1, resource) },
+            note: place.choice("note", Note.optional),
+            kind: place.choice("kind", Kind.forward),
+            isForOthers: place.truth("others"),
+            set: assignments(place.at("set"), resource, resource, known),
+            start: names("start", clock, clocks),
+            stop: names("stop", clock, clocks),
+            pause: names("pause", clock, clocks),
+            resume: names("resume", clock, clocks),
+            issue: names("issue", .init("文书", "document"), resource.documents.map(\.key)),
+            notify: names("notify", .init("角色", "role"), Array(known.roles)),
+            create: place.oneOrMore("create").map { creation($0, resource, known) }
+        )
+    }
+
+    private static func asked(
+        _ text: String,
+        _ place: Declaration,
+        _ flow: FlowDeclaration,
+        _ resource: ResourceDeclaration
+    ) -> Asked? {
+        let name = text.hasSuffix("!") ? String(text.dropLast()) : text
+        resource.checkField(name, place)
+        if name == flow.field {
+            place.fail("状态由流程改变，不能填写", "the state is changed by the flow; it cannot be asked for")
+            return nil
+        }
+        return Asked(field: name, isRequired: text.hasSuffix("!"))
+    }
+
+    private static func needed(_ text: String, _ place: Declaration, _ resource: ResourceDeclaration) -> Needed? {
+        let parts = text.split(separator: ":", maxSplits: 1).map {
+            String($0.trimmingPrefix(while: { $0 == " " }))
+        }
+        let kinds = resource.attachments.map(\.key)
+        guard let kind = parts.first, kinds.contains(kind) else {
+            place.unknown(.init("附件类别", "kind of attachment"), parts.first ?? text, among: kinds)
+            return nil
+        }
+        guard let count = parts.count == 2 ? Int(parts[1]) : 1, count > 0 else {
+            place.fail("数量应是正整数", "the count is a whole number above 0")
+            return nil
+        }
+        return Needed(kind: kind, count: count)
+    }
+
+    /// `of` is the resource whose record the expressions are over, `target` the one whose fields are set.
+    private static func assignments(
+        _ place: Declaration?,
+        _ target: ResourceDeclaration?,
+        _ source: ResourceDeclaration,
+        _ known: SystemDeclaration.Known
+    ) -> [Assignment] {
+        guard let place else { return [] }
+        return place.members.compactMap { name, item in
+            if let target { target.checkField(name, item) }
+            guard let text = item.text else {
+                item.fail("应是文字", "a text is expected")
+                return nil
+            }
+            guard let value = AssignedValue(text) else {
+                item.unknown(.init("写法", "word"), text, among: AssignedValue.words)
+                return nil
+            }
+            switch value {
+            case .number(let key) where !source.numbers.contains { $0.key == key }:
+                item.unknown(.init("编号规则", "numbering"), key, among: source.numbers.map(\.key))
+            case .setting(let key) where !known.settings.contains(key):
+                item.unknown(.init("设置", "setting"), key, among: known.settings)
+            case .expression(let expression): source.check(expression, item, isValue: true)
+            default: break
+            }
+            return Assignment(field: name, value: value)
+        }
+    }
+
+    private static func creation(
+        _ place: Declaration,
+        _ resource: ResourceDeclaration,
+        _ known: SystemDeclaration.Known
+    ) -> Creation {
+        place.allow(["resource", "step", "values", "link"])
+        let link = place.text("link")
+        if !link.isEmpty { resource.checkField(link, place.at("link") ?? place) }
+        return Creation(
+            resource: place.text("resource", required: true),
+            step: place.text("step", required: true),
+            values: assignments(place.at("values"), nil, resource, known),
+            link: link
+        )
+    }
+}
+
+extension FlowClock {
+    static func read(
+        _ place: Declaration,
+        _ resource: ResourceDeclaration,
+        _ known: SystemDeclaration.Known,
+        _ steps: Set<String>
+    ) -> FlowClock {
+        place.allow(["key", "title", "days", "unit", "from", "warn", "law", "step", "holidays"])
+        var length = Length.number(1)
+        if let text = place.at("days")?.text, case .setting(let key)? = AssignedValue(text) {
+            length = .setting(key)
+            if !known.settings.contains(key) {
+                place.at("days")?.unknown(.init("设置", "setting"), key, among: known.settings)
+            }
+        } else if let days = place.integer("days") {
+            length = .number(Int(clamping: days))
+            if !(1...100_000).contains(days) { place.fail("days", "应是正整数", "a whole number above 0 is expected") }
+        } else if !place.has("days") {
+            place.fail("缺少“days”", "“days” is missing")
+        }
+        let from = place.text("from")
+        if !from.isEmpty {
+            resource.checkField(from, place.at("from") ?? place)
+            if let field = resource.field(from), field.type != .date, field.type != .timestamp {
+                place.fail("from", "字段“\(from)”不是日期", "the field “\(from)” is no date")
+            }
+        }
+        let step = place.text("step")
+        if !step.isEmpty, !steps.contains(step) {
+            place.at("step")?.unknown(.init("步骤", "step"), step, among: steps)
+        }
+        let warn = place.integer("warn")
+        if let warn, warn < 0 { place.fail("warn", "不能为负", "it cannot be negative") }
+        return FlowClock(
+            key: place.key(),
+            title: place.title("title"),
+            length: length,
+            unit: place.choice("unit", Unit.days),
+            from: from,
+            warn: warn.map { Int(clamping: $0) },
+            law: place.text("law"),
+            step: step,
+            holidays: place.choice("holidays", Holidays.move)
+        )
+    }
+}

@@ -1,0 +1,289 @@
+import Basics
+import CQL
+public import Foundation
+public import Kernel
+public import Lake
+import Seal
+public import Store
+import Tabular
+
+/// What somebody asks of a flow.
+public struct StepRequest: Sendable {
+    /// The resource's code.
+    public var code: String
+    /// Nil where the step makes the record.
+    public var record: Int64?
+    public var step: String
+    /// Texts by field, as typed. Fields left out keep their value.
+    public var values: [String: String]
+    public var note: String
+
+    public init(_ code: String, record: Int64? = nil, step: String, values: [String: String] = [:], note: String = "") {
+        self.code = code
+        self.record = record
+        self.step = step
+        self.values = values
+        self.note = note
+    }
+}
+
+/// What became of a step.
+public struct StepOutcome: Sendable, Hashable {
+    public var record: Int64
+    public var state: String
+    /// The documents issued.
+    public var documents: [Int64]
+    /// The records made elsewhere: the resource's code and the record.
+    public var created: [Created]
+
+    public struct Created: Sendable, Hashable {
+        public var code: String
+        public var record: Int64
+    }
+}
+
+/// The flows of a node: steps that are taken, clocks that run, documents that are issued.
+public final class Flows: Sendable {
+    public let systems: Systems
+    let kernel: Kernel
+    let lake: Lake
+    let reading: LakeActions
+    /// Where files lie that are bound to records.
+    let folder: URL
+
+    /// The moment that a demonstration's steps are taken at: their records have a past.
+    @TaskLocal public static var moment: Int64?
+
+    var now: Int64 { Self.moment ?? kernel.clock.now() }
+
+    /// The tables beside the records.
+    public static let recordMigrations = FlowStore.migrations
+
+    public init(kernel: Kernel, lake: Lake, reading: LakeActions, systems: Systems, folder: URL) async throws {
+        self.kernel = kernel
+        self.lake = lake
+        self.reading = reading
+        self.systems = systems
+        self.folder = folder
+        try await Migration.apply(FlowStore.migrations, to: kernel.databases.records, at: kernel.clock.now())
+    }
+
+    /// Where a resource stands in a system.
+    ///
+    /// - Throws: `flow.none` for a resource without a flow.
+    func place(_ code: String) async throws -> SystemPlace {
+        guard let place = try await systems.place(code: code), place.declaration.flow != nil else {
+            throw Problem(
+                "flow.none",
+                status: 409,
+                zh: "该资源没有流程。",
+                en: "The resource has no flow."
+            )
+        }
+        return place
+    }
+
+    /// The declaration that a record goes by: that of its beginning.
+    func declaration(_ place: SystemPlace, number: Int64?) async throws -> ResourceDeclaration {
+        guard let number else { return place.declaration }
+        return try await systems.declaration(place.system, number: number).resource(place.declaration.key)
+            ?? place.declaration
+    }
+
+    func standing(_ resource: Resource, _ record: Int64) async throws -> FlowStore.Standing? {
+        try await kernel.databases.records.read { try FlowStore.standing(resource.id.raw, record, $0) }
+    }
+
+    // MARK: A step
+
+    /// Takes a step: the record, its history, clocks, documents and what is made elsewhere change in one transaction.
+    func take(_ request: StepRequest, _ resource: Resource, _ decision: Decision) async throws -> StepOutcome {
+        guard let principal = decision.caller.principal else { throw Problem.notFound(.init("账号", "the account")) }
+        let place = try await place(request.code)
+        let known = try await request.record.asyncMap { try await self.standing(resource, $0) }.flatMap(\.self)
+        let declared = try await declaration(place, number: known?.number)
+        guard let flow = declared.flow, let step = flow.step(request.step) else {
+            throw Problem.notFound(.init("步骤", "the step"))
+        }
+        guard step.isBeginning == (request.record == nil) else {
+            throw Problem.notFound(.init("步骤", "the step"))
+        }
+        try check(step, request, declared, principal, decision)
+        let work = StepWork(
+            flows: self,
+            place: place,
+            declared: declared,
+            flow: flow,
+            step: step,
+            resource: resource,
+            number: known?.number ?? place.system.number,
+            principal: principal,
+            organisation: kernel.gate.organisations[principal.organisation],
+            now: now,
+            calendar: try await kernel.calendar(),
+            targets: try await targets(of: step, depth: 0),
+            related: try await related(of: declared, step, request, resource, decision.caller),
+            people: step.issue.isEmpty ? [:] : try await people(resource, request.record)
+        )
+        let outcome = try await kernel.databases.records.write { db in
+            try work.run(request, decision, db)
+        }
+        lake.recordsChanged(resource)
+        for (_, target) in work.targets { lake.recordsChanged(target.resource) }
+        decision.note("record", String(outcome.record))
+        decision.note("step", step.key)
+        decision.note("state", outcome.state)
+        for created in outcome.created { decision.note("created", "\(created.code)#\(created.record)") }
+        return outcome
+    }
+
+    /// What can be said of a request before the record is looked at.
+    private func check(
+        _ step: FlowStep,
+        _ request: StepRequest,
+        _ declared: ResourceDeclaration,
+        _ principal: Principal,
+        _ decision: Decision
+    ) throws(Problem) {
+        try Flows.check(step, principal)
+        let asked = Set(step.fields.map(\.field))
+        let writable = Set(decision.fields.filter { $0.mask == nil }.map(\.field.name))
+        for name in request.values.keys {
+            guard asked.contains(name) else {
+                throw Problem(
+                    "flow.field",
+                    status: 422,
+                    zh: "步骤“\(step.title.zh)”不填写字段“\(name)”。",
+                    en: "The step “\(step.title.en)” does not ask for the field “\(name)”."
+                )
+            }
+            guard writable.contains(name) else {
+                throw Problem(
+                    "record.field",
+                    status: 403,
+                    zh: "无权填写字段“\(name)”。",
+                    en: "You may not write the field “\(name)”."
+                )
+            }
+        }
+        guard request.note.utf8.count <= 20_000 else {
+            throw Problem("request.too_large", status: 413, zh: "意见过长。", en: "The note is too long.")
+        }
+        if step.note == .required, request.note.allSatisfy(\.isWhitespace) {
+            throw Problem("flow.note", status: 422, zh: "请填写意见。", en: "Write a note.")
+        }
+    }
+
+    /// Whether somebody's roles allow a step.
+    ///
+    /// - Throws: `flow.role`.
+    static func check(_ step: FlowStep, _ principal: Principal) throws(Problem) {
+        guard !step.roles.contains(where: { name in principal.roles.contains { $0.rawValue == name } }) else { return }
+        // A clock's step is the node's own; nobody who signs in is it.
+        if step.isOfClock, principal.login == Principal.commandLine { return }
+        throw Problem(
+            "flow.role",
+            status: 403,
+            zh: "步骤“\(step.title.zh)”由其他角色办理。",
+            en: "The step “\(step.title.en)” is taken by another role.",
+            details: ["roles": step.roles.joined(separator: ", ")]
+        )
+    }
+
+    /// Where a step makes records, with what those make in their turn.
+    private func targets(of step: FlowStep, depth: Int) async throws -> [String: StepTarget] {
+        var found: [String: StepTarget] = [:]
+        for creation in step.create {
+            guard depth < 3, let place = try await systems.place(key: creation.resource),
+                let flow = place.declaration.flow, let first = flow.step(creation.step)
+            else {
+                throw Problem(
+                    "flow.target",
+                    status: 409,
+                    zh: "关联的业务资源“\(creation.resource)”未安装，不能在那里建立记录。",
+                    en: "The resource “\(creation.resource)” is not installed: no record can be made there."
+                )
+            }
+            let resource = try await kernel.resource(place.code)
+            found[creation.resource] = StepTarget(place: place, flow: flow, step: first, resource: resource)
+            found.merge(try await targets(of: first, depth: depth + 1)) { first, _ in first }
+        }
+        return found
+    }
+
+    /// The names of those who took steps of a record.
+    func people(_ resource: Resource, _ record: Int64?) async throws -> [Int64: String] {
+        guard let record else { return [:] }
+        let ids = try await kernel.databases.records.read { db in
+            try db.rows(
+                "SELECT DISTINCT principal FROM flow_steps WHERE resource = ? AND record = ?",
+                [.integer(resource.id.raw), .integer(record)]
+            ).map { $0.integer(0) }
+        }
+        var names: [Int64: String] = [:]
+        for id in ids { names[id] = try await kernel.accounts.find(PrincipalID(id))?.name }
+        return names
+    }
+
+    /// The rows of related resources that documents of a step show, as whoever takes it may see them.
+    private func related(
+        of declared: ResourceDeclaration,
+        _ step: FlowStep,
+        _ request: StepRequest,
+        _ resource: Resource,
+        _ caller: Caller
+    ) async throws -> [String: [[String: String]]] {
+        let templates = declared.documents.filter { step.issue.contains($0.key) }.map(\.template)
+        return try await related(of: declared, for: templates, request.record, resource, caller)
+    }
+
+    func related(
+        of declared: ResourceDeclaration,
+        for templates: [String],
+        _ record: Int64?,
+        _ resource: Resource,
+        _ caller: Caller
+    ) async throws -> [String: [[String: String]]] {
+        guard let record else { return [:] }
+        var found: [String: [[String: String]]] = [:]
+        for related in declared.views.related
+        where templates.contains(where: { $0.contains("{{#related.\(related.resource)}}") }) {
+            guard let other = try await systems.place(key: related.resource) else { continue }
+            let values = try await kernel.databases.records.read { db in
+                try self.lake.texts(of: record, in: resource, nil, db)
+            }
+            guard let key = values[related.key], !key.isEmpty else { continue }
+            var query = RecordQuery(other.code, limit: 200)
+            query.condition = .compare(.equal, .property(related.field), .literal(.text(key)))
+            guard let page = try? await kernel.gate.perform(reading.read, query, as: caller) else { continue }
+            found[related.resource] = (0..<page.batch.count).map { row in
+                Dictionary(
+                    page.batch.fields.indices.map { index in
+                        let field = page.batch.fields[index]
+                        return (
+                            field.name,
+                            FilledDocument.shown(page.batch.value(row, index).text, other.declaration.field(field.name))
+                        )
+                    },
+                    uniquingKeysWith: { first, _ in first }
+                )
+            }
+        }
+        return found
+    }
+}
+
+extension Optional {
+    func asyncMap<T>(_ body: (Wrapped) async throws -> T) async rethrows -> T? {
+        guard let self else { return nil }
+        return try await body(self)
+    }
+}
+
+/// Where a step makes a record.
+struct StepTarget: Sendable {
+    var place: SystemPlace
+    var flow: FlowDeclaration
+    var step: FlowStep
+    var resource: Resource
+}

@@ -1,0 +1,454 @@
+import Basics
+import CQL
+import Kernel
+import Lake
+import Seal
+import Store
+import Tabular
+
+/// A step on its way through a records transaction.
+struct StepWork: Sendable {
+    let flows: Flows
+    let place: SystemPlace
+    let declared: ResourceDeclaration
+    let flow: FlowDeclaration
+    let step: FlowStep
+    let resource: Resource
+    /// The declaration that the record goes by.
+    let number: Int64
+    let principal: Principal
+    let organisation: Organisation?
+    let now: Int64
+    let calendar: WorkingCalendar
+    /// Where records are made, by the keys of their resources.
+    let targets: [String: StepTarget]
+    /// Rows that documents show, by the keys of their resources.
+    let related: [String: [[String: String]]]
+    /// The names of those who took steps before.
+    let people: [Int64: String]
+
+    private var today: Int32 { CivilTime.chinaDay(microseconds: now) }
+
+    /// - Throws: `flow.moved`, `flow.others`, `flow.guard`, `flow.required`, `flow.attachments`, `record.*`.
+    func run(_ request: StepRequest, _ decision: Decision?, _ db: any SQLWriting) throws -> StepOutcome {
+        var old: [String: String] = [:]
+        var standing: FlowStore.Standing?
+        if let record = request.record {
+            old = try flows.lake.texts(of: record, in: resource, decision, db)
+            standing = try FlowStore.standing(resource.id.raw, record, db) ?? adopted(old)
+            try check(standing, old, record, db)
+        }
+        let from = standing?.state ?? ""
+        let to = step.to ?? from
+        for asked in step.fields where asked.isRequired {
+            guard (request.values[asked.field] ?? old[asked.field] ?? "").allSatisfy(\.isWhitespace) else { continue }
+            let title = declared.field(asked.field).map { declared.label($0, .zh) } ?? asked.field
+            let label = declared.field(asked.field).map { declared.label($0, .en) } ?? asked.field
+            throw Problem(
+                "flow.required",
+                status: 422,
+                zh: "“\(step.title.zh)”须填写“\(title)”。",
+                en: "“\(step.title.en)” needs “\(label)”.",
+                details: [asked.field: "required"]
+            )
+        }
+        var values = old.merging(request.values) { _, new in new }
+        values[flow.field] = to
+        try assign(step.set, to: &values, from: values, db)
+        // The record's key is known before what is made elsewhere is linked to it.
+        let (id, row) = try flows.lake.put(
+            request.record,
+            values,
+            into: resource,
+            decision,
+            by: principal.id,
+            at: now,
+            db
+        )
+        try checkGuard(row)
+        var outcome = StepOutcome(record: id, state: to, documents: [], created: [])
+        try runClocks(id, values, db)
+        let stepID = try writeStep(id, from, to, request, old, values, db)
+        for creation in step.create { try make(creation, id, &values, &outcome, decision, db) }
+        for key in step.issue {
+            guard let document = declared.documents.first(where: { $0.key == key }) else { continue }
+            outcome.documents.append(try issue(document, id, values, stepID, db))
+        }
+        for role in step.notify {
+            try db.execute(
+                """
+                INSERT INTO flow_notices (resource, role, record, step, at) VALUES (?,?,?,?,?)
+                ON CONFLICT (resource, role, record) DO UPDATE SET step = excluded.step, at = excluded.at
+                """,
+                [.integer(resource.id.raw), .text(role), .integer(id), .text(step.key), .integer(now)]
+            )
+        }
+        return outcome
+    }
+
+    /// A record that was there before its resource had a flow.
+    private func adopted(_ values: [String: String]) -> FlowStore.Standing {
+        let state = values[flow.field].flatMap { flow.state($0) == nil ? nil : $0 } ?? flow.states.first?.key ?? ""
+        return FlowStore.Standing(
+            number: number,
+            state: state,
+            due: FlowStore.never,
+            steps: 0,
+            lastBy: 0,
+            openedBy: 0,
+            openedAt: now,
+            changedAt: now
+        )
+    }
+
+    /// Whether the step may be taken from where the record stands.
+    private func check(
+        _ standing: FlowStore.Standing?,
+        _ values: [String: String],
+        _ record: Int64,
+        _ db: any SQLWriting
+    ) throws {
+        guard let standing, flow.steps(from: standing.state).contains(where: { $0.key == step.key }),
+            standing.number == number
+        else {
+            let title = standing.flatMap { flow.state($0.state)?.title } ?? .init("—", "—")
+            throw Problem(
+                "flow.moved",
+                status: 409,
+                zh: "记录现为“\(title.zh)”，不能再办“\(step.title.zh)”。",
+                en: "The record is “\(title.en)” now; “\(step.title.en)” cannot be taken.",
+                hint: .init("可能已由他人办理，请刷新后查看。", "Somebody else may have taken a step; look again.")
+            )
+        }
+        if step.isForOthers, standing.lastBy == principal.id.raw {
+            throw Problem(
+                "flow.others",
+                status: 403,
+                zh: "“\(step.title.zh)”须由上一步以外的人办理。",
+                en: "“\(step.title.en)” is taken by another person than the step before it."
+            )
+        }
+        if !step.shownText.isEmpty {
+            let row = try Lake.checked(values, loose)
+            guard try BoundExpression(text: step.shownText, fields: row.fields).evaluate(row).first == .yes else {
+                throw Problem(
+                    "flow.guard",
+                    status: 409,
+                    zh: "“\(step.title.zh)”不适用于此记录。",
+                    en: "“\(step.title.en)” does not apply to this record."
+                )
+            }
+        }
+        for needed in step.attachments {
+            let count =
+                try db.row(
+                    "SELECT count(*) FROM flow_attachments WHERE resource = ? AND record = ? AND kind = ?",
+                    [.integer(resource.id.raw), .integer(record), .text(needed.kind)]
+                )?.integer(0) ?? 0
+            guard count < needed.count else { continue }
+            let title = declared.attachments.first { $0.key == needed.kind }?.title ?? .init(needed.kind, needed.kind)
+            throw Problem(
+                "flow.attachments",
+                status: 422,
+                zh: "请先上传“\(title.zh)”(至少 \(needed.count) 份)。",
+                en: "Attach “\(title.en)” first (at least \(needed.count)).",
+                details: [needed.kind: String(needed.count)]
+            )
+        }
+    }
+
+    /// The schema without what only a finished record must satisfy: what expressions are asked over.
+    private var loose: Schema {
+        var schema = resource.schema
+        schema.rules = []
+        for index in schema.fields.indices {
+            schema.fields[index].required = false
+            schema.fields[index].codes = []
+        }
+        return schema
+    }
+
+    private func checkGuard(_ row: Batch) throws {
+        guard !step.guardText.isEmpty else { return }
+        guard try BoundExpression(text: step.guardText, fields: row.fields).evaluate(row).first != .yes else { return }
+        throw Problem(
+            "flow.guard",
+            status: 422,
+            zh: step.message.zh.isEmpty ? "不符合“\(step.title.zh)”的条件。" : step.message.zh,
+            en: step.message.en.isEmpty ? "The conditions of “\(step.title.en)” are not met." : step.message.en
+        )
+    }
+
+    // MARK: What the step sets
+
+    private func assign(
+        _ list: [FlowStep.Assignment],
+        to values: inout [String: String],
+        from source: [String: String],
+        _ db: any SQLWriting
+    ) throws {
+        var row: Batch?
+        for assignment in list {
+            switch assignment.value {
+            case .text(let text): values[assignment.field] = text
+            case .today: values[assignment.field] = CivilTime.date(today)
+            case .now: values[assignment.field] = CivilTime.timestamp(now)
+            case .me: values[assignment.field] = principal.login
+            case .myName: values[assignment.field] = principal.name
+            case .myOrganisation: values[assignment.field] = organisation?.name ?? ""
+            case .setting(let key): values[assignment.field] = place.system.setting(key)
+            case .number(let key):
+                // A number that was given stays.
+                if values[assignment.field, default: ""].isEmpty {
+                    values[assignment.field] = try number(key, db)
+                }
+            case .expression(let text):
+                let batch = try row ?? Lake.checked(source, loose)
+                row = batch
+                let bound = try BoundExpression(value: try Expression(value: text), fields: batch.fields)
+                let made = Batch(fields: [bound.field], columns: [bound.values(batch)], count: 1)
+                values[assignment.field] = made.value(0, 0).text
+            }
+        }
+    }
+
+    private func number(_ key: String, _ db: any SQLWriting) throws -> String {
+        guard let numbering = declared.numbers.first(where: { $0.key == key }) else { return "" }
+        let serial = try FlowStore.next(resource.id.raw, key, numbering.period(of: today), db)
+        return numbering.number(serial, day: today, division: organisation?.division ?? "")
+    }
+
+    // MARK: Clocks
+
+    private func runClocks(_ id: Int64, _ values: [String: String], _ db: any SQLWriting) throws {
+        var clocks = Dictionary(
+            try FlowStore.clocks(resource.id.raw, id, db).map { ($0.key, $0) },
+            uniquingKeysWith: { first, _ in first }
+        )
+        var changed: Set<String> = []
+        func change(_ keys: [String], _ body: (inout RunningClock, FlowClock) -> Void) {
+            for key in keys {
+                guard var clock = clocks[key], let declared = flow.clock(key) else { continue }
+                body(&clock, declared)
+                clocks[key] = clock
+                changed.insert(key)
+            }
+        }
+        change(step.stop) { clock, _ in
+            guard clock.state == .running || clock.state == .paused else { return }
+            clock.state = .stopped
+            clock.endedAt = clock.pausedAt ?? now
+        }
+        change(step.pause) { clock, _ in
+            guard clock.state == .running else { return }
+            clock.state = .paused
+            clock.pausedAt = now
+        }
+        change(step.resume) { clock, declared in
+            guard clock.state == .paused, let paused = clock.pausedAt else { return }
+            let rest = clock.due - clock.warnAt
+            clock.due = declared.due(clock.due, pausedAt: paused, resumedAt: now, calendar)
+            clock.warnAt = clock.due - rest
+            clock.state = .running
+            clock.pausedAt = nil
+        }
+        for key in step.start {
+            guard let declared = flow.clock(key) else { continue }
+            let start = moment(declared.from, values) ?? now
+            let length = length(of: declared)
+            let due = declared.due(from: start, length: length, calendar)
+            clocks[key] = RunningClock(
+                key: key,
+                state: .running,
+                startedAt: start,
+                due: due,
+                warnAt: declared.warning(before: due, from: start, length: length, calendar)
+            )
+            changed.insert(key)
+        }
+        let ends = step.to.flatMap { flow.state($0) }.map { $0.kind != .open } ?? false
+        if ends {
+            // What is over has no time limits any more.
+            for (key, clock) in clocks where clock.state == .running || clock.state == .paused {
+                clocks[key]?.state = .stopped
+                clocks[key]?.endedAt = clock.pausedAt ?? now
+                changed.insert(key)
+            }
+        }
+        for key in changed { if let clock = clocks[key] { try FlowStore.save(clock, resource.id.raw, id, db) } }
+    }
+
+    private func length(of clock: FlowClock) -> Int {
+        switch clock.length {
+        case .number(let number): number
+        case .setting(let key): max(1, Int(place.system.setting(key)) ?? 1)
+        }
+    }
+
+    /// A date's midnight or a moment that a field holds.
+    private func moment(_ field: String, _ values: [String: String]) -> Int64? {
+        guard !field.isEmpty, let text = values[field], !text.isEmpty else { return nil }
+        return Array(text.utf8).withUnsafeBufferPointer { bytes in
+            CivilTime.parseISOTimestamp(bytes)
+                ?? CivilTime.parseISODate(bytes).map { CivilTime.chinaMidnight(day: $0) }
+        }
+    }
+
+    // MARK: History
+
+    private func writeStep(
+        _ id: Int64,
+        _ from: String,
+        _ to: String,
+        _ request: StepRequest,
+        _ old: [String: String],
+        _ values: [String: String],
+        _ db: any SQLWriting
+    ) throws -> Int64 {
+        let changed = values.keys.filter { values[$0] != old[$0, default: ""] && $0 != flow.field }.sorted()
+        try db.execute(
+            "INSERT INTO flow_steps (resource, record, step, number, from_state, to_state, principal, at, note, changed) VALUES (?,?,?,?,?,?,?,?,?,?)",
+            [
+                .integer(resource.id.raw), .integer(id), .text(step.key), .integer(number), .text(from), .text(to),
+                .integer(principal.id.raw), .integer(now), .text(step.note == .none ? "" : request.note),
+                .text(changed.joined(separator: ",")),
+            ]
+        )
+        let stepID = db.lastInsertedID
+        let isOpen = flow.state(to)?.kind == .open
+        let due =
+            isOpen
+            ? try FlowStore.clocks(resource.id.raw, id, db).filter { $0.state == .running }.map(\.due).min() : nil
+        try db.execute(
+            """
+            INSERT INTO flow_records (resource, record, number, state, is_open, due, steps, last_by, opened_by, opened_at, changed_at)
+            VALUES (?,?,?,?,?,?,1,?,?,?,?) ON CONFLICT (resource, record) DO UPDATE SET state = excluded.state, is_open = excluded.is_open,
+            due = excluded.due, steps = flow_records.steps + 1, last_by = excluded.last_by, changed_at = excluded.changed_at
+            """,
+            [
+                .integer(resource.id.raw), .integer(id), .integer(number), .text(to), .integer(isOpen ? 1 : 0),
+                .integer(due ?? FlowStore.never), .integer(principal.id.raw), .integer(principal.id.raw),
+                .integer(now), .integer(now),
+            ]
+        )
+        // Who was told of it learns of the next thing only when it is told.
+        for role in principal.roles {
+            try db.execute(
+                "DELETE FROM flow_notices WHERE resource = ? AND role = ? AND record = ?",
+                [.integer(resource.id.raw), .text(role.rawValue), .integer(id)]
+            )
+        }
+        return stepID
+    }
+
+    // MARK: Elsewhere
+
+    private func make(
+        _ creation: FlowStep.Creation,
+        _ id: Int64,
+        _ values: inout [String: String],
+        _ outcome: inout StepOutcome,
+        _ decision: Decision?,
+        _ db: any SQLWriting
+    ) throws {
+        guard let target = targets[creation.resource] else { return }
+        var given: [String: String] = [:]
+        try assign(creation.values, to: &given, from: values, db)
+        let work = StepWork(
+            flows: flows,
+            place: target.place,
+            declared: target.place.declaration,
+            flow: target.flow,
+            step: target.step.taking(given),
+            resource: target.resource,
+            number: target.place.system.number,
+            principal: principal,
+            organisation: organisation,
+            now: now,
+            calendar: calendar,
+            targets: targets,
+            related: [:],
+            people: [:]
+        )
+        let made = try work.run(StepRequest(target.place.code, step: target.step.key, values: given), nil, db)
+        outcome.created.append(.init(code: target.place.code, record: made.record))
+        outcome.created += made.created
+        guard !creation.link.isEmpty, let key = target.resource.schema.key.first else { return }
+        let row = try flows.lake.texts(of: made.record, in: target.resource, nil, db)
+        values[creation.link] = row[key] ?? ""
+        _ = try flows.lake.put(id, values, into: resource, nil, by: principal.id, at: now, db)
+    }
+
+    // MARK: Documents
+
+    func issue(
+        _ document: ResourceDeclaration.Document,
+        _ id: Int64,
+        _ values: [String: String],
+        _ stepID: Int64,
+        _ db: any SQLWriting
+    ) throws -> Int64 {
+        let number = document.number.isEmpty ? "" : try number(document.number, db)
+        let filled = FilledDocument(
+            document: document,
+            declared: declared,
+            values: values,
+            related: related,
+            steps: try history(id, db),
+            attachments: try attachments(id, db),
+            number: number,
+            code: Secrets.token(16),
+            record: resource.schema.key.first.flatMap { values[$0] } ?? String(id),
+            issuer: principal.name,
+            organisation: organisation?.name ?? "",
+            day: today
+        )
+        let body = try filled.html()
+        try db.execute(
+            "INSERT INTO flow_documents (resource, record, document, title, number, code, digest, body, step, principal, issued_at) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            [
+                .integer(resource.id.raw), .integer(id), .text(document.key), .text(document.title.zh), .text(number),
+                .text(filled.code), .text(Digest(.sm3, of: Array(body.utf8)).description), .text(body),
+                .integer(stepID), .integer(principal.id.raw), .integer(now),
+            ]
+        )
+        return db.lastInsertedID
+    }
+
+    private func history(_ id: Int64, _ db: any SQLReading) throws -> [FilledDocument.Line] {
+        try db.rows(
+            "SELECT step, at, note, principal FROM flow_steps WHERE resource = ? AND record = ? ORDER BY id LIMIT 500",
+            [.integer(resource.id.raw), .integer(id)]
+        ).map { row in
+            FilledDocument.Line(
+                title: flow.step(row.text(0))?.title.zh ?? row.text(0),
+                detail: row.text(2),
+                at: CivilTime.minute(row.integer(1)),
+                by: row.integer(3) == principal.id.raw ? principal.name : people[row.integer(3)] ?? ""
+            )
+        }
+    }
+
+    private func attachments(_ id: Int64, _ db: any SQLReading) throws -> [FilledDocument.Line] {
+        try db.rows(
+            "SELECT kind, name, digest FROM flow_attachments WHERE resource = ? AND record = ? ORDER BY id LIMIT 500",
+            [.integer(resource.id.raw), .integer(id)]
+        ).map { row in
+            FilledDocument.Line(
+                title: declared.attachments.first { $0.key == row.text(0) }?.title.zh ?? row.text(0),
+                detail: row.text(1),
+                at: row.text(2)
+            )
+        }
+    }
+}
+
+extension FlowStep {
+    /// The step as another record's step takes it: with the fields that are given, and nothing asked of people.
+    func taking(_ values: [String: String]) -> FlowStep {
+        var step = self
+        step.fields = values.keys.map { Asked(field: $0, isRequired: false) }
+        step.attachments = []
+        return step
+    }
+}

@@ -1,0 +1,86 @@
+public import Basics
+public import Kernel
+import Lake
+import Store
+import Tabular
+
+/// What an upgrade does to what is there.
+public enum SystemUpgrade {
+    /// The changes that lead from one declaration to another.
+    public static func changes(from old: SystemDeclaration, to new: SystemDeclaration) -> [DeclaredMigration] {
+        new.migrations.filter { $0.version > old.version && $0.version <= new.version }.sorted { $0.version < $1.version }
+    }
+
+    /// Whether everything that goes is told of.
+    ///
+    /// - Throws: `pack.migration` with every field, state and resource that is gone without a word.
+    public static func check(from old: SystemDeclaration, to new: SystemDeclaration) throws(Problem) {
+        let changes = changes(from: old, to: new)
+        var missing: [String] = []
+        for resource in old.resources {
+            guard let next = new.resource(resource.key) else { continue }
+            let told = changes.filter { $0.resource == resource.key }.map(\.change)
+            for field in resource.schema.fields {
+                let isTold = told.contains { change in
+                    switch change {
+                    case .rename(let from, _): from == field.name
+                    case .drop(let name): name == field.name
+                    case .state: false
+                    }
+                }
+                guard let kept = next.field(field.name) else {
+                    if !isTold { missing.append("\(resource.key).\(field.name)") }
+                    continue
+                }
+                if kept.type != field.type || kept.scale != field.scale {
+                    missing.append("\(resource.key).\(field.name): type")
+                }
+            }
+            for state in resource.flow?.states ?? [] where next.flow?.state(state.key) == nil {
+                let isTold = told.contains { if case .state(let from, _) = $0 { from == state.key } else { false } }
+                if !isTold { missing.append("\(resource.key).flow.states.\(state.key)") }
+            }
+        }
+        guard missing.isEmpty else {
+            throw Problem(
+                "pack.migration",
+                status: 409,
+                zh: "新版去掉或改变了：\(missing.joined(separator: "、"))，而 migrations 没有说明。",
+                en: "The new version takes away or changes: \(missing.joined(separator: ", ")); its migrations do not say so.",
+                details: ["missing": missing.joined(separator: ", ")],
+                hint: .init(
+                    "请在 migrations 中写明 rename、drop 或 state，并提高 version；字段类型不能改变，请另设字段。",
+                    "Say rename, drop or state in its migrations and raise the version; a field's type cannot change, add another field."
+                )
+            )
+        }
+    }
+}
+
+extension Flows {
+    /// Makes a declared change in what is kept; done again it changes nothing.
+    public func migrate(_ resource: Resource, _ migration: DeclaredMigration) async throws {
+        switch migration.change {
+        case .drop: return
+        case .rename(let from, let to):
+            try await lake.rename(from, to, of: resource)
+        case .state(let from, let to):
+            guard let place = try await systems.place(code: resource.code), let flow = place.declaration.flow else { return }
+            let now = kernel.clock.now()
+            try await kernel.databases.records.write { db in
+                let records = try db.rows(
+                    "SELECT record FROM flow_records WHERE resource = ? AND state = ?",
+                    [.integer(resource.id.raw), .text(from)]
+                ).map { $0.integer(0) }
+                for record in records { try self.lake.replace(flow.field, with: to, of: record, in: resource, at: now, db) }
+                try db.execute(
+                    "UPDATE flow_records SET state = ?, number = ? WHERE resource = ? AND state = ?",
+                    [
+                        .text(to), .integer(place.system.number + 1), .integer(resource.id.raw), .text(from),
+                    ]
+                )
+            }
+            lake.recordsChanged(resource)
+        }
+    }
+}

@@ -1,0 +1,606 @@
+import Basics
+import CQL
+import Flow
+import HTTPTypes
+import Hummingbird
+import Kernel
+import Lake
+import Tabular
+
+/// A record of a system: what it is, what was done, what may be done now.
+enum FlowPages {
+    static let routes: [Route] = [
+        Route(
+            .get,
+            "/systems/{system}/{resource}/new",
+            .actions(["flow.step"]),
+            .console,
+            zh: "办理开始步骤页",
+            en: "A beginning step, page"
+        ) { web in
+            let place = try await RecordPages.place(web)
+            return .page(try await stepPage(try await beginning(place, web.query("step"), web), nil, place, web))
+        },
+        Route(
+            .post,
+            "/systems/{system}/{resource}/new",
+            .actions(["flow.step"]),
+            .console,
+            zh: "办理开始步骤",
+            en: "Take a beginning step"
+        ) { web in
+            let place = try await RecordPages.place(web)
+            let form = try await web.form()
+            return try await take(try await beginning(place, form["step"], web), nil, place, form, web)
+        },
+        Route(
+            .get,
+            "/systems/{system}/{resource}/{id}",
+            .actions(["flow.show", "data.read"]),
+            .console,
+            zh: "业务记录",
+            en: "A record",
+            handle: show
+        ),
+        Route(
+            .get,
+            "/systems/{system}/{resource}/{id}/step/{step}",
+            .actions(["flow.show"]),
+            .console,
+            zh: "办理步骤页",
+            en: "A step, page"
+        ) { web in
+            let place = try await RecordPages.place(web)
+            let detail = try await web.perform(web.services.flows.show, (place.code, try web.number("id")))
+            let key = try web.parameter("step")
+            guard let step = detail.offered.first(where: { $0.key == key }) else { throw moved }
+            return .page(try await stepPage(step, detail, place, web))
+        },
+        Route(
+            .post,
+            "/systems/{system}/{resource}/{id}/step/{step}",
+            .actions(["flow.step"]),
+            .console,
+            zh: "办理步骤",
+            en: "Take a step"
+        ) { web in
+            let place = try await RecordPages.place(web)
+            let form = try await web.form()
+            let detail = try await web.perform(web.services.flows.show, (place.code, try web.number("id")))
+            let key = try web.parameter("step")
+            guard let step = detail.declared.flow?.step(key) else { throw moved }
+            return try await take(step, detail, place, form, web)
+        },
+        Route(
+            .post,
+            "/systems/{system}/{resource}/{id}/attachments",
+            .actions(["flow.attach"]),
+            .console,
+            zh: "上传附件",
+            en: "Attach a file",
+            handle: attach
+        ),
+        Route(
+            .get,
+            "/systems/{system}/{resource}/{id}/attachments/{file}",
+            .actions(["flow.file"]),
+            .console,
+            zh: "下载附件",
+            en: "Download a file",
+            handle: file
+        ),
+        Route(
+            .post,
+            "/systems/{system}/{resource}/{id}/documents",
+            .actions(["flow.issue"]),
+            .console,
+            zh: "制发文书",
+            en: "Issue a document"
+        ) { web in
+            let place = try await RecordPages.place(web)
+            let form = try await web.form()
+            let record = try web.number("id")
+            let id = try await web.perform(web.services.flows.issue, (place.code, record, form["document"]))
+            return .redirect("\(SystemPages.path(place))/\(record)/documents/\(id)")
+        },
+        Route(
+            .get,
+            "/systems/{system}/{resource}/{id}/documents/{document}",
+            .actions(["flow.document"]),
+            .console,
+            zh: "文书",
+            en: "A document",
+            handle: document
+        ),
+        Route(.get, "/verify", .actions(["flow.verify"]), zh: "核验文书", en: "Verify a document") { web in
+            // Without a script the form asks here.
+            if let code = web.query("code") { return .redirect("/verify/\(FormText.encoded(TextForms.trimmed(code)))") }
+            return .page(verifyPage(nil, nil, web))
+        },
+        Route(.get, "/verify/{code}", .actions(["flow.verify"]), zh: "核验结果", en: "A document's verification") { web in
+            do {
+                let found = try await web.perform(web.services.flows.verify, try web.parameter("code"))
+                return .page(verifyPage(found, nil, web))
+            } catch let problem as Problem where problem.code == "flow.unverified" {
+                return .page(verifyPage(nil, problem, web), status: .notFound)
+            }
+        },
+    ]
+
+    private static let moved = Problem(
+        "flow.moved",
+        status: 409,
+        zh: "现在不能办理这个步骤。",
+        en: "This step cannot be taken now.",
+        hint: .init("可能已由他人办理，请回到记录查看。", "Somebody else may have taken a step; look at the record again.")
+    )
+
+    private static func beginning(_ place: SystemPlace, _ key: String?, _ web: WebRequest) async throws -> FlowStep {
+        let steps = try await web.services.flows.beginnings(place, web.caller)
+        guard let step = key == nil ? steps.first : steps.first(where: { $0.key == key }) else {
+            throw Problem(
+                "flow.role",
+                status: 403,
+                zh: "您没有可以办理的开始步骤。",
+                en: "There is no beginning step for you to take."
+            )
+        }
+        return step
+    }
+
+    // MARK: A step
+
+    /// The form of a step; `typed` are the values that were refused, which are kept.
+    private static func stepPage(
+        _ step: FlowStep,
+        _ detail: FlowDetail?,
+        _ place: SystemPlace,
+        _ web: WebRequest,
+        typed: Form? = nil,
+        problem: Problem? = nil
+    ) async throws -> HTML {
+        let declared = detail?.declared ?? place.declaration
+        let path = SystemPages.path(place)
+        let action = detail.map { "\(path)/\($0.record)/step/\(step.key)" } ?? "\(path)/new"
+        var fields: [HTML] = []
+        for asked in step.fields {
+            guard let field = declared.field(asked.field) else { continue }
+            let given = typed.map { $0["v_\(field.name)"] } ?? detail?.values[field.name] ?? web.query(field.name) ?? ""
+            let isRequired = asked.isRequired || field.required
+            let control = FormText.control(
+                field,
+                given,
+                isRequired: isRequired,
+                choices: try await FormText.choices(declared, field, web),
+                web
+            )
+            let label = declared.label(field, web.language) + (isRequired ? " *" : "")
+            fields.append(Layout.field(label, control, hint: FormText.hint(field, web)))
+        }
+        let needed = step.attachments.map { needed -> HTML in
+            let title = declared.attachments.first { $0.key == needed.kind }?.title[web.language] ?? needed.kind
+            let there = detail?.attachments.count { $0.kind == needed.kind } ?? 0
+            return
+                "<li>\(title): \(there)/\(needed.count) \(there >= needed.count ? Layout.badge(web.text("已齐", "there"), "good") : Layout.badge(web.text("未齐", "missing"), "poor"))</li>"
+        }
+        let files: HTML =
+            needed.isEmpty ? .empty : "<section><h2>\(web.text("所需附件", "Files it needs"))</h2><ul>\(needed)</ul></section>"
+        let documents = step.issue.compactMap { key in
+            declared.documents.first { $0.key == key }?.title[web.language]
+        }
+        let issued: HTML =
+            documents.isEmpty
+            ? .empty
+            : "<p class=\"hint\">\(web.text("将制发：", "Issues: "))\(documents.joined(separator: web.text("、", ", ")))</p>"
+        let note: HTML =
+            step.note == .none
+            ? .empty
+            : Layout.field(
+                web.text("办理意见", "Note") + (step.note == .required ? " *" : ""),
+                "<textarea name=\"note\" rows=\"3\"\(step.note == .required ? " required" as HTML : .empty)>\(typed?["note"] ?? "")</textarea>"
+            )
+        let alert: HTML =
+            problem.map {
+                let hint: HTML = $0.hint.map { "<p>\($0[web.language])</p>" } ?? .empty
+                return "<div class=\"alert\" role=\"alert\"><p>\($0.message[web.language])</p>\(hint)</div>"
+            } ?? .empty
+        let title = step.title[web.language]
+        let record: HTML =
+            detail.map { " › <a href=\"\(path)/\($0.record)\">\(name(of: $0))</a>" } ?? .empty
+        return Layout.console(
+            title,
+            web,
+            """
+            <p class="crumbs"><a href="/systems">\(web.text("业务系统", "Systems"))</a> › <a href="/systems/\(place.system.id)">\(place.system.declaration.title[web.language])</a> › <a href="\(path)">\(declared.title(web.language))</a>\(record)</p>
+            <header class="title"><h1>\(title)</h1></header>\(alert)
+            <form method="post" action="\(action)" class="card stack">\(Layout.csrf(web))<input type="hidden" name="step" value="\(step.key)">
+            \(fields.isEmpty ? .empty : "<div class=\"grid\">\(fields)</div>" as HTML)\(files)\(note)\(issued)
+            <p class="actions"><button\(step.kind == .return || step.kind == .withdraw ? " class=\"danger\"" as HTML : .empty)>\(title)</button>
+            <a class="button quiet" href="\(detail.map { "\(path)/\($0.record)" } ?? path)">\(web.text("返回", "Back"))</a></p></form>
+            """
+        )
+    }
+
+    private static func take(
+        _ step: FlowStep,
+        _ detail: FlowDetail?,
+        _ place: SystemPlace,
+        _ form: Form,
+        _ web: WebRequest
+    ) async throws -> Response {
+        let declared = detail?.declared ?? place.declaration
+        var values: [String: String] = [:]
+        for asked in step.fields where form.has("v_\(asked.field)") {
+            guard let field = declared.field(asked.field) else { continue }
+            values[asked.field] = FormText.typed(form["v_\(asked.field)"], field)
+        }
+        do {
+            let outcome = try await web.perform(
+                web.services.flows.step,
+                StepRequest(
+                    place.code,
+                    record: detail?.record,
+                    step: step.key,
+                    values: values,
+                    note: TextForms.trimmed(form["note"])
+                )
+            )
+            return .redirect("\(SystemPages.path(place))/\(outcome.record)")
+        } catch let problem as Problem where (400..<500).contains(problem.status) && problem.status != 401 {
+            // What was typed is kept.
+            let page = try await stepPage(step, detail, place, web, typed: form, problem: problem)
+            return .page(page, status: .init(code: problem.status))
+        }
+    }
+
+    // MARK: A record
+
+    private static func name(of detail: FlowDetail) -> String {
+        let name = detail.declared.titleField.flatMap { detail.values[$0] } ?? ""
+        return name.isEmpty ? "#\(detail.record)" : name
+    }
+
+    private static func show(_ web: WebRequest) async throws -> Response {
+        let place = try await RecordPages.place(web)
+        guard place.declaration.flow != nil else { return try await plain(place, web) }
+        let detail = try await web.perform(web.services.flows.show, (place.code, try web.number("id")))
+        guard let flow = detail.declared.flow else { throw moved }
+        let path = "\(SystemPages.path(place))/\(detail.record)"
+        let buttons = detail.offered.sorted { rank($0) < rank($1) }.map { step -> HTML in
+            let style = step.kind == .forward ? "button" : step.kind == .side ? "button quiet" : "button quiet danger"
+            return "<a class=\"\(style)\" href=\"\(path)/step/\(step.key)\">\(step.title[web.language])</a> "
+        }
+        let actions: HTML =
+            buttons.isEmpty
+            ? "<p class=\"muted\">\(web.text("现在没有由您办理的步骤。", "There is no step for you to take now."))</p>"
+            : "<p class=\"actions\">\(buttons)</p>"
+        let title = name(of: detail)
+        return .page(
+            Layout.console(
+                title,
+                web,
+                scripts: ["/assets/page.js"],
+                """
+                \(RecordPages.crumbs(place, web))<header class="title"><h1>\(title) \(RecordPages.badge(detail.state, flow, web))</h1></header>\(actions)
+                <div class="columns"><div>\(sections(detail, web))\(try await related(detail, web))\(documents(detail, path, web))\(attachments(detail, path, web))</div>
+                <div>\(clocks(detail, flow, web))\(timeline(detail, flow, web))</div></div>
+                """
+            )
+        )
+    }
+
+    private static func rank(_ step: FlowStep) -> Int {
+        switch step.kind {
+        case .forward: 0
+        case .side: 1
+        case .return: 2
+        case .withdraw: 3
+        }
+    }
+
+    /// A record of a resource without a flow.
+    private static func plain(_ place: SystemPlace, _ web: WebRequest) async throws -> Response {
+        var query = RecordQuery(place.code, limit: 1)
+        query.condition = .compare(.equal, .property("_id"), .literal(.integer(try web.number("id"))))
+        let page = try await web.perform(web.services.lake.read, query)
+        guard page.batch.count == 1 else { throw Problem.notFound(.init("记录", "the record")) }
+        let declared = place.declaration
+        let lines = page.batch.fields.map { field -> HTML in
+            let text = RecordPages.cell(page.batch, 0, field.name, declared, web)
+            return
+                "<div><dt>\(declared.label(field, web.language))</dt><dd class=\"wrapped\">\(text.isEmpty ? "—" : text)</dd></div>"
+        }
+        let title = declared.titleField.map { RecordPages.cell(page.batch, 0, $0, declared, web) } ?? ""
+        return .page(
+            Layout.console(
+                title,
+                web,
+                "\(RecordPages.crumbs(place, web))<header class=\"title\"><h1>\(title)</h1></header><section class=\"card\"><dl class=\"facts\">\(lines)</dl></section>"
+            )
+        )
+    }
+
+    private static func sections(_ detail: FlowDetail, _ web: WebRequest) -> HTML {
+        let declared = detail.declared
+        func facts(_ names: [String]) -> HTML {
+            let lines = names.compactMap { name -> HTML? in
+                guard let field = declared.field(name), let text = detail.values[name], !text.isEmpty else { return nil }
+                return
+                    "<div><dt>\(declared.label(field, web.language))</dt><dd class=\"wrapped\">\(FormText.shown(text, field, web))</dd></div>"
+            }
+            return lines.isEmpty ? .empty : "<dl class=\"facts\">\(lines)</dl>"
+        }
+        if declared.views.sections.isEmpty {
+            let names = declared.schema.fields.map(\.name).filter { $0 != declared.flow?.field }
+            return "<section class=\"card\"><h2>\(web.text("内容", "Content"))</h2>\(facts(names))</section>"
+        }
+        return HTML(
+            declared.views.sections.compactMap { section -> HTML? in
+                let body = facts(section.fields)
+                return body == .empty
+                    ? nil : "<section class=\"card\"><h2>\(section.title[web.language])</h2>\(body)</section>"
+            }
+        )
+    }
+
+    private static func related(_ detail: FlowDetail, _ web: WebRequest) async throws -> HTML {
+        var pieces: [HTML] = []
+        for related in detail.declared.views.related {
+            guard let key = detail.values[related.key], !key.isEmpty,
+                let other = try await web.services.flows.systems.place(key: related.resource)
+            else { continue }
+            let declared = other.declaration
+            var query = RecordQuery(other.code, limit: 50)
+            query.condition = .compare(.equal, .property(related.field), .literal(.text(key)))
+            guard let page = try? await web.perform(web.services.lake.read, query) else { continue }
+            let names = RecordPages.columns(declared).filter { $0 != related.field }.prefix(4)
+            let rows = (0..<page.batch.count).map { row -> HTML in
+                let cells = names.enumerated().map { index, name -> HTML in
+                    let text = RecordPages.cell(page.batch, row, name, declared, web)
+                    return index == 0
+                        ? "<td><a href=\"\(SystemPages.path(other))/\(page.ids[row])\">\(text.isEmpty ? "#\(page.ids[row])" : text)</a></td>"
+                        : "<td>\(text)</td>"
+                }
+                let state =
+                    declared.flow.map { flow in
+                        "<td>\(RecordPages.badge(RecordPages.cellRaw(page.batch, row, flow.field), flow, web))</td>" as HTML
+                    } ?? .empty
+                return "<tr>\(cells)\(state)</tr>"
+            }
+            let offers = try await web.services.flows.beginnings(other, web.caller).contains { $0.key == related.step }
+            let button: HTML =
+                offers
+                ? "<p class=\"actions\"><a class=\"button quiet\" href=\"\(SystemPages.path(other))/new?step=\(related.step)&\(related.field)=\(FormText.encoded(key))\">\(declared.flow?.step(related.step)?.title[web.language] ?? "")</a></p>"
+                : .empty
+            if rows.isEmpty, !offers { continue }
+            let heads =
+                names.compactMap { declared.field($0) }.map { declared.label($0, web.language) }
+                + (declared.flow == nil ? [] : [web.text("状态", "State")])
+            let title = declared.title(web.language)
+            let table: HTML = rows.isEmpty ? .empty : Layout.table(heads, rows, label: title)
+            pieces.append("<section class=\"card\"><h2>\(title)</h2>\(table)\(button)</section>")
+        }
+        return HTML(pieces)
+    }
+
+    private static func documents(_ detail: FlowDetail, _ path: String, _ web: WebRequest) -> HTML {
+        let mayIssue = detail.showsDocuments && detail.mayAttach
+        let byHand = mayIssue ? detail.declared.documents.filter { $0.states.contains(detail.state) } : []
+        guard !detail.documents.isEmpty || !byHand.isEmpty else { return .empty }
+        let title = web.text("文书", "Documents")
+        let rows = detail.documents.map { document -> HTML in
+            let name = detail.declared.documents.first { $0.key == document.document }?.title[web.language] ?? document.title
+            let link: HTML =
+                detail.showsDocuments ? "<a href=\"\(path)/documents/\(document.id)\">\(name)</a>" : "\(name)"
+            return
+                "<tr><td>\(link)</td><td>\(document.number)</td><td>\(CivilTime.minute(document.issuedAt))</td><td>\(detail.people[document.principal] ?? "")</td></tr>"
+        }
+        let heads = [
+            web.text("名称", "Name"), web.text("文号", "Number"), web.text("制发时间", "Issued"), web.text("制发人", "By"),
+        ]
+        let table: HTML = rows.isEmpty ? .empty : Layout.table(heads, rows, label: title)
+        let form: HTML =
+            byHand.isEmpty
+            ? .empty
+            : "<form method=\"post\" action=\"\(path)/documents\" class=\"row\">\(Layout.csrf(web))\(Layout.select("document", byHand.map { ($0.key, $0.title[web.language]) }, "", label: web.text("文书", "Document")))<button class=\"quiet\">\(web.text("制发", "Issue"))</button></form>"
+        return "<section class=\"card\"><h2>\(title)</h2>\(table)\(form)</section>"
+    }
+
+    private static func attachments(_ detail: FlowDetail, _ path: String, _ web: WebRequest) -> HTML {
+        guard !detail.declared.attachments.isEmpty else { return .empty }
+        let title = web.text("附件", "Files")
+        let rows = detail.attachments.map { file -> HTML in
+            let kind = detail.declared.attachments.first { $0.key == file.kind }?.title[web.language] ?? file.kind
+            let link: HTML =
+                detail.showsDocuments ? "<a href=\"\(path)/attachments/\(file.id)\">\(file.name)</a>" : "\(file.name)"
+            let where_: String =
+                if let x = file.longitude, let y = file.latitude { "\(Numbers.short(x)), \(Numbers.short(y))" } else { "" }
+            return
+                "<tr><td>\(link)<br><code title=\"\(file.digest)\">\(String(file.digest.prefix(16)))…</code></td><td>\(kind)</td><td>\(size(file.size))</td><td>\(CivilTime.minute(file.at))<br><span class=\"muted\">\(where_)</span></td></tr>"
+        }
+        let heads = [
+            web.text("文件", "File"), web.text("类别", "Kind"), web.text("大小", "Size"), web.text("上传", "Received"),
+        ]
+        let table: HTML =
+            rows.isEmpty ? Layout.empty(web.text("还没有附件。", "There are no files yet.")) : Layout.table(heads, rows, label: title)
+        let form: HTML =
+            detail.mayAttach
+            ? """
+            <form method="post" action="\(path)/attachments" enctype="multipart/form-data" class="stack" data-upload data-photo>\(Layout.csrf(web))
+            <div class="grid">\(Layout.field(web.text("类别", "Kind"), Layout.select("kind", detail.declared.attachments.map { ($0.key, $0.title[web.language]) }, "")))
+            \(Layout.field(web.text("文件", "File"), "<input type=\"file\" name=\"file\" required>"))</div>
+            <input type="hidden" name="longitude"><input type="hidden" name="latitude"><progress max="100" value="0" hidden aria-label="\(web.text("上传进度", "Progress"))"></progress>
+            <div><button class="quiet">\(web.text("上传", "Attach"))</button></div></form>
+            """ : .empty
+        return "<section class=\"card\"><h2>\(title)</h2>\(table)\(form)</section>"
+    }
+
+    static func size(_ bytes: Int64) -> String {
+        bytes < 1 << 20 ? "\(max(1, bytes >> 10)) KB" : "\(Numbers.short(Double(bytes) / 1_048_576)) MB"
+    }
+
+    private static func clocks(_ detail: FlowDetail, _ flow: FlowDeclaration, _ web: WebRequest) -> HTML {
+        guard !detail.clocks.isEmpty else { return .empty }
+        let lines = detail.clocks.map { clock -> HTML in
+            let declared = flow.clock(clock.key)
+            let law: HTML = declared.map { $0.law.isEmpty ? .empty : "<br><span class=\"muted\">\($0.law)</span>" } ?? .empty
+            let state: HTML =
+                switch clock.state {
+                case .running: SystemPages.due(clock.due, web)
+                case .paused: Layout.badge(web.text("已中止计时", "paused"), "fair")
+                case .stopped, .ended:
+                    clock.isOverdue(at: detail.now)
+                        ? Layout.badge(web.text("超期完成", "late"), "poor")
+                        : clock.state == .ended
+                            ? Layout.badge(web.text("已到期", "ended")) : Layout.badge(web.text("按期完成", "in time"), "good")
+                }
+            return "<div><dt>\(declared?.title[web.language] ?? clock.key)\(law)</dt><dd>\(state)</dd></div>"
+        }
+        return
+            "<section class=\"card\"><h2>\(web.text("时限", "Time limits"))</h2><dl class=\"facts\">\(lines)</dl></section>"
+    }
+
+    private static func timeline(_ detail: FlowDetail, _ flow: FlowDeclaration, _ web: WebRequest) -> HTML {
+        let lines = detail.steps.reversed().map { taken -> HTML in
+            let step = flow.step(taken.step)
+            let kind: HTML =
+                step?.kind == .return || step?.kind == .withdraw ? Layout.badge(step?.kind == .return ? web.text("退回", "returned") : web.text("撤回", "withdrawn"), "poor") : .empty
+            let note: HTML = taken.note.isEmpty ? .empty : "<p class=\"answer wrapped\">\(taken.note)</p>"
+            let state: HTML =
+                taken.from == taken.to || taken.from.isEmpty
+                ? .empty : "<span class=\"muted\">→ \(flow.state(taken.to)?.title[web.language] ?? taken.to)</span>"
+            return
+                "<li><time>\(CivilTime.minute(taken.at))</time><br><b>\(step?.title[web.language] ?? taken.step)</b> \(kind) \(state)<br><span class=\"muted\">\(detail.people[taken.principal] ?? "—")</span>\(note)</li>"
+        }
+        return
+            "<section class=\"card\"><h2>\(web.text("办理过程", "What was done"))</h2><ol class=\"timeline\">\(lines)</ol></section>"
+    }
+
+    // MARK: Files
+
+    private static func attach(_ web: WebRequest) async throws -> Response {
+        let place = try await RecordPages.place(web)
+        let record = try web.number("id")
+        // Who may not act on the resource does not get to fill the disk.
+        let resource = try await web.services.kernel.resource(place.code)
+        guard web.services.kernel.gate.admits(web.services.flows.attach.descriptor, resource, web.caller) else {
+            _ = try await web.perform(
+                web.services.flows.attach,
+                NewAttachment(place.code, record: record, kind: "", name: "", type: "", path: "")
+            )
+            throw moved
+        }
+        let receiver = try MultipartReceiver(
+            contentType: web.request.headers[.contentType] ?? "",
+            folder: web.services.settings.temporaryFolder,
+            maximum: Flows.maximumAttachment
+        )
+        let result = try await receiver.receive(web.request.body)
+        defer { result.filePath.map { TemporaryFiles.remove($0) } }
+        try web.check(result.form)
+        guard let path = result.filePath, let name = result.fileName else {
+            throw Problem("request.malformed", zh: "请选择文件。", en: "Choose a file.")
+        }
+        func degrees(_ name: String, _ limit: Double) -> Double? {
+            Double(result.form[name]).flatMap { abs($0) <= limit ? $0 : nil }
+        }
+        _ = try await web.perform(
+            web.services.flows.attach,
+            NewAttachment(
+                place.code,
+                record: record,
+                kind: result.form["kind"],
+                name: name,
+                type: "",
+                path: path,
+                longitude: degrees("longitude", 180),
+                latitude: degrees("latitude", 90)
+            )
+        )
+        return .redirect("\(SystemPages.path(place))/\(record)")
+    }
+
+    private static func file(_ web: WebRequest) async throws -> Response {
+        let place = try await RecordPages.place(web)
+        let (attachment, path) = try await web.perform(
+            web.services.flows.attached,
+            (place.code, try web.number("id"), try web.number("file"))
+        )
+        // Pictures and video are shown in the page; whatever else somebody brought is only kept.
+        let isShown = ["image/", "video/", "audio/"].contains { attachment.type.hasPrefix($0) }
+        let name = FormText.encoded(attachment.name)
+        return try TemporaryFiles.response(
+            path,
+            type: attachment.type,
+            disposition: "\(isShown ? "inline" : "attachment"); filename*=UTF-8''\(name)"
+        )
+    }
+
+    // MARK: Documents
+
+    private static func document(_ web: WebRequest) async throws -> Response {
+        let place = try await RecordPages.place(web)
+        let record = try web.number("id")
+        let (document, body) = try await web.perform(
+            web.services.flows.document,
+            (place.code, record, try web.number("document"))
+        )
+        let number: HTML = document.number.isEmpty ? .empty : "<p class=\"number-line\">\(document.number)</p>"
+        let address = "/verify/\(document.code)"
+        var paper = HTML.empty
+        paper.text = body
+        return .page(
+            """
+            <!doctype html>
+            <html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+            <title>\(document.title)</title><link rel="stylesheet" href="/assets/site.css"></head>
+            <body class="sheet"><nav class="sheet-bar"><a href="\(SystemPages.path(place))/\(record)">← \(web.text("回到记录", "Back to the record"))</a> <span class="muted">\(web.text("用浏览器的打印功能可打印或存为 PDF", "Print it, or save it as PDF, with the browser"))</span></nav>
+            <main class="paper" id="main">\(number)\(paper)
+            <footer class="paper-foot">\(web.text("核验码", "Verification code")) <a href="\(address)">\(document.code)</a> · \(document.digest)</footer></main></body></html>
+            """
+        )
+    }
+
+    private static func verifyPage(_ found: Flows.Verification?, _ problem: Problem?, _ web: WebRequest) -> HTML {
+        let title = web.text("核验文书", "Verify a document")
+        let result: HTML
+        if let found {
+            let lines: [(String, String)] = [
+                (web.text("文书", "Document"), found.document.title), (web.text("文号", "Number"), found.document.number),
+                (web.text("机关", "Authority"), found.organisation),
+                (web.text("制发日期", "Issued"), String(CivilTime.timestamp(found.document.issuedAt).prefix(10))),
+                (web.text("摘要值", "Digest"), found.document.digest),
+            ]
+            let facts = lines.filter { !$0.1.isEmpty }.map {
+                "<div><dt>\($0.0)</dt><dd class=\"wrapped\">\($0.1)</dd></div>" as HTML
+            }
+            let state =
+                found.isWhole
+                ? Layout.badge(web.text("本节点制发，内容未改动", "issued here, unaltered"), "good")
+                : Layout.badge(web.text("内容与制发时不一致", "differs from what was issued"), "poor")
+            result =
+                "<section class=\"card\" role=\"status\"><p>\(state)</p><dl class=\"facts\">\(facts)</dl></section>"
+        } else if let problem {
+            let hint: HTML = problem.hint.map { "<p>\($0[web.language])</p>" } ?? .empty
+            result =
+                "<div class=\"alert\" role=\"alert\"><p>\(problem.message[web.language])</p>\(hint)</div>"
+        } else {
+            result = .empty
+        }
+        return Layout.page(
+            title,
+            web,
+            scripts: ["/assets/page.js"],
+            """
+            <div class="wrap narrow"><header class="title"><h1>\(title)</h1><p class="muted">\(web.text("输入文书末尾的核验码。", "Enter the code at the end of the document."))</p></header>
+            <form method="get" action="/verify" class="row"><label class="field"><span>\(web.text("核验码", "Code"))</span><input name="code" required autocomplete="off" maxlength="40" value="\(web.query("code") ?? "")"></label><button>\(web.text("核验", "Verify"))</button></form>\(result)</div>
+            """
+        )
+    }
+}
+
+extension RecordPages {
+    static func cellRaw(_ batch: Batch, _ row: Int, _ name: String) -> String {
+        batch.schemaIndex(name).map { batch.value(row, $0).text } ?? ""
+    }
+}
