@@ -1,20 +1,22 @@
-import Synchronization
+public import Synchronization
 
 /// Values remembered by key, bounded; safe against remembering what was read before it was forgotten.
 ///
 /// Whoever reads a value from elsewhere takes the epoch first and stores with it: a value forgotten meanwhile is not stored.
 public final class Cache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
-    private struct State {
-        var values: [Key: Value] = [:]
-        var epoch = 0
+    @usableFromInline
+    struct State {
+        @usableFromInline var values: [Key: Value] = [:]
+        @usableFromInline var epoch = 0
     }
 
-    private let state = Mutex(State())
+    @usableFromInline let state = Mutex(State())
     private let limit: Int
 
     /// A cache of so many values at the most; when it is full it begins again.
     public init(limit: Int) { self.limit = limit }
 
+    @inlinable
     public subscript(key: Key) -> Value? { state.withLock { $0.values[key] } }
 
     /// What to store with: changes at every forgetting.

@@ -11,6 +11,19 @@ public enum Hexadecimal {
         return String(decoding: out, as: UTF8.self)
     }
 
+    /// The text of bytes in memory, made without a copy.
+    public static func text(_ bytes: UnsafeRawBufferPointer) -> String {
+        String(unsafeUninitializedCapacity: 2 * bytes.count) { out in
+            JSONWriter.hexadecimal.withUnsafeBufferPointer { digits in
+                for index in bytes.indices {
+                    out[2 * index] = digits[Int(bytes[index] >> 4)]
+                    out[2 * index + 1] = digits[Int(bytes[index] & 15)]
+                }
+            }
+            return 2 * bytes.count
+        }
+    }
+
     /// The bytes of a text; nil where it is not hexadecimal.
     public static func bytes(_ text: String) -> [UInt8]? {
         let digits = text.utf8.map { digit -> UInt8? in

@@ -13,7 +13,7 @@ extension Lake {
             let kept = try await self.version(version, of: resource)
             return try await page(query, kept, Lake.masks(decision), decision)
         }
-        let stamp = try await stamp(decision)
+        let stamp = query.isBare ? "" : try await stamp(decision)
         guard let state = try await readable(resource) else {
             let fields = decision.fields.map(\.field)
             return RecordPage(
@@ -32,6 +32,7 @@ extension Lake {
             )
         }
         let database = database(resource)
+        if let row = try await row(query, decision, state, database) { return row }
         let decided = try DecidedQuery(query, decision, state, self, database.dialect)
         let limit = max(1, min(query.limit, 10_000))
         var cursor = try query.cursor.map { text throws(Problem) in try DecidedQuery.Cursor(text: text) }
@@ -61,6 +62,44 @@ extension Lake {
             count: count,
             masked: decided.selection.masks,
             stamp: stamp
+        )
+    }
+
+    /// The row of a key, where nothing else is asked: its statement is known after the first time. Nil where more is asked.
+    private func row(
+        _ query: RecordQuery,
+        _ decision: Decision,
+        _ state: TableState,
+        _ database: any Database
+    ) async throws -> RecordPage? {
+        guard query.isBare, query.limit == 1, query.sort == nil, query.cursor == nil, query.offset == 0,
+            query.counting == nil, decision.rows == nil,
+            case .compare(.equal, .property(let name), .literal(let value))? = query.condition,
+            state.schema.key.count == 1, state.schema.key[0] == name
+        else { return nil }
+        let bound: SQLValue
+        switch value {
+        case .integer(let number): bound = .integer(number)
+        case .text(let text) where !text.utf8.contains(0): bound = .text(text)
+        default: return nil
+        }
+        let selection = try selections.selection(query.fields, decision, state)
+        let statement = try selection.keyedStatement(name) {
+            try DecidedQuery(query, decision, state, self, database.dialect).keyedStatement(value)
+        }
+        guard let statement else { return nil }
+        retain(state.physical)
+        defer { release(state.physical) }
+        let batch = try await database.glance { db in
+            try db.batch(statement, [bound], fields: selection.read, capacity: 1)
+        }
+        let (ids, output) = selection.outputs(of: batch)
+        return RecordPage(
+            batch: selection.masked(output),
+            ids: ids,
+            next: nil,
+            count: nil,
+            masked: selection.masks
         )
     }
 

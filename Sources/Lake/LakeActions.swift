@@ -66,6 +66,19 @@ public struct LakeActions: Sendable {
         }
     }
 
+    /// A page of rows that is asked for by what may be seen of the resource; with what was made for the asking.
+    public func reading<Asked: Sendable>(
+        _ ask: @escaping @Sendable ([FieldAccess]) throws -> (RecordQuery, Asked)
+    ) -> Action<String, (page: RecordPage, asked: Asked)> {
+        Action(Self.readDescriptor, target: { [lake] in try await lake.kernel.resource($0) }) { [lake] _, decision in
+            let (query, asked) = try ask(decision.fields)
+            let page = try await lake.page(query, decision)
+            decision.note("rows", String(page.batch.count))
+            if query.isFiltered { decision.note("filter_digest", Lake.digestText(query.asked)) }
+            return (page, asked)
+        }
+    }
+
     /// All rows a query lets out, as a stream.
     public var export: Action<RecordQuery, RecordScan> {
         Action(Self.exportDescriptor, target: { [lake] in try await lake.kernel.resource($0.code) }) {

@@ -25,6 +25,8 @@ public struct RecordQuery: Sendable {
     public var counting: Counting?
     /// A version by its number; nil for the rows as they are.
     public var version: Int64?
+    /// Whether only the rows are wanted: neither where the next page begins nor the mark of their state.
+    public var isBare = false
 
     public static let maximumOffset = 10_000_000
 
@@ -541,20 +543,17 @@ struct DecidedQuery: Sendable {
     }
 
     /// The outputs of fetched rows, with their ids.
-    func outputs(of batch: Batch) -> ([Int64], Batch) {
-        guard case .int64(let ids)? = batch.columns.first?.values else { return ([], batch) }
-        let columns = Array(batch.columns.dropFirst().prefix(outputs.count))
-        return (ids, Batch(fields: selection.fields, columns: columns, count: batch.count))
-    }
+    func outputs(of batch: Batch) -> ([Int64], Batch) { selection.outputs(of: batch) }
 
     /// Masks the columns of a batch of the outputs.
-    func masked(_ batch: Batch) -> Batch {
-        guard !selection.masks.isEmpty else { return batch }
-        var batch = batch
-        for (index, output) in outputs.enumerated() {
-            if let mask = output.mask { batch.columns[index] = mask.apply(batch.columns[index], field: output.field) }
+    func masked(_ batch: Batch) -> Batch { selection.masked(batch) }
+
+    /// The statement that finds the row of a key, where nothing else is asked and the key's value is all that is bound.
+    func keyedStatement(_ value: Value) -> String? {
+        guard isByKey, rest.isEmpty, boxes.isEmpty, extras.isEmpty, sort == nil, conditions[0].values == [value] else {
+            return nil
         }
-        return batch
+        return statement(after: nil, limit: 1).sql
     }
 
     /// Where a page ended.

@@ -1,6 +1,8 @@
 import Basics
+import CQL
 import Kernel
 import Mask
+import Synchronization
 import Tabular
 
 /// Which columns of a table a query reads, and as what fields they come out: the same for every page asked for alike.
@@ -27,6 +29,8 @@ final class Selection: Sendable {
     let masks: [String: Mask]
     private let access: [FieldAccess]
     private let layout: String
+    /// The statement that finds a row by a key of one field, once it was made.
+    private let keyed = Mutex<(key: String, sql: String)?>(nil)
 
     /// - Throws: `query.field`.
     convenience init(_ wanted: [String]?, _ decision: Decision, _ state: TableState) throws(Problem) {
@@ -79,6 +83,31 @@ final class Selection: Sendable {
     /// The same without outputs: rows are only passed over.
     var bare: Selection { Selection(table, [], names, open, visible, access, layout) }
 
+    /// The statement that finds a row by a key, made once.
+    func keyedStatement(_ key: String, _ make: () throws -> String?) rethrows -> String? {
+        if let known = keyed.withLock(\.self), known.key == key { return known.sql }
+        guard let made = try make() else { return nil }
+        keyed.withLock { $0 = (key, made) }
+        return made
+    }
+
+    /// The outputs of fetched rows, with their ids.
+    func outputs(of batch: Batch) -> ([Int64], Batch) {
+        guard case .int64(let ids)? = batch.columns.first?.values else { return ([], batch) }
+        let columns = Array(batch.columns[1...outputs.count])
+        return (ids, Batch(fields: fields, columns: columns, count: batch.count))
+    }
+
+    /// Masks the columns of a batch of the outputs.
+    func masked(_ batch: Batch) -> Batch {
+        guard !masks.isEmpty else { return batch }
+        var batch = batch
+        for (index, output) in outputs.enumerated() {
+            if let mask = output.mask { batch.columns[index] = mask.apply(batch.columns[index], field: output.field) }
+        }
+        return batch
+    }
+
     /// Whether it is of this decision and of the table as it stands.
     func isOf(_ decision: Decision, _ state: TableState) -> Bool {
         access == decision.fields && table.name == state.physical && layout == state.layout
@@ -93,6 +122,13 @@ final class Selections: Sendable {
         var resource: ResourceID
         var principal: PrincipalID?
         var wanted: [String]?
+
+        /// The names are compared, which for the same list costs nothing; hashing them would cost as much as reading a row.
+        func hash(into hasher: inout Hasher) {
+            hasher.combine(resource)
+            hasher.combine(principal)
+            hasher.combine(wanted?.count)
+        }
     }
 
     private let known = Cache<Key, Selection>(limit: 300)

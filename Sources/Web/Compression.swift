@@ -24,6 +24,7 @@ enum ContentCoding: String, Sendable {
 
     /// Types that are worth it: texts and vector tiles.
     static func isWorth(_ type: String?) -> Bool {
+        if type == "application/geo+json" || type == "application/json" { return true }
         // Workbooks are packed already.
         guard let type, !has(type, "openxmlformats") else { return false }
         return type.hasPrefix("text/") || has(type, "json") || has(type, "xml") || has(type, "javascript")

@@ -56,6 +56,13 @@ struct Route: Sendable {
     /// Whether requests to it count towards somebody's limit: all but files of the program and its health.
     var isCounted: Bool { !path.hasPrefix("/assets/") && !path.hasPrefix("/vendor/") && path != "/healthz" }
 
+    /// Whether it costs so little that it is answered where the request arrives: see ``BriefHandler``.
+    var isBrief: Bool { method == .get && Route.brief.contains(path) }
+
+    private static let brief: Set = [
+        "/assets/{name}", "/api/v1/resources/{code}", "/ogc/collections/{code}/items/{feature}",
+    ]
+
     /// Whether programs ask there: problems are answered as JSON.
     static func isAPI(_ path: String) -> Bool {
         path.hasPrefix("/api/") || path.hasPrefix("/datastore/") || path == "/ogc" || path.hasPrefix("/ogc/")

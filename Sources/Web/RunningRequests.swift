@@ -6,7 +6,7 @@ import Synchronization
 /// Readings under way: each ends when its time is over, or when whoever asked has gone.
 public final class RunningRequests: Sendable {
     private struct Running {
-        var task: Task<Response, any Error>
+        var cancel: @Sendable () -> Void
         var since: ContinuousClock.Instant
         /// The connection it came by; nil without one.
         var channel: ObjectIdentifier?
@@ -42,7 +42,7 @@ public final class RunningRequests: Sendable {
         let task = Task { try await body() }
         let number = state.withLock { state in
             state.last += 1
-            state.running[state.last] = Running(task: task, since: .now, channel: channel)
+            state.running[state.last] = Running(cancel: { task.cancel() }, since: .now, channel: channel)
             return state.last
         }
         defer {
@@ -62,20 +62,61 @@ public final class RunningRequests: Sendable {
         }
     }
 
+    /// A request that runs in a task of its own already, and is kept only where it did not end at once.
+    final class Ticket: Sendable {
+        /// Its number; nothing before it was kept, -1 once it is over.
+        fileprivate let number = Atomic(0)
+    }
+
+    /// Runs what answers a request with a ticket.
+    ///
+    /// - Throws: `request.timeout`, and what the body throws.
+    func run(_ ticket: Ticket, _ body: () async throws -> Response) async throws -> Response {
+        do {
+            let response = try await body()
+            _ = leave(ticket)
+            return response
+        } catch {
+            throw leave(ticket) ? Self.late : error
+        }
+    }
+
+    /// Keeps a request that is still under way, so that it ends in time.
+    func enter(_ ticket: Ticket, by channel: ObjectIdentifier?, _ cancel: @escaping @Sendable () -> Void) {
+        guard ticket.number.load(ordering: .acquiring) == 0 else { return }
+        let number = state.withLock { state in
+            state.last += 1
+            state.running[state.last] = Running(cancel: cancel, since: .now, channel: channel)
+            return state.last
+        }
+        let isKept = ticket.number.compareExchange(expected: 0, desired: number, ordering: .acquiringAndReleasing)
+        if !isKept.exchanged { state.withLock { $0.running[number] = nil } }
+    }
+
+    /// Whether a request that is over was stopped because its time was.
+    private func leave(_ ticket: Ticket) -> Bool {
+        let number = ticket.number.exchange(-1, ordering: .acquiringAndReleasing)
+        guard number > 0 else { return false }
+        return state.withLock { state in
+            state.running[number] = nil
+            return state.late.remove(number) != nil
+        }
+    }
+
     /// Stops what a connection asked for that is gone.
     func left(_ channel: ObjectIdentifier) {
-        let tasks = state.withLock { $0.running.values.filter { $0.channel == channel }.map(\.task) }
-        for task in tasks { task.cancel() }
+        let asked = state.withLock { $0.running.values.filter { $0.channel == channel } }
+        for request in asked { request.cancel() }
     }
 
     /// Stops what took too long.
     func sweep(now: ContinuousClock.Instant = .now) {
-        let tasks = state.withLock { state in
+        let overdue = state.withLock { state in
             let late = state.running.filter { now - $0.value.since > patience }
             state.late.formUnion(late.keys)
-            return late.values.map(\.task)
+            return late.values
         }
-        for task in tasks { task.cancel() }
+        for request in overdue { request.cancel() }
     }
 
     /// Looks for what took too long each second, until it is cancelled.

@@ -10,13 +10,39 @@ public import NIOCore
 public struct WebContext: RequestContext, RemoteAddressRequestContext {
     public var coreContext: CoreRequestContextStorage
     public let remoteAddress: SocketAddress?
+    /// The address as text.
+    let address: String?
     /// The connection it came by; nil without one.
     let channel: ObjectIdentifier?
+    /// What stands in the open parts of the path, where ``BriefRoutes`` found the route.
+    let captured: [(name: String, value: Substring)]
+    /// Where the request runs in a task of its own already.
+    let ticket: RunningRequests.Ticket?
 
     public init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
         remoteAddress = source.channel.remoteAddress
+        address = remoteAddress?.ipAddress
         channel = ObjectIdentifier(source.channel)
+        captured = []
+        ticket = nil
+    }
+
+    /// Of a request that ``BriefHandler`` answers.
+    init(
+        address: String?,
+        channel: ObjectIdentifier,
+        logger: Logger,
+        parameters: [(name: String, value: Substring)],
+        ticket: RunningRequests.Ticket
+    ) {
+        struct Source: RequestContextSource { let logger: Logger }
+        coreContext = .init(source: Source(logger: logger))
+        remoteAddress = nil
+        self.address = address
+        self.channel = channel
+        captured = parameters
+        self.ticket = ticket
     }
 
     /// Without a connection, for tests.
@@ -24,7 +50,10 @@ public struct WebContext: RequestContext, RemoteAddressRequestContext {
         struct Source: RequestContextSource { let logger: Logger }
         coreContext = .init(source: Source(logger: logger))
         remoteAddress = nil
+        address = nil
         channel = nil
+        captured = []
+        ticket = nil
     }
 
     public var maxUploadSize: Int { 4 << 20 }
@@ -82,7 +111,10 @@ final class WebRequest: Sendable {
 
     /// A part of the path.
     func parameter(_ name: String) throws -> String {
-        guard let value = context.parameters.get(name) else { throw Problem.notFound(.init("页面", "the page")) }
+        let captured = context.captured.first { $0.name == name }.map { String($0.value) }
+        guard let value = captured ?? context.parameters.get(name) else {
+            throw Problem.notFound(.init("页面", "the page"))
+        }
         return value.utf8.contains(0x25) ? value.removingPercentEncoding ?? value : value
     }
 

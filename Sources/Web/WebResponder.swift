@@ -103,10 +103,13 @@ public struct WebApplication: Sendable {
                 csrf: csrf,
                 language: language
             )
-            response =
-                route.isReading
-                ? try await running.run(by: context.channel) { try await route.handle(web) }
-                : try await route.handle(web)
+            if let ticket = context.ticket {
+                response = try await running.run(ticket) { try await route.handle(web) }
+            } else if route.isReading {
+                response = try await running.run(by: context.channel) { try await route.handle(web) }
+            } else {
+                response = try await route.handle(web)
+            }
             if let token, let fresh = try await services.kernel.accounts.rotate(token) {
                 response.headers[values: .setCookie].append(
                     WebApplication.cookie(fresh, isSecure: services.settings.isSecure)
@@ -157,8 +160,9 @@ public struct WebApplication: Sendable {
         logger.info(
             "request",
             metadata: [
-                "method": "\(request.method.rawValue)", "route": "\(route.path)", "status": "\(response.status.code)",
-                "milliseconds": "\(Int(seconds * 1000))", "trace": "\(trace)",
+                "method": .string(request.method.rawValue), "route": .string(route.path),
+                "status": .string(String(response.status.code)),
+                "milliseconds": .string(String(Int(seconds * 1000))), "trace": .string(trace),
             ]
         )
         return response
@@ -221,7 +225,7 @@ public struct WebApplication: Sendable {
 
     /// Where a request came from: as a proxy on the same machine tells it, else the connection's other end.
     static func address(_ request: Request, _ context: WebContext) -> (text: String, isLoopback: Bool)? {
-        guard let text = context.remoteAddress?.ipAddress else { return nil }
+        guard let text = context.address else { return nil }
         let isLoopback = text.hasPrefix("127.") || text == "::1"
         guard isLoopback, let header = request.headers[HeaderName.forwardedFor],
             let last = header.split(separator: ",").last
@@ -271,10 +275,7 @@ public struct WebApplication: Sendable {
                 return String(parts[1])
             }
         }
-        var generator = SystemRandomNumberGenerator()
-        // Two numbers, not sixteen: each is a call to the system.
-        var bits = (generator.next(), generator.next())
-        return withUnsafeBytes(of: &bits) { Hexadecimal.text($0) }
+        return Traces.shared.next()
     }
 
     static func wantsJSON(_ request: Request) -> Bool {
@@ -310,9 +311,13 @@ public struct WebApplication: Sendable {
         ("Permissions-Policy", "camera=(), microphone=(), geolocation=()"),
     ].compactMap { name, value in HTTPField.Name(name).map { ($0, value) } }
 
+    /// The same as fields, made once.
+    private static let extraFields = extraHeaders.map { HTTPField(name: $0.0, value: $0.1) }
+
+    /// No route sets these itself: they are put to the end, and nothing is looked for.
     static func protect(_ response: inout Response, _ trace: String) {
-        for (name, value) in extraHeaders { response.headers[name] = value }
-        response.headers[HeaderName.traceID] = trace
+        response.headers.append(contentsOf: extraFields)
+        if let name = HeaderName.traceID { response.headers.append(HTTPField(name: name, value: trace)) }
     }
 }
 
@@ -341,7 +346,9 @@ struct Fallback<Inner: HTTPResponder>: HTTPResponder where Inner.Context == WebC
         let asked = Request(head: head, body: request.body)
         do {
             var response = try await inner.respond(to: asked, context: context)
-            if response.status == .notFound, response.headers[.contentType] == nil { return missing(request) }
+            if response.status == .notFound, response.headers[.contentType] == nil {
+                return application.missing(request)
+            }
             if request.method == .head {
                 // As long as GET's would be: what nobody knows is counted.
                 var length = response.body.contentLength
@@ -356,14 +363,16 @@ struct Fallback<Inner: HTTPResponder>: HTTPResponder where Inner.Context == WebC
         } catch {
             let status = (error as? HTTPError)?.status
             return status == .notFound || status == nil && error is CancellationError
-                ? missing(request) : failed(request, error)
+                ? application.missing(request) : application.failed(request, error)
         }
     }
+}
 
+extension WebApplication {
     func missing(_ request: Request) -> Response { answer(request, Problem.notFound(.init("页面", "the page"))) }
 
     func failed(_ request: Request, _ error: any Error) -> Response {
-        answer(request, WebApplication.problem(error, application.logger, WebApplication.trace(request)))
+        answer(request, WebApplication.problem(error, logger, WebApplication.trace(request)))
     }
 
     func answer(_ request: Request, _ problem: Problem) -> Response {
@@ -371,7 +380,7 @@ struct Fallback<Inner: HTTPResponder>: HTTPResponder where Inner.Context == WebC
         var response: Response =
             Route.isAPI(request.uri.path) || WebApplication.wantsJSON(request)
             ? .problem(problem, language)
-            : .page(ErrorPage.view(problem, language, application.services), status: .init(code: problem.status))
+            : .page(ErrorPage.view(problem, language, services), status: .init(code: problem.status))
         WebApplication.protect(&response, WebApplication.trace(request))
         return response
     }

@@ -59,12 +59,7 @@ struct Serve: AsyncParsableCommand {
             let web = WebApplication(services: node.services, logger: logger)
             let application = Application(
                 responder: web.responder(),
-                server: .http1(
-                    configuration: .init(
-                        additionalChannelHandlers: [DepartureHandler(web.running)],
-                        idleTimeout: .seconds(60)
-                    )
-                ),
+                server: web.server(),
                 configuration: .init(address: .hostname(settings.host, port: settings.port), serverName: "tongqu"),
                 services: [NodeService(node: node), TimeKeeper(requests: web.running)],
                 onServerRunning: { channel in

@@ -15,9 +15,13 @@ struct FeatureCollection {
 
     /// - Throws: what reading the resource's rows throws.
     init(_ entry: Entry, _ web: WebRequest) async throws {
+        self.init(entry, try await web.perform(web.services.lake.fields, entry.resource.code), web)
+    }
+
+    /// As somebody sees it to whom the gate shows these fields.
+    init(_ entry: Entry, _ access: [FieldAccess], _ web: WebRequest) {
         self.entry = entry
         id = entry.slug
-        let access = try await web.perform(web.services.lake.fields, entry.resource.code)
         layout = web.services.layouts.layout(access, entry.resource, web.principal)
     }
 

@@ -18,8 +18,17 @@ final class FeatureLayout: Sendable {
     let keys: [String: [UInt8]]
     /// What has to be read for the properties, the geometry and the key.
     let wanted: [String]
+    /// Where the shape, the key and the properties stand among what has to be read.
+    let places: Places
     private let access: [FieldAccess]
     private let resource: Resource
+
+    /// Places of a feature's parts among columns.
+    struct Places: Sendable {
+        var shape: (Int, Int)?
+        var key: Int?
+        var properties: [(column: Int, key: [UInt8])]
+    }
 
     enum Shape: Sendable {
         case field(Field)
@@ -60,11 +69,15 @@ final class FeatureLayout: Sendable {
         let names = Set(shape?.names ?? [])
         let properties = fields.filter { !names.contains($0.name) }
         time = queryable.first { $0.type == .timestamp } ?? queryable.first { $0.type == .date }
-        wanted = FeatureLayout.wanted(properties, shape, key)
-        keys = Dictionary(
-            zip(properties.map(\.name), JSONBatchWriter.keys(properties)),
-            uniquingKeysWith: { first, _ in first }
+        let wanted = FeatureLayout.wanted(properties, shape, key)
+        let texts = JSONBatchWriter.keys(properties)
+        keys = Dictionary(zip(properties.map(\.name), texts), uniquingKeysWith: { first, _ in first })
+        places = Places(
+            shape: shape.map { (properties.count, properties.count + $0.names.count - 1) },
+            key: key.flatMap { key in wanted.firstIndex(of: key.name) },
+            properties: texts.enumerated().map { ($0.offset, $0.element) }
         )
+        self.wanted = wanted
         self.fields = fields
         self.masked = masked
         self.queryable = queryable

@@ -24,6 +24,12 @@ struct FeatureQuery {
 
     /// - Throws: `request.parameter`, `cql.*`.
     init(_ collection: FeatureCollection, _ web: WebRequest) throws {
+        guard !web.parameters.isEmpty else {
+            system = .crs84
+            properties = collection.layout.properties
+            query = RecordQuery(collection.entry.resource.code, fields: collection.layout.wanted, limit: 10)
+            return
+        }
         let asked = web.parameters.filter { !$0.value.isEmpty || $0.key == "bbox" || $0.key == "datetime" }
         let queryable = collection.queryable
         for name in asked.keys.sorted()

@@ -20,6 +20,12 @@ struct FeatureWriter {
         let batch = page.batch
         self.batch = batch
         ids = page.ids
+        // Everything was asked for and came: it stands where the layout says.
+        let layout = collection.layout
+        if query.properties.count == layout.properties.count, batch.fields.count == layout.wanted.count {
+            (shape, key, properties) = (layout.places.shape, layout.places.key, layout.places.properties)
+            return
+        }
         let names = collection.shape?.names.compactMap(batch.index) ?? []
         shape = names.isEmpty ? nil : (names[0], names[names.count - 1])
         key = collection.key.flatMap { batch.index($0.name) }
