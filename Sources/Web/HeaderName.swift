@@ -18,7 +18,7 @@ enum HeaderName {
 extension HTTPFields {
     /// The value of a field of ``HeaderName``.
     subscript(_ name: HTTPField.Name?) -> String? {
-        get { name.flatMap { self[$0] } }
+        get { name.flatMap { contains($0) ? self[$0] : nil } }
         set { if let name { self[name] = newValue } }
     }
 }

@@ -59,9 +59,14 @@ struct Route: Sendable {
     /// Whether it costs so little that it is answered where the request arrives: see ``BriefHandler``.
     var isBrief: Bool { method == .get && Route.brief.contains(path) }
 
-    private static let brief: Set = [
+    /// Whether what is asked for says how much it costs: only pages of a few rows are brief.
+    var isPaged: Bool { Route.paged.contains(path) }
+
+    private static let brief = paged.union([
         "/assets/{name}", "/api/v1/resources/{code}", "/ogc/collections/{code}/items/{feature}",
-    ]
+    ])
+
+    private static let paged: Set = ["/api/v1/resources/{code}/records"]
 
     /// Whether programs ask there: problems are answered as JSON.
     static func isAPI(_ path: String) -> Bool {

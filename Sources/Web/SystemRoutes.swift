@@ -47,21 +47,24 @@ enum SystemRoutes {
     }
 
     static func asset(_ web: WebRequest) async throws -> Response {
-        let name = try web.parameter("name")
-        let found: ([UInt8], String)? =
-            switch name {
-            case "site.css": (PackageResources.site_css, "text/css; charset=utf-8")
-            case "chart.js": (PackageResources.chart_js, "text/javascript; charset=utf-8")
-            case "map.js": (PackageResources.map_js, "text/javascript; charset=utf-8")
-            case "page.js": (PackageResources.page_js, "text/javascript; charset=utf-8")
-            case "logo.svg": (PackageResources.logo_svg, "image/svg+xml")
-            default: nil
-            }
-        guard let (bytes, type) = found else { throw Problem.notFound(.init("文件", "the file")) }
-        var response = Response.bytes(bytes, type: type)
-        response.headers[.cacheControl] = "public, max-age=3600"
-        return response
+        guard let (bytes, type) = assets[try web.parameter("name")] else {
+            throw Problem.notFound(.init("文件", "the file"))
+        }
+        return Response(
+            status: .ok,
+            headers: [.contentType: type, .cacheControl: "public, max-age=3600"],
+            body: ResponseBody(byteBuffer: bytes)
+        )
     }
+
+    /// The program's own files, laid out once.
+    private static let assets: [String: (bytes: ByteBuffer, type: String)] = [
+        "site.css": (ByteBuffer(bytes: PackageResources.site_css), "text/css; charset=utf-8"),
+        "chart.js": (ByteBuffer(bytes: PackageResources.chart_js), "text/javascript; charset=utf-8"),
+        "map.js": (ByteBuffer(bytes: PackageResources.map_js), "text/javascript; charset=utf-8"),
+        "page.js": (ByteBuffer(bytes: PackageResources.page_js), "text/javascript; charset=utf-8"),
+        "logo.svg": (ByteBuffer(bytes: PackageResources.logo_svg), "image/svg+xml"),
+    ]
 
     static let vendorFiles = [
         "maplibre-gl.js": "text/javascript; charset=utf-8", "maplibre-gl.css": "text/css; charset=utf-8",

@@ -15,7 +15,7 @@ public struct WebContext: RequestContext, RemoteAddressRequestContext {
     /// The connection it came by; nil without one.
     let channel: ObjectIdentifier?
     /// What stands in the open parts of the path, where ``BriefRoutes`` found the route.
-    let captured: [(name: String, value: Substring)]
+    let captured: [(name: String, value: String)]
     /// Where the request runs in a task of its own already.
     let ticket: RunningRequests.Ticket?
 
@@ -33,7 +33,7 @@ public struct WebContext: RequestContext, RemoteAddressRequestContext {
         address: String?,
         channel: ObjectIdentifier,
         logger: Logger,
-        parameters: [(name: String, value: Substring)],
+        parameters: [(name: String, value: String)],
         ticket: RunningRequests.Ticket
     ) {
         struct Source: RequestContextSource { let logger: Logger }
@@ -111,7 +111,7 @@ final class WebRequest: Sendable {
 
     /// A part of the path.
     func parameter(_ name: String) throws -> String {
-        let captured = context.captured.first { $0.name == name }.map { String($0.value) }
+        let captured = context.captured.first { $0.name == name }?.value
         guard let value = captured ?? context.parameters.get(name) else {
             throw Problem.notFound(.init("页面", "the page"))
         }

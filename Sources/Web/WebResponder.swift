@@ -172,7 +172,7 @@ public struct WebApplication: Sendable {
 
     func caller(_ request: Request, _ context: WebContext, _ trace: String) async throws -> (Caller, String?, String) {
         let address = WebApplication.address(request, context)?.text ?? ""
-        if let header = request.headers[.authorization] {
+        if request.headers.contains(.authorization), let header = request.headers[.authorization] {
             guard header.hasPrefix("Bearer "),
                 let principal = try await services.kernel.accounts.principal(key: String(header.dropFirst(7)))
             else {
@@ -236,12 +236,12 @@ public struct WebApplication: Sendable {
 
     /// Whether a request says who asks.
     static func isIdentified(_ request: Request) -> Bool {
-        request.headers[.authorization] != nil || cookie("tongqu_session", request) != nil
+        request.headers.contains(.authorization) || cookie("tongqu_session", request) != nil
     }
 
     /// A cookie's value; most programs send none, and nothing is looked through.
     static func cookie(_ name: String, _ request: Request) -> String? {
-        request.headers[.cookie] == nil ? nil : request.cookies[name]?.value
+        request.headers.contains(.cookie) ? request.cookies[name]?.value : nil
     }
 
     /// What a browser asks before it lets a page from elsewhere read the API (CORS): yes to reading without a session.
@@ -264,6 +264,7 @@ public struct WebApplication: Sendable {
             return chosen
         }
         if let kept = cookie("lang", request).flatMap({ Language(rawValue: $0) }) { return kept }
+        guard request.headers.contains(.acceptLanguage) else { return .zh }
         return request.headers[.acceptLanguage]?.prefix(2).lowercased() == "en" ? .en : .zh
     }
 

@@ -8,13 +8,13 @@ import Lake
 import Tabular
 
 /// What somebody may see of a resource as a collection of features.
-struct FeatureCollection {
+final class FeatureCollection: Sendable {
     let entry: Entry
     let layout: FeatureLayout
     let id: String
 
     /// - Throws: what reading the resource's rows throws.
-    init(_ entry: Entry, _ web: WebRequest) async throws {
+    convenience init(_ entry: Entry, _ web: WebRequest) async throws {
         self.init(entry, try await web.perform(web.services.lake.fields, entry.resource.code), web)
     }
 
@@ -26,7 +26,7 @@ struct FeatureCollection {
     }
 
     /// The collection of the path.
-    init(_ web: WebRequest) async throws {
+    convenience init(_ web: WebRequest) async throws {
         let code = try web.code()
         try await self.init(try await web.perform(web.services.catalogue.show, code).entry, web)
     }

@@ -355,8 +355,9 @@ extension WebRequest {
     }
 
     /// Refuses parameters that a page does not know.
-    func allow(_ names: Set<String>) throws(Problem) {
+    func allow(_ known: @autoclosure () -> Set<String>) throws(Problem) {
         guard !parameters.isEmpty else { return }
+        let names = known()
         for name in parameters.keys.sorted() where !names.contains(name) && name != "lang" && name != "f" {
             throw FeatureQuery.unknown(name)
         }

@@ -1,88 +1,103 @@
 import NIOHTTP1
 
-/// The routes that are answered where a request arrives, found by the parts of their paths.
+/// The routes that are answered where a request arrives, found by the bytes of their paths.
 struct BriefRoutes: Sendable {
+    private enum Part: Sendable {
+        case fixed([UInt8])
+        /// Anything but what another route has there.
+        case open(name: String, taken: Set<String>)
+    }
+
     private struct Entry: Sendable {
         var route: Route
-        /// The parts of the path; nil where anything may stand.
-        var parts: [String?]
-        /// The names of what stands there.
-        var names: [String]
-        /// What another route has where this one takes anything.
-        var taken: [Int: Set<String>]
+        var parts: [Part]
     }
 
     /// A route that a path fits, and what stands in its open parts.
     struct Match {
         var route: Route
-        var parameters: [(name: String, value: Substring)]
+        var parameters: [(name: String, value: String)]
     }
 
     private var entries: [Entry] = []
 
     init(_ routes: [Route]) {
-        let all = routes.map { ($0, BriefRoutes.parts($0.path)) }
+        let all = routes.map { (route: $0, parts: $0.path.split(separator: "/").map(String.init)) }
         for (route, parts) in all where route.isBrief {
-            var entry = Entry(route: route, parts: [], names: [], taken: [:])
-            for (index, part) in parts.enumerated() {
-                guard part.hasPrefix("{") else {
-                    entry.parts.append(part)
-                    continue
-                }
-                entry.parts.append(nil)
-                entry.names.append(String(part.dropFirst().dropLast()))
-                let others = all.filter { $0.1.count == parts.count && $0.0.path != route.path }.map { $0.1[index] }
-                entry.taken[index] = Set(others.filter { !$0.hasPrefix("{") })
+            let others = all.filter { $0.parts.count == parts.count && $0.route.path != route.path }.map(\.parts)
+            let entry = parts.enumerated().map { index, part in
+                guard part.hasPrefix("{") else { return Part.fixed(Array(part.utf8)) }
+                let taken = Set(others.map { $0[index] }.filter { !$0.hasPrefix("{") })
+                return Part.open(name: String(part.dropFirst().dropLast()), taken: taken)
             }
-            entries.append(entry)
+            entries.append(Entry(route: route, parts: entry))
         }
     }
-
-    private static func parts(_ path: String) -> [String] { path.split(separator: "/").map(String.init) }
 
     /// The route of a request that is a plain GET of HTTP/1.1 without a body, on a connection that stays.
     func match(_ head: HTTPRequestHead) -> Match? {
-        guard head.method == .GET, head.version == .http1_1, head.uri.utf8.first == 0x2F else { return nil }
-        var parts: [Substring] = []
-        var start = head.uri.startIndex
-        var at = start
-        let text = head.uri.utf8
-        while at != text.endIndex, text[at] != 0x3F {
-            if text[at] == 0x2F {
-                if start != at { parts.append(head.uri[start..<at]) }
-                start = text.index(after: at)
+        guard head.method == .GET, head.version == .http1_1 else { return nil }
+        var address = head.uri
+        return address.withUTF8 { address in
+            let path = address.firstIndex(of: 0x3F) ?? address.count
+            for entry in entries {
+                let bytes = UnsafeBufferPointer(rebasing: address[..<path])
+                guard let parameters = BriefRoutes.parameters(bytes, entry.parts) else { continue }
+                if entry.route.isPaged, !BriefRoutes.isOfFew(address[path...]) { return nil }
+                return BriefRoutes.isPlain(head.headers) ? Match(route: entry.route, parameters: parameters) : nil
             }
-            at = text.index(after: at)
+            return nil
         }
-        if start != at { parts.append(head.uri[start..<at]) }
-        for entry in entries where entry.parts.count == parts.count {
-            guard let parameters = BriefRoutes.parameters(parts, entry), BriefRoutes.isPlain(head.headers) else {
-                continue
-            }
-            return Match(route: entry.route, parameters: parameters)
-        }
-        return nil
     }
 
-    private static func parameters(_ parts: [Substring], _ entry: Entry) -> [(name: String, value: Substring)]? {
-        var parameters: [(name: String, value: Substring)] = []
-        for (index, part) in entry.parts.enumerated() {
-            if let part {
-                guard parts[index] == part else { return nil }
-            } else {
-                if let taken = entry.taken[index], !taken.isEmpty, taken.contains(String(parts[index])) { return nil }
-                parameters.append((entry.names[parameters.count], parts[index]))
+    /// What stands in the open parts of a path; nil where it does not fit.
+    private static func parameters(
+        _ path: UnsafeBufferPointer<UInt8>,
+        _ parts: [Part]
+    ) -> [(name: String, value: String)]? {
+        var parameters: [(name: String, value: String)] = []
+        var at = 0
+        for part in parts {
+            guard at < path.count, path[at] == 0x2F else { return nil }
+            at += 1
+            switch part {
+            case .fixed(let bytes):
+                guard path[at...].starts(with: bytes) else { return nil }
+                at += bytes.count
+            case .open(let name, let taken):
+                let end = path[at...].firstIndex(of: 0x2F) ?? path.count
+                guard end > at else { return nil }
+                let value = String(decoding: path[at..<end], as: UTF8.self)
+                guard taken.isEmpty || !taken.contains(value) else { return nil }
+                parameters.append((name, value))
+                at = end
             }
         }
-        return parameters
+        return at == path.count ? parameters : nil
     }
+
+    /// Whether a page of at most nine rows as they are now is asked for.
+    private static func isOfFew(_ query: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
+        var isLimited = false
+        for part in query.dropFirst().split(separator: 0x26) {
+            if part.count == 7, part.starts(with: "limit=".utf8), let digit = part.last {
+                isLimited = (0x31...0x39).contains(digit)
+            } else if !light.contains(where: { part.starts(with: $0.utf8) }) {
+                return false
+            }
+        }
+        return isLimited
+    }
+
+    /// What may be asked of a page without its costing more.
+    private static let light = ["fields=", "filter=", "sort=", "cursor=", "lang="]
 
     /// Whether nothing is asked of the connection itself.
     private static func isPlain(_ headers: HTTPHeaders) -> Bool {
         for (name, value) in headers {
             switch name.utf8.count {
-            // Expect, Upgrade; Connection; Content-Length; Transfer-Encoding
-            case 6, 7: if isWord(name, "expect") || isWord(name, "upgrade") { return false }
+            case 6: if isWord(name, "expect") { return false }
+            case 7: if isWord(name, "upgrade") { return false }
             case 10: if isWord(name, "connection"), !isWord(value, "keep-alive") { return false }
             case 14: if isWord(name, "content-length") { return false }
             case 17: if isWord(name, "transfer-encoding") { return false }
@@ -92,7 +107,7 @@ struct BriefRoutes: Sendable {
         return true
     }
 
-    /// Whether a text is a word in whatever case.
+    /// Whether a text is a word, in whatever case.
     private static func isWord(_ text: String, _ word: StaticString) -> Bool {
         guard text.utf8.count == word.utf8CodeUnitCount else { return false }
         return word.withUTF8Buffer { word in
