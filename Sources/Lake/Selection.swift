@@ -94,7 +94,7 @@ final class Selection: Sendable {
     /// The outputs of fetched rows, with their ids.
     func outputs(of batch: Batch) -> ([Int64], Batch) {
         guard case .int64(let ids)? = batch.columns.first?.values else { return ([], batch) }
-        let columns = Array(batch.columns[1...outputs.count])
+        let columns = Array(batch.columns.dropFirst().prefix(outputs.count))
         return (ids, Batch(fields: fields, columns: columns, count: batch.count))
     }
 
