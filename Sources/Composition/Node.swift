@@ -192,6 +192,7 @@ public final class Node: Sendable {
             kernel: kernel,
             folder: settings.folder,
             keptVersions: settings.keptVersions,
+            recordMigrations: Flows.recordMigrations,
             faults: faults
         )
         let catalogue = try await Catalogue(kernel: kernel)
@@ -243,7 +244,7 @@ public final class Node: Sendable {
         }
         subscriptions = Subscriptions(kernel: kernel, settings: settings.webhooks, address: settings.address)
         let systems = Systems(kernel: kernel)
-        flows = try await Flows(
+        flows = Flows(
             kernel: kernel,
             lake: lake,
             reading: lakeActions,

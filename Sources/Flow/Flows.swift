@@ -56,16 +56,15 @@ public final class Flows: Sendable {
 
     var now: Int64 { Self.moment ?? kernel.clock.now() }
 
-    /// The tables beside the records.
-    public static let recordMigrations = FlowStore.migrations
+    /// The tables beside the records, which the lake brings up to date with its own.
+    public static let recordMigrations: [Migration] = FlowStore.migrations
 
-    public init(kernel: Kernel, lake: Lake, reading: LakeActions, systems: Systems, folder: URL) async throws {
+    public init(kernel: Kernel, lake: Lake, reading: LakeActions, systems: Systems, folder: URL) {
         self.kernel = kernel
         self.lake = lake
         self.reading = reading
         self.systems = systems
         self.folder = folder
-        try await Migration.apply(FlowStore.migrations, to: kernel.databases.records, at: kernel.clock.now())
     }
 
     /// Where a resource stands in a system.

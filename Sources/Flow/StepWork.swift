@@ -129,7 +129,7 @@ struct StepWork: Sendable {
             )
         }
         if !step.shownText.isEmpty {
-            let row = try Lake.checked(values, loose)
+            let row = try Lake.checked(values, resource.schema.loose)
             guard try BoundExpression(text: step.shownText, fields: row.fields).evaluate(row).first == .yes else {
                 throw Problem(
                     "flow.guard",
@@ -155,17 +155,6 @@ struct StepWork: Sendable {
                 details: [needed.kind: String(needed.count)]
             )
         }
-    }
-
-    /// The schema without what only a finished record must satisfy: what expressions are asked over.
-    private var loose: Schema {
-        var schema = resource.schema
-        schema.rules = []
-        for index in schema.fields.indices {
-            schema.fields[index].required = false
-            schema.fields[index].codes = []
-        }
-        return schema
     }
 
     private func checkGuard(_ row: Batch) throws {
@@ -203,7 +192,7 @@ struct StepWork: Sendable {
                     values[assignment.field] = try number(key, db)
                 }
             case .expression(let text):
-                let batch = try row ?? Lake.checked(source, loose)
+                let batch = try row ?? Lake.checked(source, resource.schema.loose)
                 row = batch
                 let bound = try BoundExpression(value: try Expression(value: text), fields: batch.fields)
                 let made = Batch(fields: [bound.field], columns: [bound.values(batch)], count: 1)
@@ -440,6 +429,21 @@ struct StepWork: Sendable {
                 at: row.text(2)
             )
         }
+    }
+}
+
+extension Schema {
+    /// The schema without what only a finished record must satisfy: what expressions are asked over.
+    var loose: Schema {
+        var schema = self
+        schema.rules = []
+        schema.key = []
+        for index in schema.fields.indices {
+            schema.fields[index].required = false
+            schema.fields[index].unique = false
+            schema.fields[index].codes = []
+        }
+        return schema
     }
 }
 

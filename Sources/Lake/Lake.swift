@@ -94,7 +94,14 @@ public final class Lake: Sendable {
     public func governing(by governs: @escaping Governing) { governor.withLock { $0 = governs } }
 
     /// `keptVersions`: how many versions of a resource are kept at the most; 0 for all.
-    public init(kernel: Kernel, folder: URL, keptVersions: Int = 0, faults: FaultPlan = FaultPlan()) async throws {
+    /// `recordMigrations`: the steps of what others keep beside records.
+    public init(
+        kernel: Kernel,
+        folder: URL,
+        keptVersions: Int = 0,
+        recordMigrations: [Migration] = [],
+        faults: FaultPlan = FaultPlan()
+    ) async throws {
         patience = faults.patience
         self.keptVersions = keptVersions
         self.kernel = kernel
@@ -106,9 +113,12 @@ public final class Lake: Sendable {
                 withIntermediateDirectories: true
             )
         }
-        for database in [kernel.databases.lake, kernel.databases.records] {
-            try await Migration.apply(Lake.migrations, to: database, at: kernel.clock.now())
-        }
+        try await Migration.apply(Lake.migrations, to: kernel.databases.lake, at: kernel.clock.now())
+        try await Migration.apply(
+            Lake.migrations + recordMigrations,
+            to: kernel.databases.records,
+            at: kernel.clock.now()
+        )
         postGIS = try await ShapeIndex.postGIS(in: kernel.databases.lake)
         try await recover(living: try await kernel.databases.shared?.connected())
         for database in [kernel.databases.lake, kernel.databases.records] { try await indexShapes(database) }
