@@ -184,7 +184,7 @@ let testTargets: [Target] = [
             "StoreSQLite", "Connect",
             "Kernel",
             "Lake",
-            "Collect", "Derive", "Open", "Web", "Webhooks", "CZstd", hummingbird,
+            "Collect", "Derive", "Open", "Tiles", "Web", "Webhooks", "CZstd", hummingbird,
             .product(name: "HummingbirdTesting", package: "hummingbird"),
         ]
     ),

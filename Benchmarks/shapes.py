@@ -64,13 +64,17 @@ def main(binary):
                 errors = re.search(r"Non-2xx or 3xx responses: \d+|Socket errors: .*", output)
                 assert not errors, errors.group(0)
                 spent.say(label, int(re.search(r"(\d+) requests in", output).group(1)), "requests", re.search(r"99%\s+(\S+)", output).group(1) + " p99")
-            # Tiles are kept: each of these asks for another condition that every row meets.
-            for zoom, column, row, points in [(9, 419, 195, 4_700), (8, 209, 97, 19_000)]:
-                spent = Spent(node)
-                for number in range(40):
-                    status, data = node.ask("GET", f"/api/v1/resources/{identifier}/tiles/{zoom}/{column}/{row}.mvt?fields=kind&filter=" + urllib.parse.quote(f"id > -{number + 1}"), headers=node.session)
-                    assert status == 200 and len(data) > 10_000, (status, data[:300])
-                spent.say(f"vector tile of some {points:,} points, uncached", 40, "tiles", f"{len(data):,} bytes")
+            # Tiles are kept: each of these is another one, or asks for another condition that every row meets.
+            for zoom, column, row, points, beside in [(9, 415, 192, 4_700, 8), (8, 207, 96, 19_000, 5)]:
+                wanted = [(column + number % beside, row + number // beside) for number in range(beside * 5)]
+                for label, query in [("", "?fields=kind"), (", by a filter", "?fields=kind&filter="), (", without attributes", "")]:
+                    spent, size = Spent(node), 0
+                    for number, (x, y) in enumerate(wanted):
+                        query_here = query + urllib.parse.quote(f"id > -{number + 1}") if query.endswith("=") else query
+                        status, data = node.ask("GET", f"/api/v1/resources/{identifier}/tiles/{zoom}/{x}/{y}.mvt{query_here}", headers=node.session)
+                        assert status == 200 and len(data) > 10_000, (status, data[:300])
+                        size += len(data)
+                    spent.say(f"vector tile of {points:,} points{label}", len(wanted), "tiles", f"{size // len(wanted):,} bytes")
         finally:
             node.stop()
 

@@ -374,6 +374,8 @@ public final class Node: Sendable {
             group.addTask { try await self.kernel.jobs.run() }
             group.addTask { try await self.keepEvidence() }
             group.addTask { try await self.catalogue.warm() }
+            // Until then tables are served by the indexes they have; what cannot be made now is made at the next start.
+            group.addTask { try? await self.lake.renewShapes() }
             group.addTask { await self.subscriptions.run() }
             for try await _ in group {}
         }

@@ -59,6 +59,8 @@ extension Lake {
     /// Rows read at a time: a tile in the middle zooms is one read.
     private static let tileRows = 65_536
     private static let mostTileRows = 4_000_000
+    /// Points that are taken from an index at once; where there are more, the table is read.
+    private static let mostTilePlaces = 262_144
 
     /// Makes a tile of the rows that a decision shows, or gives the one that was made of the same rows.
     func tile(_ query: TileQuery, _ decision: Decision) async throws -> Tile {
@@ -80,12 +82,27 @@ extension Lake {
         let decided = try DecidedQuery(records, decision, state, self, database.dialect)
         retain(state.physical)
         defer { release(state.physical) }
-        var builder = TileBuilder(
-            query.address,
-            layer: "rows",
-            keys: query.fields,
-            settings: .init(countsPoints: true)
-        )
+        if query.filter?.isEmpty ?? true, decision.rows == nil,
+            let statement = decided.placeStatement(limit: Lake.mostTilePlaces + 1)
+        {
+            // Nothing is asked but where points lie: the index knows it, and only rows that are drawn are looked up.
+            let rows = try DecidedQuery(
+                RecordQuery(query.code, fields: query.fields),
+                decision,
+                state,
+                self,
+                database.dialect
+            )
+            let tile = try await database.read { db in
+                let places = try TilePlaces(statement, limit: Lake.mostTilePlaces, db)
+                return try places?.tile(query, of: rows, stamp, db)
+            }
+            if let tile {
+                tiles.store(tile, for: key)
+                return tile
+            }
+        }
+        var builder = query.builder
         var cursor: DecidedQuery.Cursor?
         let deadline = ContinuousClock.now + patience
         var rows = 0
@@ -182,9 +199,14 @@ extension Lake {
             }
             if outcome == .leftOut { return }
             guard outcome == .added else { continue }
-            for (key, place) in columns.enumerated() {
-                if let place, !batch.columns[place].isNull(row) { set(key, batch, row, place, in: &builder) }
-            }
+            set(columns, batch, row, in: &builder)
+        }
+    }
+
+    /// Sets the attributes of what was just drawn: the columns of a row, by key.
+    fileprivate static func set(_ columns: [Int?], _ batch: Batch, _ row: Int, in builder: inout TileBuilder) {
+        for (key, place) in columns.enumerated() {
+            if let place, !batch.columns[place].isNull(row) { set(key, batch, row, place, in: &builder) }
         }
     }
 
@@ -209,6 +231,65 @@ extension Lake {
             if let value = number(batch, row, column) { builder.set(key, real: value) }
         default: builder.set(key, text: batch.value(row, column).text)
         }
+    }
+}
+
+extension TileQuery {
+    /// What draws the tile.
+    fileprivate var builder: TileBuilder {
+        TileBuilder(address, layer: "rows", keys: fields, settings: .init(countsPoints: true))
+    }
+}
+
+extension DecidedQuery {
+    /// The statement that gives the places of points in the one box that is asked for, from their index alone; nil where there is no such.
+    fileprivate func placeStatement(limit: Int) -> (sql: String, values: [SQLValue])? {
+        guard dialect == .sqlite, boxes.count == 1 else { return nil }
+        return table.placeStatement(boxes[0].field, boxes[0].box, limit: limit)
+    }
+}
+
+/// Points as an index of them holds them, in the order of their rows' ids.
+private struct TilePlaces {
+    private let places: [(id: Int64, x: Double, y: Double)]
+
+    /// Nil where there are more than the limit.
+    init?(_ statement: (sql: String, values: [SQLValue]), limit: Int, _ db: any SQLReading) throws {
+        let fields = [PhysicalTable.number, Field("place", .point)]
+        let batch = try db.batch(statement.sql, statement.values, fields: fields, capacity: 4096)
+        guard batch.count <= limit, case .points(let x, let y) = batch.columns[1].values else { return nil }
+        var places = DecidedQuery.ids(batch).enumerated().map { row, id in (id: id, x: x[row], y: y[row]) }
+        places.sort { $0.id < $1.id }
+        self.places = places
+    }
+
+    /// The tile, with the attributes of those rows that are drawn.
+    func tile(_ query: TileQuery, of rows: DecidedQuery, _ stamp: String, _ db: any SQLReading) throws -> Tile {
+        var attributes = Batch(fields: [], columns: [], count: 0)
+        if !query.fields.isEmpty {
+            // What is left when points close to each other are one: the tile is drawn without attributes first.
+            var sieve = query.builder
+            var drawn: [Int64] = []
+            for place in places where sieve.add(place) == .added { drawn.append(place.id) }
+            attributes = rows.masked(rows.outputs(of: try rows.rows(drawn[...], limit: drawn.count, db)).1)
+        }
+        let columns = query.fields.map { attributes.index($0) }
+        var builder = query.builder
+        for place in places {
+            let row = builder.count
+            let outcome = builder.add(place)
+            if outcome == .leftOut { break }
+            if outcome == .added, row < attributes.count { Lake.set(columns, attributes, row, in: &builder) }
+        }
+        let count = builder.count
+        let isComplete = builder.isComplete
+        return Tile(bytes: builder.finish(), features: count, isComplete: isComplete, stamp: stamp)
+    }
+}
+
+extension TileBuilder {
+    fileprivate mutating func add(_ place: (id: Int64, x: Double, y: Double)) -> Outcome {
+        addPoint(x: place.x, y: place.y, id: UInt64(bitPattern: place.id))
     }
 }
 

@@ -156,6 +156,32 @@ public final class Lake: Sendable {
         }
     }
 
+    /// Makes indexes of points of an earlier release anew, which hold cells only: they serve until then, by way of the rows.
+    public func renewShapes() async throws {
+        for database in [kernel.databases.lake, kernel.databases.records] where database.dialect == .sqlite {
+            let old = try await database.read { db in
+                try db.rows(
+                    "SELECT name, tbl_name FROM sqlite_master WHERE type = 'index' AND name GLOB 'r*_box' AND sql GLOB '*, _id)'"
+                ).map { ($0.text(0), $0.text(1)) }
+            }
+            for (name, physical) in old {
+                try await database.write { [shapes] db in
+                    guard
+                        let row = try db.row(
+                            "SELECT \(TableState.columns) FROM tables WHERE physical = ?",
+                            [.text(physical)]
+                        )
+                    else { return }
+                    try db.execute("DROP INDEX IF EXISTS \(name)")
+                    let statements = try TableState.read(row).table.shapeStatements(shapes, .sqlite, postGIS: nil)
+                    for statement in statements where statement.hasPrefix("CREATE INDEX IF NOT EXISTS \(name) ") {
+                        try db.execute(statement)
+                    }
+                }
+            }
+        }
+    }
+
     public static let migrations = [
         Migration(
             "lake/001-begin",

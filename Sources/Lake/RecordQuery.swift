@@ -283,7 +283,7 @@ struct DecidedQuery: Sendable {
 
     /// The next rows that fit, with their ids and the extras, and where they end (nil where there were none). Fewer than the limit are the last.
     func fetch(after cursor: Cursor?, limit: Int, _ database: any Database) async throws -> (Batch, Cursor?) {
-        let near = try await near(limit, database)
+        let near = try await near(limit, inOrder: sort == nil, database)
         guard !rest.isEmpty else {
             let (batch, cursors) = try await read(after: cursor, limit: limit, near, database)
             return (batch, batch.count > 0 ? cursors(batch.count - 1) : nil)
@@ -350,18 +350,38 @@ struct DecidedQuery: Sendable {
         return rows
     }
 
-    /// Conditions that let the engine find shapes by its index, where that is worth it.
-    private func near(_ limit: Int, _ database: any Database) async throws -> [SQLFragment] {
-        var found: [SQLFragment] = []
+    /// What an index of shapes is asked, where that is worth it.
+    private struct Near {
+        /// Conditions that let the engine find shapes by its index.
+        var conditions: [SQLFragment] = []
+        /// The rows found beforehand, in order: no others fit.
+        var ids: [Int64]?
+    }
+
+    /// Asks the index of shapes; `inOrder` where rows come in the order of their ids, so that those of SQLite can be had beforehand.
+    private func near(_ limit: Int, inOrder: Bool, _ database: any Database) async throws -> Near {
+        var found = Near()
         for (field, box) in boxes {
             if dialect == .sqlite {
                 // Shapes in the box are fetched and put in order, or met in order on the way: what is less work for this many rows.
                 let most = max(1000, Int((Double(limit) * Double(rows) * 0.2).squareRoot()))
+                if inOrder {
+                    guard let statement = table.idStatement(field, box, limit: most + 1) else { continue }
+                    let find: @Sendable (any SQLReading) throws -> [Int64] = { db in
+                        let (sql, values) = statement
+                        return DecidedQuery.ids(
+                            try db.batch(sql, values, fields: [PhysicalTable.number], capacity: 1024)
+                        )
+                    }
+                    let ids = most < 10_000 ? try await database.glance(find) : try await database.read(find)
+                    if ids.count <= most, ids.count < found.ids?.count ?? .max { found.ids = ids.sorted() }
+                    continue
+                }
                 guard let count = table.countStatement(field, box, upTo: most) else { continue }
                 let many = try await database.read { db in try db.row(count.sql, count.values)?.integer(0) ?? 0 }
                 guard many <= most else { continue }
             }
-            if let condition = table.near(field, box, dialect, postGIS) { found.append(condition) }
+            if let condition = table.near(field, box, dialect, postGIS) { found.conditions.append(condition) }
         }
         return found
     }
@@ -370,26 +390,30 @@ struct DecidedQuery: Sendable {
     private func read(
         after cursor: Cursor?,
         limit: Int,
-        _ near: [SQLFragment],
+        _ near: Near,
         _ database: any Database
     ) async throws -> (Batch, (Int) -> Cursor) {
-        func ids(_ batch: Batch) -> [Int64] { if case .int64(let ids) = batch.columns[0].values { ids } else { [] } }
-        if conditions.isEmpty, near.isEmpty, sort == nil, limit >= 1000 {
+        if let found = near.ids {
+            let batch = try await read(found, after: cursor?.id ?? 0, limit: limit, database)
+            let ids = DecidedQuery.ids(batch)
+            return (batch, { Cursor(value: nil, id: ids[$0]) })
+        }
+        if conditions.isEmpty, near.conditions.isEmpty, sort == nil, limit >= 1000 {
             let (table, columns, fields, start) = (table.name, selected, fields, cursor?.id ?? 0)
             let batch = try await database.read { db in
                 try db.batch(of: table, columns, after: start, limit: limit, fields: fields)
             }
-            let ids = ids(batch)
+            let ids = DecidedQuery.ids(batch)
             return (batch, { Cursor(value: nil, id: ids[$0]) })
         }
-        let statement = statement(after: cursor, limit: limit, near: near)
+        let statement = statement(after: cursor, limit: limit, near: near.conditions)
         let (sql, values) = (statement.sql, statement.values)
         let wanted = fields + (statement.sortField.map { [$0] } ?? [])
         let find: @Sendable (any SQLReading) throws -> Batch = { db in
             try db.batch(sql, values, fields: wanted, capacity: min(limit, 4096))
         }
         var batch = isShort(limit) ? try await database.glance(find) : try await database.read(find)
-        let ids = ids(batch)
+        let ids = DecidedQuery.ids(batch)
         guard statement.sortField != nil else { return (batch, { Cursor(value: nil, id: ids[$0]) }) }
         let sorted = Batch(
             fields: [batch.fields.removeLast()],
@@ -397,6 +421,49 @@ struct DecidedQuery: Sendable {
             count: batch.count
         )
         return (batch, { Cursor(value: SQLValue(sorted.value($0, 0)), id: ids[$0]) })
+    }
+
+    /// The ids of rows read, their first column.
+    static func ids(_ batch: Batch) -> [Int64] {
+        if case .int64(let ids)? = batch.columns.first?.values { ids } else { [] }
+    }
+
+    /// The first of some rows that fit, after a row: looked up piece by piece, since more may fit or few.
+    private func read(
+        _ ids: [Int64],
+        after id: Int64,
+        limit: Int,
+        _ database: any Database
+    ) async throws -> Batch {
+        let start = ids.firstIndex { $0 > id } ?? ids.count
+        let find: @Sendable (any SQLReading) throws -> Batch = { [self] db in
+            var (end, piece) = (min(start + limit, ids.count), limit)
+            var batch = try rows(ids[start..<end], limit: limit, db)
+            while batch.count < limit, end < ids.count {
+                piece *= 2
+                let next = min(end + piece, ids.count)
+                batch = Lake.joined(batch, try rows(ids[end..<next], limit: limit - batch.count, db))
+                end = next
+            }
+            return batch
+        }
+        // A page's rows, most often those of one piece.
+        return limit <= 200 ? try await database.glance(find) : try await database.read(find)
+    }
+
+    /// Those of some rows that fit, in the order of their ids. SQLite only.
+    func rows(_ ids: ArraySlice<Int64>, limit: Int, _ db: any SQLReading) throws -> Batch {
+        let statement = statement(of: ids, limit: limit)
+        return try db.batch(statement.sql, statement.values, fields: fields, capacity: ids.count)
+    }
+
+    /// The statement that looks rows up by their ids, one after the other.
+    func statement(of ids: ArraySlice<Int64>, limit: Int) -> Statement {
+        Statement(
+            "SELECT \(columns) FROM json_each(?) CROSS JOIN \(table.name) ON _id = value\(DecidedQuery.joined(conditions.map(\.text))) LIMIT \(limit)",
+            [.text("[\(ids.map(String.init).joined(separator: ","))]")]
+                + conditions.flatMap(\.values).map { SQLValue($0) }
+        )
     }
 
     /// Whether a page costs little whatever the table holds: the first rows of a table or of an index, or one row by its key.
@@ -503,7 +570,7 @@ struct DecidedQuery: Sendable {
             }
             if let kept { return kept }
         }
-        let near = try await near(rows > 0 ? Int(rows) : 1, database)
+        let near = try await near(rows > 0 ? Int(rows) : 1, inOrder: false, database).conditions
         let statement = "SELECT count(*) FROM \(table.name)\(DecidedQuery.joined((conditions + near).map(\.text)))"
         let values = (conditions + near).flatMap(\.values).map { SQLValue($0) }
         return try await database.read { db in try db.row(statement, values)?.integer(0) ?? 0 }

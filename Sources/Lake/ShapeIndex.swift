@@ -5,7 +5,7 @@ import Tabular
 
 /// How the shapes of a table are found by where they lie.
 ///
-/// SQLite keeps an index of cells for points, and for geometries an R-tree beside the table, which triggers follow; PostgreSQL a GiST index: of
+/// SQLite keeps an index of cells for points, which holds the points too, and for geometries an R-tree beside the table, which triggers follow; PostgreSQL a GiST index: of
 /// PostGIS's geometries where that is there, else of boxes. An index only finds candidates: predicates decide.
 enum ShapeIndex: String, Sendable {
     case none = ""
@@ -41,8 +41,9 @@ extension PhysicalTable {
             switch dialect {
             case .sqlite:
                 return columns.count == 2
-                    ? ["CREATE INDEX IF NOT EXISTS \(box) ON \(name) (\(ShapeCells.expression(columns)), _id)"]
-                    : rtree(box, columns[0])
+                    ? [
+                        "CREATE INDEX IF NOT EXISTS \(box) ON \(name) (\(ShapeCells.expression(columns)), \(columns.joined(separator: ", ")))"
+                    ] : rtree(box, columns[0])
             case .postgresql:
                 let shape: String =
                     switch (kind, postGIS) {
@@ -117,35 +118,66 @@ extension PhysicalTable {
             let meets = columns.count == 2 ? "<@" : "&&"
             return SQLFragment("\(PhysicalTable.boxed(columns)) \(meets) box(point(?, ?), point(?, ?))", corners)
         case .sqlite:
-            guard let candidates = candidates(index, box) else { return nil }
+            guard let candidates = candidates(index, box, "_id") else { return nil }
             return SQLFragment("_id IN (\(candidates.text))", candidates.values)
         }
     }
 
-    /// The ids of the rows whose shapes may lie in a box, in SQLite's words; nil where the box is too wide to be looked up.
-    private func candidates(_ index: Int, _ box: Box) -> SQLFragment? {
+    /// The rows whose shapes may lie in a box, in SQLite's words: of points, those that do. Nil where the box is too wide to be looked up.
+    private func candidates(
+        _ index: Int,
+        _ box: Box,
+        _ wanted: String,
+        most: Int64 = ShapeCells.mostColumns
+    ) -> SQLFragment? {
         let columns = columns(index)
         guard columns.count == 2 else {
             return SQLFragment(
-                "SELECT id FROM \(boxName(index)) WHERE max_x >= ? AND max_y >= ? AND min_x <= ? AND min_y <= ?",
+                "SELECT id AS _id FROM \(boxName(index)) WHERE max_x >= ? AND max_y >= ? AND min_x <= ? AND min_y <= ?",
                 [.real(box.minX), .real(box.minY), .real(box.maxX), .real(box.maxY)]
             )
         }
-        guard let ranges = ShapeCells.ranges(box) else { return nil }
-        let cell = ShapeCells.expression(columns)
+        guard let cells = ShapeCells(box, most) else { return nil }
+        let (x, y) = (columns[0], columns[1])
         return SQLFragment(
-            ranges.map { _ in "SELECT _id FROM \(name) WHERE \(cell) BETWEEN ? AND ?" }.joined(
-                separator: " UNION ALL "
-            ),
-            ranges.flatMap { [.integer($0.lowerBound), .integer($0.upperBound)] }
+            """
+            WITH RECURSIVE cells(first) AS (VALUES (?) UNION ALL SELECT first + \(ShapeCells.column) FROM cells WHERE first < ?)
+            SELECT \(wanted) FROM cells CROSS JOIN \(name) WHERE \(ShapeCells.expression(columns)) BETWEEN first AND first + ?
+            AND \(x) BETWEEN ? AND ? AND \(y) BETWEEN ? AND ?
+            """,
+            [
+                .integer(cells.first), .integer(cells.last), .integer(cells.height), .real(box.minX), .real(box.maxX),
+                .real(box.minY), .real(box.maxY),
+            ]
         )
+    }
+
+    /// The ids of the rows whose shapes may lie in a box, in no order. SQLite only; nil where the box is too wide to be looked up.
+    func idStatement(_ field: Field, _ box: Box, limit: Int) -> (sql: String, values: [SQLValue])? {
+        guard let index = fields.firstIndex(where: { $0.name == field.name }),
+            let found = candidates(index, box, "_id")
+        else { return nil }
+        return ("\(found.text) LIMIT \(limit)", found.values.map { SQLValue($0) })
+    }
+
+    /// The ids and places of the rows whose points lie in a box, in no order, from the index alone. SQLite only; nil where the box is too
+    /// wide to be looked up, and where the field has no points.
+    func placeStatement(_ field: Field, _ box: Box, limit: Int) -> (sql: String, values: [SQLValue])? {
+        guard let index = fields.firstIndex(where: { $0.name == field.name }), fields[index].type == .point,
+            let found = candidates(
+                index,
+                box,
+                "_id, " + columns(index).joined(separator: ", "),
+                most: ShapeCells.mostColumnsAlone
+            )
+        else { return nil }
+        return ("\(found.text) LIMIT \(limit)", found.values.map { SQLValue($0) })
     }
 
     /// Whether few enough of a table's shapes lie in a box for them to be fetched and put in order, rather than met on the way.
     func countStatement(_ field: Field, _ box: Box, upTo limit: Int) -> (sql: String, values: [SQLValue])? {
-        guard let index = fields.firstIndex(where: { $0.name == field.name }), let found = candidates(index, box) else {
-            return nil
-        }
+        guard let index = fields.firstIndex(where: { $0.name == field.name }), let found = candidates(index, box, "_id")
+        else { return nil }
         return (
             "SELECT count(*) FROM (SELECT 1 FROM (\(found.text)) LIMIT \(limit + 1))", found.values.map { SQLValue($0) }
         )
@@ -153,23 +185,32 @@ extension PhysicalTable {
 }
 
 /// Points by cells of a thirty-second of a degree, some three kilometres: a plain index of numbers, twenty times cheaper to make than an R-tree.
-private enum ShapeCells {
+///
+/// The cells of a box are a range for each column of cells, which begin a fixed number after each other.
+private struct ShapeCells {
     static let perDegree = 32.0
     /// A cell's number: its column times this, and its row.
     static let column: Int64 = 65_536
     /// Boxes of more columns than this are not looked up: they hold much, and what they hold is met on the way.
-    static let most: Int64 = 64
+    static let mostColumns: Int64 = 64
+    /// The same where the index alone is read, and no rows.
+    static let mostColumnsAlone: Int64 = 512
+
+    /// Where the ranges of the first and of the last column begin.
+    let first: Int64
+    let last: Int64
+    /// How far a range reaches.
+    let height: Int64
 
     /// The cell of a point in two columns, in SQL. Fractions are cut off, so places in order stay in order.
     static func expression(_ columns: [String]) -> String {
         "CAST(\(columns[0]) * 32.0 AS INTEGER) * \(column) + CAST(\(columns[1]) * 32.0 AS INTEGER)"
     }
 
-    /// The cells of a box: a range for each column.
-    static func ranges(_ box: Box) -> [ClosedRange<Int64>]? {
-        func cell(_ degrees: Double) -> Int64 { Int64(max(-180, min(180, degrees)) * perDegree) }
+    init?(_ box: Box, _ mostColumns: Int64) {
+        func cell(_ degrees: Double) -> Int64 { Int64(max(-180, min(180, degrees)) * Self.perDegree) }
         let (west, east, south, north) = (cell(box.minX), cell(box.maxX), cell(box.minY), cell(box.maxY))
-        guard west <= east, south <= north, east - west < most else { return nil }
-        return (west...east).map { $0 * column + south...$0 * column + north }
+        guard west <= east, south <= north, east - west < mostColumns else { return nil }
+        (first, last, height) = (west * Self.column + south, east * Self.column + south, north - south)
     }
 }

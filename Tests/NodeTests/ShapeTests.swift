@@ -3,12 +3,13 @@ import CQL
 @testable import Composition
 import Foundation
 @testable import Lake
-import Kernel
+@testable import Kernel
 import Store
 import StorePostgres
 import Tabular
 import TestKit
 import Testing
+import Tiles
 
 /// Filters by shape: the R-tree of SQLite, boxes and PostGIS on PostgreSQL, and what memory decides, all alike.
 @Suite struct ShapeTests {
@@ -267,6 +268,116 @@ import Testing
         let plan = try await LakeTests.plan(statement.sql, statement.values, without: "\(state.physical)_row", node)
         #expect(plan.contains("VIRTUAL TABLE INDEX") || plan.contains("_box"), "\(plan)")
         #expect(!plan.contains("TEMP B-TREE") && !plan.contains("Seq Scan"), "\(plan)")
+        if lake.dialect == .sqlite {
+            // The index alone says which points lie in a box and where; the rows that are shown are looked up by their ids.
+            let (field, box) = decided.boxes[0]
+            for (sql, values) in [
+                try #require(decided.table.idStatement(field, box, limit: 10)),
+                try #require(decided.table.placeStatement(field, box, limit: 10)),
+            ] {
+                let plan = try await lake.read { try $0.plan(sql, values) }
+                #expect(plan.contains("USING COVERING INDEX \(decided.table.name)_c3_box"), "\(plan)")
+                #expect(!plan.contains("TEMP B-TREE"), "\(plan)")
+            }
+            let rows = decided.statement(of: [1, 2, 3], limit: 2)
+            let found = try await lake.read { try $0.plan(rows.sql, rows.values) }
+            #expect(found.contains("USING INTEGER PRIMARY KEY (rowid=?)") && !found.contains("TEMP B-TREE"), "\(found)")
+        }
+        try await node.close()
+    }
+
+    /// Points in crowds, on the borders of cells, where signs change and at the ends of the world.
+    static let places: [(x: Double, y: Double)] = {
+        let edges = [
+            -180, -179.96875, -0.03125, -0.015625, 0, 0.015625, 0.03125, 116.03125, 116.046875, 116.0625, 179.96875,
+            180,
+        ]
+        let places = edges.flatMap { x in [-85, -0.03125, 0, 0.015625, 39.96875, 40, 85].map { (x: x, y: $0) } }
+        return places + (0..<400).map { (x: 116 + Double($0 % 20) / 4000, y: 40 + Double($0 / 20) / 4000) }
+    }()
+
+    static let addresses = [
+        (0, 0, 0), (1, 0, 0), (1, 1, 1), (3, 0, 4), (3, 6, 3), (5, 26, 12), (6, 0, 32), (6, 31, 31), (6, 63, 31),
+        (9, 420, 193),
+        (12, 3368, 1550), (12, 4095, 2048), (14, 13473, 6198), (16, 53891, 24794), (16, 0, 32768),
+    ]
+
+    /// Tiles of the index alone are those that the rows make, whatever index there is; rows and fields that somebody may not see are in none.
+    @Test func tilesOfTheIndexAreThoseOfTheRows() async throws {
+        let node = try await TestNode(demonstration: true)
+        let clerk = try await node.session("clerk")
+        let csv = Self.places.enumerated().map { "\($0 + 1),名\($0 % 3),\($0 % 5 == 4 ? "" : "\($1.x) \($1.y)")," }
+        let made = try await node.resource(
+            try PathTests.file("id,name,place,zone\n" + csv.joined(separator: "\n") + "\n", "edges.csv"),
+            name: "位置三",
+            session: clerk,
+            change: Self.schema
+        )
+        #expect(made.job["result"]?["good"]?.integer == Int64(Self.places.count), "\(made.job.text)")
+        let lake = node.node.lake
+        let resource = try await node.node.kernel.resource(made.code)
+        let auditor = try #require(try await node.node.kernel.accounts.find(login: "auditor"))
+        let scoped = Grant(
+            to: .principal(auditor.id),
+            [.dataRead],
+            on: .resource(resource.id),
+            fields: ["id", "name", "place"],
+            rows: "id > 200",
+            masks: ["name": .suppress]
+        )
+        try await node.node.kernel.databases.control.write { db in try Kernel.add(scoped, by: nil, at: 0, db) }
+        try await node.node.kernel.gate.reload()
+        let decision = try await LakeTests.decision(node, resource, try await node.caller("clerk"))
+        let other = try await LakeTests.decision(node, resource, try await node.caller("auditor"))
+        #expect(decision.rows == nil && other.rows != nil)
+        func tile(
+            _ address: (Int, Int, Int),
+            _ fields: [String],
+            _ filter: String?,
+            _ who: Decision
+        ) async throws -> Tile {
+            let address = try #require(TileAddress(zoom: address.0, column: address.1, row: address.2))
+            return try await lake.tile(TileQuery(resource.code, address, fields: fields, filter: filter), who)
+        }
+        func check(_ fields: [String]) async throws {
+            var features: [Int] = []
+            for address in Self.addresses {
+                let own = try await tile(address, fields, nil, decision)
+                let asked = try await tile(address, fields, "_id > 0", decision)
+                #expect(own.bytes == asked.bytes && own.features == asked.features && own.isComplete, "\(address)")
+                let shown = try await tile(address, ["id"], nil, other)
+                let part = try await tile(address, ["id"], "id > 200", decision)
+                #expect(shown.bytes == part.bytes, "\(address)")
+                let masked = try await tile(address, ["name"], nil, other)
+                #expect(!String(decoding: masked.bytes, as: UTF8.self).contains("名"), "\(address)")
+                features.append(own.features)
+            }
+            #expect(features.allSatisfy { $0 > 0 }, "\(features)")
+            // Four of five have a place.
+            let crowd = Self.places.indices.filter { $0 >= Self.places.count - 400 && $0 % 5 != 4 }
+            #expect(features[Self.addresses.firstIndex { $0 == (14, 13473, 6198) } ?? 0] >= crowd.count, "\(features)")
+        }
+        try await check(["name"])
+        try await check([])
+        if node.node.kernel.databases.lake.dialect == .sqlite {
+            // A directory of an earlier release: its index holds cells only, and serves until it is made anew.
+            let state = try #require(try await lake.state(resource))
+            let name = "\(state.physical)_c3_box"
+            let old =
+                "CREATE INDEX \(name) ON \(state.physical) (CAST(c3_x * 32.0 AS INTEGER) * 65536 + CAST(c3_y * 32.0 AS INTEGER), _id)"
+            let find = "SELECT sql FROM sqlite_master WHERE name = ?"
+            let new = try await node.node.kernel.databases.lake.write { db in
+                let new = try db.row(find, [.text(name)])?.text(0)
+                try db.execute("DROP INDEX \(name)")
+                try db.execute(old)
+                return new
+            }
+            try await check(["id", "name"])
+            try await lake.renewShapes()
+            let renewed = try await node.node.kernel.databases.lake.read { try $0.row(find, [.text(name)])?.text(0) }
+            #expect(renewed == new && renewed?.contains("c3_x, c3_y") == true, "\(renewed ?? "")")
+            try await check(["name", "id"])
+        }
         try await node.close()
     }
 }
