@@ -145,7 +145,8 @@ let floor5: [Target] = [
         "Composition",
         [
             "Basics", "Codes", "Tabular", "Check", "Connect", "Seal", "Mask", "Kernel", "Lake", "Catalogue", "Collect",
-            "Declare", "Derive", "Flow", "Harvest", "Open", "Quality", "Store", "StorePostgres", "StoreSQLite", "Web", "Webhooks",
+            "Declare", "Derive", "Flow", "Harvest", "Open", "Quality", "Store", "StorePostgres", "StoreSQLite", "Web",
+            "Webhooks",
         ]
     ),
     .executableTarget(
@@ -184,7 +185,7 @@ let testTargets: [Target] = [
             "StoreSQLite", "Connect",
             "Kernel",
             "Lake",
-            "Collect", "Derive", "Open", "Tiles", "Web", "Webhooks", "CZstd", hummingbird,
+            "Collect", "Declare", "Derive", "Flow", "Open", "Tiles", "Web", "Webhooks", "CZstd", hummingbird,
             .product(name: "HummingbirdTesting", package: "hummingbird"),
         ]
     ),

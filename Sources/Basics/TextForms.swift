@@ -1,5 +1,27 @@
 /// The forms a text takes on its way in: width, case, spaces.
 public enum TextForms {
+    /// Whether a text shows nothing: blanks, control and format characters.
+    public static func isBlank(_ text: String) -> Bool {
+        text.unicodeScalars.allSatisfy { scalar in
+            scalar.properties.isWhitespace || scalar.properties.generalCategory == .format
+                || scalar.properties.generalCategory == .control
+        }
+    }
+
+    /// A text without control and format characters but line ends and tabs: two that look the same are the same.
+    public static func visible(_ text: String) -> String {
+        guard text.utf8.contains(where: { $0 < 0x20 || $0 >= 0x7F }) else { return text }
+        var kept = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            let category = scalar.properties.generalCategory
+            if category == .format || category == .control && scalar != "\n" && scalar != "\t" && scalar != "\r" {
+                continue
+            }
+            kept.append(scalar)
+        }
+        return String(kept)
+    }
+
     /// Full-width ASCII (U+FF01–FF5E) and the ideographic space as half-width; everything else unchanged.
     public static func halfWidth(_ text: String) -> String {
         guard text.utf8.contains(where: { $0 == 0xEF || $0 == 0xE3 }) else { return text }

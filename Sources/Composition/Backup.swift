@@ -38,7 +38,8 @@ public enum Backup {
         try manager.createDirectory(at: part, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         try await node.kernel.evidence.seal()
         try await node.store.back(upTo: part)
-        for name in ["uploads", "versions", "attachments"] where manager.fileExists(atPath: folder.appendingPathComponent(name).path) {
+        for name in ["uploads", "versions", "attachments"]
+        where manager.fileExists(atPath: folder.appendingPathComponent(name).path) {
             try manager.copyItem(at: folder.appendingPathComponent(name), to: part.appendingPathComponent(name))
         }
         guard let key = manager.contents(atPath: folder.appendingPathComponent(plainKey).path) else {

@@ -59,7 +59,7 @@ public struct Declaration {
 
     /// Notes that a name stands for nothing, with the one that may be meant.
     public func unknown(_ what: LocalizedText, _ name: String, among known: some Collection<String>) {
-        let meant = Spelling.closest(to: name, among: Array(known))
+        let meant = Spelling.closest(to: name, among: known.sorted())
         let list = known.count <= 12 ? known.sorted().joined(separator: ", ") : ""
         let zh = meant.map { "；是否想写“\($0)”？" } ?? (list.isEmpty ? "" : "；可用：\(list)")
         let en = meant.map { "; did you mean “\($0)”?" } ?? (list.isEmpty ? "" : "; there are: \(list)")
@@ -127,7 +127,9 @@ public struct Declaration {
     }
 
     /// The members as places.
-    public var members: [(name: String, place: Declaration)] { names.compactMap { name in at(name).map { (name, $0) } } }
+    public var members: [(name: String, place: Declaration)] {
+        names.compactMap { name in at(name).map { (name, $0) } }
+    }
 
     /// The items of a list that is a member; those that have a `key` or `name` are called by it in paths.
     public func list(_ name: String) -> [Declaration] {

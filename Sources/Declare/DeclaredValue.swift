@@ -41,15 +41,33 @@ public struct DeclaredValue: Sendable, Hashable {
         guard text.utf8.count <= Self.maximumBytes else {
             throw Self.unreadable(1, .init("文件过大", "the file is too large"))
         }
+        // Anchors and aliases make small files large, and nobody needs them here.
+        if let line = Self.aliasLine(text) {
+            throw Self.unreadable(
+                line,
+                .init("不能使用 YAML 的锚点和别名(& 与 *)", "anchors and aliases (& and *) are not used here")
+            )
+        }
         let node: Node?
         do { node = try Yams.compose(yaml: text) } catch let error as YamlError {
-            throw Self.unreadable(Self.line(of: error), .init("不是有效的 YAML：\(Self.words(of: error))", Self.words(of: error)))
+            throw Self.unreadable(
+                Self.line(of: error),
+                .init("不是有效的 YAML：\(Self.words(of: error))", Self.words(of: error))
+            )
         } catch {
             throw Self.unreadable(1, .init("不是有效的 YAML", "it is not valid YAML"))
         }
         guard let node else { throw Self.unreadable(1, .init("文件是空的", "the file is empty")) }
         var left = 200_000
         self = try Self.read(node, depth: 0, &left)
+    }
+
+    /// The line of the first anchor or alias: a value, an item or a key that begins with `&` or `*`; nil where there is none.
+    private static func aliasLine(_ text: String) -> Int? {
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            if line.firstMatch(of: /(^\s*|[\[{]\s*|[:,?-]\s+)[&*][A-Za-z0-9_]/) != nil { return index + 1 }
+        }
+        return nil
     }
 
     private static func unreadable(_ line: Int, _ words: LocalizedText) -> Problem {

@@ -38,7 +38,7 @@ struct DocumentTemplate {
         while let open = rest.range(of: "{{") {
             line += rest[..<open.lowerBound].count { $0 == "\n" }
             guard let close = rest[open.upperBound...].range(of: "}}") else { break }
-            var name = rest[open.upperBound..<close.lowerBound]
+            var name = rest[open.upperBound..<close.lowerBound].drop { $0 == " " }
             var sign: Character?
             if let first = name.first, "#^/!&{>=".contains(first) {
                 sign = first
@@ -59,29 +59,67 @@ struct DocumentTemplate {
             line += rest[..<open].count { $0 == "\n" }
             let after = rest[rest.index(after: open)...]
             if after.hasPrefix("!--") {
-                guard let end = after.range(of: "-->") else { break }
-                line += after[..<end.lowerBound].count { $0 == "\n" }
-                rest = after[end.upperBound...]
+                // Browsers end comments in more ways than one: there are none.
+                found.append((line, .init("文书中不能有注释", "comments may not stand in a document")))
+                rest = after.dropFirst(3)
                 continue
             }
-            guard let close = after.firstIndex(of: ">") else { break }
+            guard let close = end(of: after) else {
+                found.append((line, .init("标签没有结束", "a tag is not closed")))
+                break
+            }
             let inside = after[..<close]
             let name = inside.drop { $0 == "/" }.prefix { $0.isLetter || $0.isNumber }.lowercased()
+            let isPlain = inside.drop { $0 == "/" }.drop { $0.isLetter || $0.isNumber }
+            let isEnd = inside.hasPrefix("/")
+            if isEnd && !isPlain.allSatisfy(\.isWhitespace)
+                || !isEnd && isPlain.first.map({ !$0.isWhitespace && $0 != "/" }) == true
+            {
+                found.append((line, .init("标签 <\(name)> 写法不对", "the tag <\(name)> is not well written")))
+            }
+            if inside.contains("{{") {
+                found.append((line, .init("标签内不能有 {{…}}", "{{…}} may not stand inside a tag")))
+            }
             if !elements.contains(name) {
                 found.append((line, .init("文书中不能有 <\(name)>", "<\(name)> may not stand in a document")))
             }
             for attribute in names(inside) where !attributes.contains(attribute) {
-                found.append((line, .init("文书中不能有属性 \(attribute)", "the attribute \(attribute) may not stand in a document")))
+                found.append(
+                    (line, .init("文书中不能有属性 \(attribute)", "the attribute \(attribute) may not stand in a document"))
+                )
             }
             rest = after[after.index(after: close)...]
         }
         return found
     }
 
+    /// Where an element's tag ends; a bracket within quotes is not it.
+    private static func end(of text: Substring) -> Substring.Index? {
+        var quote: Character?
+        var last: Character = " "
+        for index in text.indices {
+            let character = text[index]
+            defer { last = character }
+            if let open = quote {
+                if character == open { quote = nil }
+            } else if character == "\"" || character == "'", last == "=" {
+                quote = character
+            } else if character == "\"" || character == "'" || character == "<" {
+                // A quote anywhere else is read differently by different browsers.
+                return nil
+            } else if character == ">" {
+                return index
+            }
+        }
+        return nil
+    }
+
     /// The names of an element's attributes.
     private static func names(_ inside: Substring) -> [String] {
         var names: [String] = []
-        var rest = inside.drop { $0 != " " && $0 != "\n" && $0 != "\t" && $0 != "/" || $0 == "/" && inside.first == "/" }
+        var rest = inside.drop {
+            $0 != " " && $0 != "\n" && $0 != "\t" && $0 != "/" || $0 == "/" && inside.first == "/"
+        }
         while true {
             rest = rest.drop { $0.isWhitespace || $0 == "/" }
             let name = rest.prefix { !$0.isWhitespace && $0 != "=" && $0 != "/" }
@@ -105,7 +143,12 @@ struct DocumentTemplate {
         do {
             return try MustacheTemplate(string: text).render(values)
         } catch {
-            throw Problem("document.template", status: 500, zh: "文书模板无法识别。", en: "The document's template cannot be read.")
+            throw Problem(
+                "document.template",
+                status: 500,
+                zh: "文书模板无法识别。",
+                en: "The document's template cannot be read."
+            )
         }
     }
 }
@@ -117,6 +160,9 @@ extension ResourceDeclaration.Document {
             place.fail("template", "\(file) 第 \(line) 行：\(words.zh)", "\(file), line \(line): \(words.en)")
         }
         for (line, what) in DocumentTemplate.forbidden(template) { fail(line, what) }
+        if (try? MustacheTemplate(string: template)) == nil {
+            fail(1, .init("Mustache 无法识别", "Mustache does not understand it"))
+        }
         let fields = Set(resource.schema.fields.map(\.name))
         var open: [DocumentTemplate.Tag] = []
         for tag in DocumentTemplate.tags(template) where tag.sign != "!" {
@@ -136,7 +182,9 @@ extension ResourceDeclaration.Document {
             // Inside a list, names are those of its items; related rows have fields of their own.
             let lists = open.dropLast(tag.sign == nil ? 0 : 1).map(\.name)
             if lists.contains(where: { $0.hasPrefix("related.") }) || outer == "related" || tag.name == "." { continue }
-            if lists.contains("steps") || lists.contains("attachments"), DocumentTemplate.inner.contains(outer) { continue }
+            if lists.contains("steps") || lists.contains("attachments"), DocumentTemplate.inner.contains(outer) {
+                continue
+            }
             if fields.contains(outer) || DocumentTemplate.common.contains(outer) { continue }
             let meant = Spelling.closest(to: outer, among: Array(fields.union(DocumentTemplate.common)))
             fail(

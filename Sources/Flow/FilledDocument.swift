@@ -29,10 +29,13 @@ struct FilledDocument {
         var context: [String: Any] = [
             "number": number, "title": document.title.zh, "issued": Self.chinese(day), "issuer": issuer,
             "organisation": organisation, "record": record, "code": code,
-            "steps": steps.map { ["title": $0.title, "by": $0.by, "at": $0.at, "note": $0.detail] },
+            "steps": steps.map {
+                ["title": $0.title, "by": $0.by, "at": $0.at, "note": $0.detail].filter { !$0.value.isEmpty }
+            },
             "attachments": attachments.map { ["title": $0.title, "name": $0.detail, "digest": $0.at] },
-            "related": related,
+            "related": related.mapValues { rows in rows.map { $0.filter { !$0.value.isEmpty } } },
         ]
+        if number.isEmpty { context["number"] = nil }
         for field in declared.schema.fields where context[field.name] == nil {
             let text = values[field.name] ?? ""
             guard !text.isEmpty else { continue }

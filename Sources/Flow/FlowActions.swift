@@ -31,7 +31,13 @@ extension Flows {
         zh: "修改业务设置",
         en: "change a system's setting"
     )
-    static let showDescriptor = ActionDescriptor("flow.show", .dataRead, .read, zh: "查看办理情况", en: "show a record's flow")
+    static let showDescriptor = ActionDescriptor(
+        "flow.show",
+        .dataRead,
+        .read,
+        zh: "查看办理情况",
+        en: "show a record's flow"
+    )
     static let standingsDescriptor = ActionDescriptor(
         "flow.standings",
         .dataRead,
@@ -141,21 +147,20 @@ extension Flows {
     }
 
     /// Where records stand: the state and the next due moment of each, by its number.
-    public var standings: Action<(code: String, records: [Int64]), [Int64: (state: String, due: Int64?)]> {
+    public var standings: Action<(code: String, records: [Int64]), [Int64: Standing]> {
         Action(Self.standingsDescriptor, target: { [kernel] in try await kernel.resource($0.code) }) {
             [kernel] input, decision in
             guard let resource = decision.resource, !input.records.isEmpty else { return [:] }
             let places = Array(repeating: "?", count: input.records.count).joined(separator: ",")
             let rows = try await kernel.databases.records.read { db in
                 try db.rows(
-                    "SELECT record, state, due FROM flow_records WHERE resource = ? AND record IN (\(places))",
+                    "SELECT record, state, due, warn_at FROM flow_records WHERE resource = ? AND record IN (\(places))",
                     [.integer(resource.id.raw)] + input.records.map { .integer($0) }
                 )
             }
             return Dictionary(
                 rows.map { row in
-                    let due = row.integer(2)
-                    return (row.integer(0), (state: row.text(1), due: due == FlowStore.never ? nil : due))
+                    (row.integer(0), Standing(state: row.text(1), due: row.integer(2), warnAt: row.integer(3)))
                 },
                 uniquingKeysWith: { first, _ in first }
             )
@@ -187,7 +192,8 @@ extension Flows {
         let ids =
             steps.map(\.principal) + documents.map(\.principal) + attachments.map(\.principal)
         for id in Set(ids) { people[id] = try await kernel.accounts.find(PrincipalID(id))?.name }
-        let isWhole = decision.fields.count == resource.schema.fields.count && decision.fields.allSatisfy { $0.mask == nil }
+        let isWhole =
+            decision.fields.count == resource.schema.fields.count && decision.fields.allSatisfy { $0.mask == nil }
         let offered = try await offered(from: state, standing, values, declared, flow, resource, decision.caller)
         return FlowDetail(
             place: place,
@@ -198,11 +204,13 @@ extension Flows {
             number: standing?.number ?? place.system.number,
             openedAt: standing?.openedAt,
             clocks: clocks,
-            steps: steps,
-            documents: documents,
-            attachments: attachments,
+            steps: isWhole ? steps : steps.map { $0.shown(Set(shown.keys)) },
+            documents: isWhole ? documents : documents.map(\.shown),
+            attachments: isWhole ? attachments : attachments.map(\.shown),
             people: people,
             offered: offered,
+            masked: Set(decision.fields.filter { $0.mask != nil }.map(\.field.name)),
+            mayAct: mayAct(resource, decision.caller),
             mayAttach: flow.state(state)?.kind == .open && mayAct(resource, decision.caller),
             showsDocuments: isWhole,
             now: now
@@ -283,7 +291,10 @@ extension Flows {
                                     }
                             }
                     }
-                    guard !states.isEmpty else { continue }
+                    let isTold = flow.steps.contains { step in
+                        step.notify.contains { name in principal.roles.contains { $0.rawValue == name } }
+                    }
+                    guard !states.isEmpty || isTold else { continue }
                     let resource = try await kernel.resource(code)
                     guard mayAct(resource, decision.caller) else { continue }
                     let place = SystemPlace(system: system, declaration: declared, code: code)
@@ -301,14 +312,27 @@ extension Flows {
         _ caller: Caller,
         limit: Int
     ) async throws -> [FlowTask] {
+        let roles = caller.principal?.roles.map(\.rawValue) ?? []
         let rows = try await kernel.databases.records.read { db in
             // Of each state the first by their due moments: an index range each.
-            try states.flatMap { state in
+            var rows = try states.flatMap { state in
                 try db.rows(
-                    "SELECT record, state, due, changed_at FROM flow_records WHERE resource = ? AND state = ? ORDER BY due, record LIMIT \(limit)",
+                    "SELECT record, state, due, changed_at, warn_at FROM flow_records WHERE resource = ? AND state = ? ORDER BY due, record LIMIT \(limit)",
                     [.integer(resource.id.raw), .text(state)]
                 )
             }
+            // What they were told of, though the step is another's.
+            for role in roles {
+                rows += try db.rows(
+                    """
+                    SELECT r.record, r.state, r.due, r.changed_at, r.warn_at FROM flow_notices n JOIN flow_records r ON r.resource = n.resource
+                    AND r.record = n.record WHERE n.resource = ? AND n.role = ? ORDER BY n.at DESC LIMIT \(limit)
+                    """,
+                    [.integer(resource.id.raw), .text(role)]
+                )
+            }
+            var seen: Set<Int64> = []
+            return rows.filter { seen.insert($0.integer(0)).inserted }
         }
         let chosen = rows.sorted { ($0.integer(2), $0.integer(0)) < ($1.integer(2), $1.integer(0)) }.prefix(limit)
         guard !chosen.isEmpty else { return [] }
@@ -325,13 +349,11 @@ extension Flows {
         }
         return chosen.compactMap { row in
             guard let name = names[row.integer(0)] else { return nil }
-            let due = row.integer(2)
             return FlowTask(
                 place: place,
                 record: row.integer(0),
                 name: name.isEmpty ? "#\(row.integer(0))" : name,
-                state: row.text(1),
-                due: due == FlowStore.never ? nil : due,
+                standing: Standing(state: row.text(1), due: row.integer(2), warnAt: row.integer(4)),
                 since: row.integer(3)
             )
         }
@@ -339,36 +361,55 @@ extension Flows {
 
     // MARK: The node's own steps
 
-    /// Takes the steps of clocks that ended; called each few seconds by the process that does scheduled work.
+    /// Takes the steps of clocks that ran out; called each few seconds by the process that does scheduled work. What cannot be done now
+    /// keeps nobody else's clock waiting.
     public func keepUp() async throws {
         let now = kernel.clock.now()
-        let rows = try await kernel.databases.records.read { db in
-            try db.rows(
-                "SELECT resource, record, clock FROM flow_clocks WHERE state = 'running' AND due <= ? ORDER BY due LIMIT 200",
-                [.integer(now)]
-            )
-        }
-        guard !rows.isEmpty, let machine = try await kernel.accounts.find(login: Principal.commandLine) else { return }
+        guard let machine = try await kernel.accounts.find(login: Principal.commandLine) else { return }
         let caller = Caller(principal: machine, trace: "clock")
-        for row in rows {
-            let resource = try await kernel.resource(ResourceID(row.integer(0)))
-            guard let place = try await systems.place(code: resource.code) else { continue }
-            let standing = try await standing(resource, row.integer(1))
-            let declared = try await declaration(place, number: standing?.number)
-            let clock = declared.flow?.clock(row.text(2))
-            if let clock, !clock.step.isEmpty {
-                let request = StepRequest(resource.code, record: row.integer(1), step: clock.step)
-                do { _ = try await kernel.gate.perform(step, request, as: caller) } catch let problem as Problem {
-                    // Where the record has moved on, the clock only ends; a database that is away is asked again.
-                    guard problem.status < 500 else { throw problem }
-                }
-            }
-            try await kernel.databases.records.write { db in
-                try db.execute(
-                    "UPDATE flow_clocks SET state = 'ended', ended_at = ? WHERE resource = ? AND record = ? AND clock = ? AND state = 'running'",
-                    [.integer(now), row.values[0], row.values[1], row.values[2]]
+        var after: [SQLValue] = [.integer(0), .integer(0), .integer(0), .text("")]
+        while true {
+            let place = after
+            let rows = try await kernel.databases.records.read { db in
+                try db.rows(
+                    """
+                    SELECT due, resource, record, clock FROM flow_clocks WHERE state = 'running' AND due <= ?
+                    AND (due, resource, record, clock) > (?, ?, ?, ?) ORDER BY due, resource, record, clock LIMIT 200
+                    """,
+                    [.integer(now)] + place
                 )
             }
+            for row in rows {
+                // One record's trouble is not the next one's; a database that is away ends the sweep.
+                do { try await ranOut(row, caller) } catch let problem as Problem {
+                    if problem.code.hasPrefix("store.") { throw problem }
+                }
+            }
+            guard rows.count == 200, let last = rows.last else { return }
+            after = last.values
+        }
+    }
+
+    private func ranOut(_ row: SQLRow, _ caller: Caller) async throws {
+        let resource = try await kernel.resource(ResourceID(row.integer(1)))
+        guard let place = try await systems.place(code: resource.code) else { return }
+        let standing = try await standing(resource, row.integer(2))
+        let clock = try await declaration(place, number: standing?.number).flow?.clock(row.text(3))
+        if let clock, !clock.step.isEmpty {
+            var request = StepRequest(resource.code, record: row.integer(2), step: clock.step)
+            request.clock = clock.key
+            do {
+                _ = try await kernel.gate.perform(step, request, as: caller)
+                return
+            } catch let problem as Problem where !problem.code.hasPrefix("store.") {
+                // The evidence tells why; the record stays overdue for people to see.
+            }
+        }
+        try await kernel.databases.records.write { db in
+            try db.execute(
+                "UPDATE flow_clocks SET state = 'ended' WHERE due = ? AND resource = ? AND record = ? AND clock = ? AND state = 'running'",
+                row.values
+            )
         }
     }
 }
@@ -392,6 +433,14 @@ public struct TakenStep: Sendable, Hashable {
     public var note: String
     /// The fields that it changed.
     public var changed: [String]
+
+    /// As those see it who see some fields only, or masked: free text may hold what is kept from them.
+    func shown(_ fields: Set<String>) -> TakenStep {
+        var step = self
+        step.note = ""
+        step.changed = changed.filter(fields.contains)
+        return step
+    }
 }
 
 /// A document of a record.
@@ -404,6 +453,14 @@ public struct IssuedDocument: Sendable, Hashable {
     public var digest: String
     public var principal: Int64
     public var issuedAt: Int64
+
+    /// As those see it who may not open it.
+    var shown: IssuedDocument {
+        var document = self
+        document.number = ""
+        document.code = ""
+        return document
+    }
 }
 
 /// A file of a record.
@@ -418,6 +475,15 @@ public struct Attachment: Sendable, Hashable {
     public var at: Int64
     public var longitude: Double?
     public var latitude: Double?
+
+    /// As those see it who may not open it.
+    var shown: Attachment {
+        var file = self
+        file.name = ""
+        file.longitude = nil
+        file.latitude = nil
+        return file
+    }
 }
 
 /// A record as somebody sees it, with what they may do.
@@ -438,6 +504,9 @@ public struct FlowDetail: Sendable {
     /// Names by principal.
     public var people: [Int64: String]
     public var offered: [FlowStep]
+    /// Fields that are shown masked.
+    public var masked: Set<String>
+    public var mayAct: Bool
     public var mayAttach: Bool
     /// Whether documents may be opened: they show every field.
     public var showsDocuments: Bool
@@ -449,7 +518,24 @@ public struct FlowTask: Sendable {
     public var place: SystemPlace
     public var record: Int64
     public var name: String
-    public var state: String
-    public var due: Int64?
+    public var standing: Standing
     public var since: Int64
+
+    public var state: String { standing.state }
+    public var due: Int64? { standing.due }
+}
+
+/// Where a record stands, and until when something is to be done with it.
+public struct Standing: Sendable, Hashable {
+    public var state: String
+    /// The next moment at which a clock runs out, or did; nil where none runs.
+    public var due: Int64?
+    /// From when it warns.
+    public var warnAt: Int64?
+
+    init(state: String, due: Int64, warnAt: Int64) {
+        self.state = state
+        self.due = due == FlowStore.never ? nil : due
+        self.warnAt = warnAt == FlowStore.never ? nil : warnAt
+    }
 }

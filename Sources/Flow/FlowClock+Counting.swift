@@ -1,7 +1,7 @@
 import Basics
 import Kernel
 
-/// A clock of a record.
+/// A clock of a record. One that ran out is `ended` and goes on being overdue until a step stops it.
 public struct RunningClock: Sendable, Hashable {
     public enum State: String, Sendable { case running, paused, stopped, ended }
 
@@ -16,12 +16,15 @@ public struct RunningClock: Sendable, Hashable {
     public var pausedAt: Int64?
     public var endedAt: Int64?
 
-    /// Whether it ran out, or ended after its time.
+    /// Whether something is still to be done by it.
+    public var isPending: Bool { state == .running || state == .ended && endedAt == nil }
+
+    /// Whether it ran out, or was stopped after its time.
     public func isOverdue(at now: Int64) -> Bool {
         switch state {
-        case .running: due < now
+        case .running: due <= now
         case .paused: false
-        case .stopped, .ended: (endedAt ?? 0) > due
+        case .stopped, .ended: (endedAt ?? now) > due
         }
     }
 }
@@ -61,12 +64,15 @@ extension FlowClock {
 
     /// From when it warns.
     func warning(before due: Int64, from start: Int64, length: Int, _ calendar: WorkingCalendar) -> Int64 {
+        let warn = warn.map { min(max($0, 0), 100_000) }
         switch unit {
-        case .hours: return due - Int64(warn.map { $0 * 24 } ?? max(1, length / 4)) * 3_600_000_000
-        case .days, .months: return due - Int64(warn ?? max(1, Int((due - start) / 86_400_000_000) / 4)) * 86_400_000_000
+        case .hours: return due - Int64(min(warn.map { $0 * 24 } ?? max(1, length / 4), length)) * 3_600_000_000
+        case .days, .months:
+            let days = max(1, Int((due - start) / 86_400_000_000))
+            return due - Int64(min(warn ?? max(1, days / 4), days)) * 86_400_000_000
         case .workingDays:
             var day = Self.day(of: due)
-            var left = warn ?? max(1, length / 4)
+            var left = min(warn ?? max(1, length / 4), length)
             while left > 0 {
                 if calendar.isWorkingDay(day) { left -= 1 }
                 day -= 1

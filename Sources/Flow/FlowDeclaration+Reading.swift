@@ -106,6 +106,9 @@ extension FlowStep {
             item.unknown(state, text, among: stateKeys)
         }
         if isBeginning, !from.isEmpty { place.fail("from", "开始步骤没有“from”", "a step that begins has no “from”") }
+        for name in ["attachments", "shown", "others"] where isBeginning && place.has(name) {
+            place.fail(name, "开始步骤还没有记录，不能有“\(name)”", "a step that begins has no record yet and cannot have “\(name)”")
+        }
         if isBeginning, to.isEmpty { place.fail("开始步骤须有“to”", "a step that begins needs “to”") }
         if !isBeginning, from.isEmpty { place.fail("缺少“from”", "“from” is missing") }
         let roles = place.texts("roles")
@@ -137,7 +140,7 @@ extension FlowStep {
             note: place.choice("note", Note.optional),
             kind: place.choice("kind", Kind.forward),
             isForOthers: place.truth("others"),
-            set: assignments(place.at("set"), resource, resource, known),
+            set: assignments(place.at("set"), resource, resource, known, stateField: flow.field),
             start: names("start", clock, clocks),
             stop: names("stop", clock, clocks),
             pause: names("pause", clock, clocks),
@@ -184,11 +187,15 @@ extension FlowStep {
         _ place: Declaration?,
         _ target: ResourceDeclaration?,
         _ source: ResourceDeclaration,
-        _ known: SystemDeclaration.Known
+        _ known: SystemDeclaration.Known,
+        stateField: String = ""
     ) -> [Assignment] {
         guard let place else { return [] }
         return place.members.compactMap { name, item in
             if let target { target.checkField(name, item) }
+            if let target, name == (target.flow?.field ?? stateField) {
+                item.fail("状态由流程改变，不能设置", "the state is changed by the flow; it cannot be set")
+            }
             guard let text = item.text else {
                 item.fail("应是文字", "a text is expected")
                 return nil
@@ -237,6 +244,13 @@ extension FlowClock {
         var length = Length.number(1)
         if let text = place.at("days")?.text, case .setting(let key)? = AssignedValue(text) {
             length = .setting(key)
+            if let value = known.values[key], !(Int64(value).map { (1...100_000).contains($0) } ?? false) {
+                place.fail(
+                    "days",
+                    "设置“\(key)”应是 1 至 100000 的整数",
+                    "the setting “\(key)” should be a whole number from 1 to 100,000"
+                )
+            }
             if !known.settings.contains(key) {
                 place.at("days")?.unknown(.init("设置", "setting"), key, among: known.settings)
             }
@@ -258,7 +272,7 @@ extension FlowClock {
             place.at("step")?.unknown(.init("步骤", "step"), step, among: steps)
         }
         let warn = place.integer("warn")
-        if let warn, warn < 0 { place.fail("warn", "不能为负", "it cannot be negative") }
+        if let warn, !(0...100_000).contains(warn) { place.fail("warn", "应是 0 至 100000", "0 to 100,000 is expected") }
         return FlowClock(
             key: place.key(),
             title: place.title("title"),

@@ -71,6 +71,12 @@ extension Flows {
                 )
             }
             let (digest, size) = try Self.digest(input.path)
+            let now = kernel.clock.now()
+            let flow = declared.flow
+            // What is refused leaves nothing on the disk.
+            try await kernel.databases.records.read { db in
+                try self.checkOpen(input.record, resource, flow, decision, db)
+            }
             let target = file(resource.id.raw, digest)
             try FileManager.default.createDirectory(
                 at: target.deletingLastPathComponent(),
@@ -82,20 +88,8 @@ extension Flows {
                 try FileManager.default.moveItem(atPath: input.path, toPath: target.path)
                 try Self.settle(target)
             }
-            let now = kernel.clock.now()
-            let flow = declared.flow
             let id = try await kernel.databases.records.write { db in
-                // A record outside one's rows takes nothing; one that is over takes nothing any more.
-                let values = try self.lake.texts(of: input.record, in: resource, decision, db)
-                let state = try FlowStore.standing(resource.id.raw, input.record, db)?.state ?? values[flow?.field ?? ""]
-                guard flow?.state(state ?? "")?.kind != .done, flow?.state(state ?? "")?.kind != .cancelled else {
-                    throw Problem(
-                        "flow.over",
-                        status: 409,
-                        zh: "记录已办结，不能再增加附件。",
-                        en: "The record is closed and takes no more files."
-                    )
-                }
+                try self.checkOpen(input.record, resource, flow, decision, db)
                 try db.execute(
                     "INSERT INTO flow_attachments (resource, record, kind, name, type, size, digest, principal, at, longitude, latitude) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
                     [
@@ -121,6 +115,26 @@ extension Flows {
                 at: now,
                 longitude: input.longitude,
                 latitude: input.latitude
+            )
+        }
+    }
+
+    /// A record outside one's rows takes nothing; one that is over takes nothing any more.
+    private func checkOpen(
+        _ record: Int64,
+        _ resource: Resource,
+        _ flow: FlowDeclaration?,
+        _ decision: Decision,
+        _ db: any SQLReading
+    ) throws {
+        let values = try lake.texts(of: record, in: resource, decision, db)
+        let state = try FlowStore.standing(resource.id.raw, record, db)?.state ?? values[flow?.field ?? ""] ?? ""
+        guard flow?.state(state)?.kind != .done, flow?.state(state)?.kind != .cancelled else {
+            throw Problem(
+                "flow.over",
+                status: 409,
+                zh: "记录已办结，不能再增加附件。",
+                en: "The record is closed and takes no more files."
             )
         }
     }
@@ -243,6 +257,13 @@ extension Flows {
         )
     }
 
+    private static let notNow = Problem(
+        "flow.document",
+        status: 409,
+        zh: "记录现在的状态不能制发这份文书。",
+        en: "This document is not issued in the record's state."
+    )
+
     /// Issues a document by hand, where its states allow it.
     public var issue: Action<(code: String, record: Int64, document: String), Int64> {
         Action(Self.issueDescriptor, target: { [kernel] in try await kernel.resource($0.code) }) {
@@ -254,15 +275,9 @@ extension Flows {
             let standing = try await standing(resource, input.record)
             let declared = try await declaration(place, number: standing?.number)
             guard let flow = declared.flow, let state = standing?.state, let first = flow.steps.first,
-                let document = declared.documents.first(where: { $0.key == input.document && $0.states.contains(state) })
-            else {
-                throw Problem(
-                    "flow.document",
-                    status: 409,
-                    zh: "记录现在的状态不能制发这份文书。",
-                    en: "This document is not issued in the record's state."
+                let document = declared.documents.first(where: { $0.key == input.document && $0.states.contains(state) }
                 )
-            }
+            else { throw Self.notNow }
             try Self.checkWhole(decision, resource)
             let work = StepWork(
                 flows: self,
@@ -288,6 +303,9 @@ extension Flows {
             )
             let id = try await kernel.databases.records.write { db in
                 let values = try self.lake.texts(of: input.record, in: resource, decision, db)
+                guard let standing = try FlowStore.standing(resource.id.raw, input.record, db),
+                    standing.number == work.number, document.states.contains(standing.state)
+                else { throw Self.notNow }
                 return try work.issue(document, input.record, values, 0, db)
             }
             decision.note("record", String(input.record))

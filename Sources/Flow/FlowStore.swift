@@ -9,7 +9,7 @@ enum FlowStore {
             [
                 """
                 CREATE TABLE flow_records (resource BIGINT NOT NULL, record BIGINT NOT NULL, number BIGINT NOT NULL, state TEXT NOT NULL,
-                is_open INTEGER NOT NULL, due BIGINT NOT NULL, steps BIGINT NOT NULL, last_by BIGINT NOT NULL, opened_by BIGINT NOT NULL,
+                is_open INTEGER NOT NULL, due BIGINT NOT NULL, warn_at BIGINT NOT NULL, last_by BIGINT NOT NULL,
                 opened_at BIGINT NOT NULL, changed_at BIGINT NOT NULL, PRIMARY KEY (resource, record))
                 """,
                 "CREATE INDEX flow_records_work ON flow_records (resource, state, due, record)",
@@ -24,7 +24,7 @@ enum FlowStore {
                 started_at BIGINT NOT NULL, due BIGINT NOT NULL, warn_at BIGINT NOT NULL, paused_at BIGINT, ended_at BIGINT,
                 PRIMARY KEY (resource, record, clock))
                 """,
-                "CREATE INDEX flow_clocks_due ON flow_clocks (state, due)",
+                "CREATE INDEX flow_clocks_due ON flow_clocks (state, due, resource, record, clock)",
                 """
                 CREATE TABLE flow_documents (id INTEGER PRIMARY KEY, resource BIGINT NOT NULL, record BIGINT NOT NULL, document TEXT NOT NULL,
                 title TEXT NOT NULL, number TEXT NOT NULL, code TEXT NOT NULL UNIQUE, digest TEXT NOT NULL, body TEXT NOT NULL,
@@ -51,27 +51,23 @@ enum FlowStore {
         var number: Int64
         var state: String
         var due: Int64
-        var steps: Int64
         var lastBy: Int64
-        var openedBy: Int64
         var openedAt: Int64
         var changedAt: Int64
     }
 
     static func standing(_ resource: Int64, _ record: Int64, _ db: any SQLReading) throws -> Standing? {
         try db.row(
-            "SELECT number, state, due, steps, last_by, opened_by, opened_at, changed_at FROM flow_records WHERE resource = ? AND record = ?",
+            "SELECT number, state, due, last_by, opened_at, changed_at FROM flow_records WHERE resource = ? AND record = ?",
             [.integer(resource), .integer(record)]
         ).map { row in
             Standing(
                 number: row.integer(0),
                 state: row.text(1),
                 due: row.integer(2),
-                steps: row.integer(3),
-                lastBy: row.integer(4),
-                openedBy: row.integer(5),
-                openedAt: row.integer(6),
-                changedAt: row.integer(7)
+                lastBy: row.integer(3),
+                openedAt: row.integer(4),
+                changedAt: row.integer(5)
             )
         }
     }

@@ -17,6 +17,8 @@ public struct StepRequest: Sendable {
     /// Texts by field, as typed. Fields left out keep their value.
     public var values: [String: String]
     public var note: String
+    /// The clock whose step the node takes.
+    var clock: String?
 
     public init(_ code: String, record: Int64? = nil, step: String, values: [String: String] = [:], note: String = "") {
         self.code = code
@@ -24,6 +26,15 @@ public struct StepRequest: Sendable {
         self.step = step
         self.values = values
         self.note = note
+    }
+}
+
+extension StepRequest {
+    /// The request without characters that nobody sees.
+    var visible: StepRequest {
+        var request = self
+        request.values = values.mapValues(TextForms.visible)
+        return request
     }
 }
 
@@ -96,7 +107,8 @@ public final class Flows: Sendable {
     // MARK: A step
 
     /// Takes a step: the record, its history, clocks, documents and what is made elsewhere change in one transaction.
-    func take(_ request: StepRequest, _ resource: Resource, _ decision: Decision) async throws -> StepOutcome {
+    func take(_ asked: StepRequest, _ resource: Resource, _ decision: Decision) async throws -> StepOutcome {
+        let request = asked.visible
         guard let principal = decision.caller.principal else { throw Problem.notFound(.init("账号", "the account")) }
         let place = try await place(request.code)
         let known = try await request.record.asyncMap { try await self.standing(resource, $0) }.flatMap(\.self)
@@ -168,7 +180,7 @@ public final class Flows: Sendable {
         guard request.note.utf8.count <= 20_000 else {
             throw Problem("request.too_large", status: 413, zh: "意见过长。", en: "The note is too long.")
         }
-        if step.note == .required, request.note.allSatisfy(\.isWhitespace) {
+        if step.note == .required, TextForms.isBlank(request.note) {
             throw Problem("flow.note", status: 422, zh: "请填写意见。", en: "Write a note.")
         }
     }
@@ -204,7 +216,7 @@ public final class Flows: Sendable {
                 )
             }
             let resource = try await kernel.resource(place.code)
-            found[creation.resource] = StepTarget(place: place, flow: flow, step: first, resource: resource)
+            found[creation.place] = StepTarget(place: place, flow: flow, step: first, resource: resource)
             found.merge(try await targets(of: first, depth: depth + 1)) { first, _ in first }
         }
         return found
@@ -246,15 +258,26 @@ public final class Flows: Sendable {
         guard let record else { return [:] }
         var found: [String: [[String: String]]] = [:]
         for related in declared.views.related
-        where templates.contains(where: { $0.contains("{{#related.\(related.resource)}}") }) {
+        where templates.contains(where: { template in
+            DocumentTemplate.tags(template).contains { $0.name == "related.\(related.resource)" }
+        }) {
             guard let other = try await systems.place(key: related.resource) else { continue }
             let values = try await kernel.databases.records.read { db in
                 try self.lake.texts(of: record, in: resource, nil, db)
             }
             guard let key = values[related.key], !key.isEmpty else { continue }
-            var query = RecordQuery(other.code, limit: 200)
+            var query = RecordQuery(other.code, limit: 2000)
             query.condition = .compare(.equal, .property(related.field), .literal(.text(key)))
-            guard let page = try? await kernel.gate.perform(reading.read, query, as: caller) else { continue }
+            let page = try await kernel.gate.perform(reading.read, query, as: caller)
+            // A document that leaves rows out is none.
+            guard page.next == nil else {
+                throw Problem(
+                    "flow.document_rows",
+                    status: 409,
+                    zh: "关联记录超过 2000 条，不能列入文书。",
+                    en: "There are more than 2,000 related records: a document does not list them."
+                )
+            }
             found[related.resource] = (0..<page.batch.count).map { row in
                 Dictionary(
                     page.batch.fields.indices.map { index in

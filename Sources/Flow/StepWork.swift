@@ -41,7 +41,7 @@ struct StepWork: Sendable {
         let from = standing?.state ?? ""
         let to = step.to ?? from
         for asked in step.fields where asked.isRequired {
-            guard (request.values[asked.field] ?? old[asked.field] ?? "").allSatisfy(\.isWhitespace) else { continue }
+            guard TextForms.isBlank(request.values[asked.field] ?? old[asked.field] ?? "") else { continue }
             let title = declared.field(asked.field).map { declared.label($0, .zh) } ?? asked.field
             let label = declared.field(asked.field).map { declared.label($0, .en) } ?? asked.field
             throw Problem(
@@ -55,6 +55,7 @@ struct StepWork: Sendable {
         var values = old.merging(request.values) { _, new in new }
         values[flow.field] = to
         try assign(step.set, to: &values, from: values, db)
+        values[flow.field] = to
         // The record's key is known before what is made elsewhere is linked to it.
         let (id, row) = try flows.lake.put(
             request.record,
@@ -66,9 +67,12 @@ struct StepWork: Sendable {
             db
         )
         try checkGuard(row)
+        // What was stored counts, not how it was typed.
+        values = Lake.texts(row, of: resource.schema)
         var outcome = StepOutcome(record: id, state: to, documents: [], created: [])
+        if let clock = request.clock { try end(clock, id, db) }
         try runClocks(id, values, db)
-        let stepID = try writeStep(id, from, to, request, old, values, db)
+        let stepID = try writeStep(id, standing, to, request, old, values, db)
         for creation in step.create { try make(creation, id, &values, &outcome, decision, db) }
         for key in step.issue {
             guard let document = declared.documents.first(where: { $0.key == key }) else { continue }
@@ -93,9 +97,7 @@ struct StepWork: Sendable {
             number: number,
             state: state,
             due: FlowStore.never,
-            steps: 0,
             lastBy: 0,
-            openedBy: 0,
             openedAt: now,
             changedAt: now
         )
@@ -142,7 +144,7 @@ struct StepWork: Sendable {
         for needed in step.attachments {
             let count =
                 try db.row(
-                    "SELECT count(*) FROM flow_attachments WHERE resource = ? AND record = ? AND kind = ?",
+                    "SELECT count(DISTINCT digest) FROM flow_attachments WHERE resource = ? AND record = ? AND kind = ?",
                     [.integer(resource.id.raw), .integer(record), .text(needed.kind)]
                 )?.integer(0) ?? 0
             guard count < needed.count else { continue }
@@ -224,7 +226,7 @@ struct StepWork: Sendable {
             }
         }
         change(step.stop) { clock, _ in
-            guard clock.state == .running || clock.state == .paused else { return }
+            guard clock.isPending || clock.state == .paused else { return }
             clock.state = .stopped
             clock.endedAt = clock.pausedAt ?? now
         }
@@ -243,7 +245,7 @@ struct StepWork: Sendable {
         }
         for key in step.start {
             guard let declared = flow.clock(key) else { continue }
-            let start = moment(declared.from, values) ?? now
+            let start = try moment(declared, values) ?? now
             let length = length(of: declared)
             let due = declared.due(from: start, length: length, calendar)
             clocks[key] = RunningClock(
@@ -258,7 +260,7 @@ struct StepWork: Sendable {
         let ends = step.to.flatMap { flow.state($0) }.map { $0.kind != .open } ?? false
         if ends {
             // What is over has no time limits any more.
-            for (key, clock) in clocks where clock.state == .running || clock.state == .paused {
+            for (key, clock) in clocks where clock.isPending || clock.state == .paused {
                 clocks[key]?.state = .stopped
                 clocks[key]?.endedAt = clock.pausedAt ?? now
                 changed.insert(key)
@@ -267,16 +269,40 @@ struct StepWork: Sendable {
         for key in changed { if let clock = clocks[key] { try FlowStore.save(clock, resource.id.raw, id, db) } }
     }
 
+    /// Ends the clock whose step this is; one that somebody stopped or began anew in the meantime has not run out.
+    private func end(_ key: String, _ id: Int64, _ db: any SQLWriting) throws {
+        let ended = try db.execute(
+            "UPDATE flow_clocks SET state = 'stopped', ended_at = ? WHERE resource = ? AND record = ? AND clock = ? AND state = 'running' AND due <= ?",
+            [.integer(now), .integer(resource.id.raw), .integer(id), .text(key), .integer(now)]
+        )
+        guard ended == 1 else {
+            throw Problem("flow.moved", status: 409, zh: "时限已停止或重新起算。", en: "The clock was stopped or began anew.")
+        }
+    }
+
     private func length(of clock: FlowClock) -> Int {
         switch clock.length {
-        case .number(let number): number
-        case .setting(let key): max(1, Int(place.system.setting(key)) ?? 1)
+        case .number(let number): min(max(1, number), 100_000)
+        case .setting(let key): min(max(1, Int(place.system.setting(key)) ?? 1), 100_000)
         }
     }
 
     /// A date's midnight or a moment that a field holds.
-    private func moment(_ field: String, _ values: [String: String]) -> Int64? {
-        guard !field.isEmpty, let text = values[field], !text.isEmpty else { return nil }
+    ///
+    /// - Throws: `flow.required` where it holds none: a term of the law does not begin on whichever day somebody pressed a button.
+    private func moment(_ clock: FlowClock, _ values: [String: String]) throws -> Int64? {
+        guard !clock.from.isEmpty else { return nil }
+        guard let text = values[clock.from], !text.isEmpty else {
+            let title = declared.field(clock.from)
+            throw Problem(
+                "flow.required",
+                status: 422,
+                zh: "“\(clock.title.zh)”从“\(title.map { declared.label($0, .zh) } ?? clock.from)”起算，请先填写。",
+                en:
+                    "“\(clock.title.en)” counts from “\(title.map { declared.label($0, .en) } ?? clock.from)”; give it first.",
+                details: [clock.from: "required"]
+            )
+        }
         return Array(text.utf8).withUnsafeBufferPointer { bytes in
             CivilTime.parseISOTimestamp(bytes)
                 ?? CivilTime.parseISODate(bytes).map { CivilTime.chinaMidnight(day: $0) }
@@ -287,13 +313,14 @@ struct StepWork: Sendable {
 
     private func writeStep(
         _ id: Int64,
-        _ from: String,
+        _ standing: FlowStore.Standing?,
         _ to: String,
         _ request: StepRequest,
         _ old: [String: String],
         _ values: [String: String],
         _ db: any SQLWriting
     ) throws -> Int64 {
+        let from = standing?.state ?? ""
         let changed = values.keys.filter { values[$0] != old[$0, default: ""] && $0 != flow.field }.sorted()
         try db.execute(
             "INSERT INTO flow_steps (resource, record, step, number, from_state, to_state, principal, at, note, changed) VALUES (?,?,?,?,?,?,?,?,?,?)",
@@ -305,18 +332,20 @@ struct StepWork: Sendable {
         )
         let stepID = db.lastInsertedID
         let isOpen = flow.state(to)?.kind == .open
-        let due =
-            isOpen
-            ? try FlowStore.clocks(resource.id.raw, id, db).filter { $0.state == .running }.map(\.due).min() : nil
+        let clocks = isOpen ? try FlowStore.clocks(resource.id.raw, id, db).filter(\.isPending) : []
+        // An approval by another person is another than who did the work: asides and clocks do not count.
+        let counts = step.kind != .side && !step.isOfClock
         try db.execute(
             """
-            INSERT INTO flow_records (resource, record, number, state, is_open, due, steps, last_by, opened_by, opened_at, changed_at)
-            VALUES (?,?,?,?,?,?,1,?,?,?,?) ON CONFLICT (resource, record) DO UPDATE SET state = excluded.state, is_open = excluded.is_open,
-            due = excluded.due, steps = flow_records.steps + 1, last_by = excluded.last_by, changed_at = excluded.changed_at
+            INSERT INTO flow_records (resource, record, number, state, is_open, due, warn_at, last_by, opened_at, changed_at)
+            VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (resource, record) DO UPDATE SET state = excluded.state, is_open = excluded.is_open,
+            due = excluded.due, warn_at = excluded.warn_at, last_by = excluded.last_by, changed_at = excluded.changed_at
             """,
             [
                 .integer(resource.id.raw), .integer(id), .integer(number), .text(to), .integer(isOpen ? 1 : 0),
-                .integer(due ?? FlowStore.never), .integer(principal.id.raw), .integer(principal.id.raw),
+                .integer(clocks.map(\.due).min() ?? FlowStore.never),
+                .integer(clocks.map(\.warnAt).min() ?? FlowStore.never),
+                .integer(counts ? principal.id.raw : standing?.lastBy ?? principal.id.raw),
                 .integer(now), .integer(now),
             ]
         )
@@ -340,7 +369,7 @@ struct StepWork: Sendable {
         _ decision: Decision?,
         _ db: any SQLWriting
     ) throws {
-        guard let target = targets[creation.resource] else { return }
+        guard let target = targets[creation.place] else { return }
         var given: [String: String] = [:]
         try assign(creation.values, to: &given, from: values, db)
         let work = StepWork(

@@ -65,6 +65,7 @@ extension SystemDeclaration {
         let known = Known(
             roles: roles.union(declared.roles.map(\.key)),
             settings: Set(declared.settings.map(\.key)),
+            values: Dictionary(declared.settings.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first }),
             files: files
         )
         let resourceList = place.list("resources")
@@ -80,6 +81,7 @@ extension SystemDeclaration {
     struct Known {
         var roles: Set<String>
         var settings: Set<String>
+        var values: [String: String]
         var files: Files
     }
 }
@@ -164,7 +166,11 @@ extension ResourceDeclaration {
             views: ViewsDeclaration()
         )
         if !resource.key.isEmpty, !Declaration.isKey(resource.key, also: "_-") {
-            place.fail("key", "键只能由小写字母、数字和“_”组成，以字母开头", "a key is made of lower-case letters, digits and “_”, a letter first")
+            place.fail(
+                "key",
+                "键只能由小写字母、数字和“_”组成，以字母开头",
+                "a key is made of lower-case letters, digits and “_”, a letter first"
+            )
         }
         resource.readParts(place, known)
         if let flow = place.at("flow") {
@@ -185,6 +191,13 @@ extension ResourceDeclaration {
             }
         }
         if let views = place.at("views") { resource.views = ViewsDeclaration.read(views, resource) }
+        if resource.isOfRecords, place.has("data") {
+            place.fail(
+                "data",
+                "storage: records 的资源由表单和流程填写，文件只能装入 storage: lake",
+                "records are written by forms and flows; files go into storage: lake"
+            )
+        }
         for load in place.list("data") {
             let file = load.text("file", required: true)
             if !file.isEmpty, known.files(file) == nil {

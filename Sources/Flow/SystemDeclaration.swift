@@ -242,6 +242,9 @@ public struct FlowStep: Sendable, Hashable {
         public var values: [Assignment]
         /// This record's field that takes the new one's key; empty for none.
         public var link: String
+
+        /// Tells one place where records are made from another.
+        var place: String { "\(resource)/\(step)" }
     }
 
     public struct Assignment: Sendable, Hashable {

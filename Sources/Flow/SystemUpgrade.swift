@@ -8,7 +8,9 @@ import Tabular
 public enum SystemUpgrade {
     /// The changes that lead from one declaration to another.
     public static func changes(from old: SystemDeclaration, to new: SystemDeclaration) -> [DeclaredMigration] {
-        new.migrations.filter { $0.version > old.version && $0.version <= new.version }.sorted { $0.version < $1.version }
+        new.migrations.filter { $0.version > old.version && $0.version <= new.version }.sorted {
+            $0.version < $1.version
+        }
     }
 
     /// Whether everything that goes is told of.
@@ -18,7 +20,10 @@ public enum SystemUpgrade {
         let changes = changes(from: old, to: new)
         var missing: [String] = []
         for resource in old.resources {
-            guard let next = new.resource(resource.key) else { continue }
+            guard let next = new.resource(resource.key) else {
+                missing.append(resource.key)
+                continue
+            }
             let told = changes.filter { $0.resource == resource.key }.map(\.change)
             for field in resource.schema.fields {
                 let isTold = told.contains { change in
@@ -32,9 +37,19 @@ public enum SystemUpgrade {
                     if !isTold { missing.append("\(resource.key).\(field.name)") }
                     continue
                 }
+                if kept.required, !field.required { missing.append("\(resource.key).\(field.name): required") }
                 if kept.type != field.type || kept.scale != field.scale {
                     missing.append("\(resource.key).\(field.name): type")
                 }
+            }
+            for field in next.schema.fields where field.required && resource.field(field.name) == nil {
+                let isRenamed = told.contains { if case .rename(_, let to) = $0 { to == field.name } else { false } }
+                if !isRenamed { missing.append("\(resource.key).\(field.name): required") }
+            }
+            if next.schema.key.count != resource.schema.key.count
+                || next.flow?.field != resource.flow?.field && resource.flow != nil
+            {
+                missing.append("\(resource.key): primaryKey, flow.field")
             }
             for state in resource.flow?.states ?? [] where next.flow?.state(state.key) == nil {
                 let isTold = told.contains { if case .state(let from, _) = $0 { from == state.key } else { false } }
@@ -45,8 +60,9 @@ public enum SystemUpgrade {
             throw Problem(
                 "pack.migration",
                 status: 409,
-                zh: "新版去掉或改变了：\(missing.joined(separator: "、"))，而 migrations 没有说明。",
-                en: "The new version takes away or changes: \(missing.joined(separator: ", ")); its migrations do not say so.",
+                zh: "新版去掉、改变或新要求了：\(missing.joined(separator: "、"))，而 migrations 没有说明。",
+                en:
+                    "The new version takes away, changes or newly requires: \(missing.joined(separator: ", ")); its migrations do not say so.",
                 details: ["missing": missing.joined(separator: ", ")],
                 hint: .init(
                     "请在 migrations 中写明 rename、drop 或 state，并提高 version；字段类型不能改变，请另设字段。",
@@ -60,24 +76,34 @@ public enum SystemUpgrade {
 extension Flows {
     /// Makes a declared change in what is kept; done again it changes nothing.
     public func migrate(_ resource: Resource, _ migration: DeclaredMigration) async throws {
+        // Steps of the flow that records began with speak of what goes: they go on by the new one.
+        let next = try await systems.nextNumber(after: resource)
+        try await kernel.databases.records.write { db in
+            try db.execute(
+                "UPDATE flow_records SET number = ? WHERE resource = ?",
+                [.integer(next), .integer(resource.id.raw)]
+            )
+        }
         switch migration.change {
         case .drop: return
         case .rename(let from, let to):
             try await lake.rename(from, to, of: resource)
         case .state(let from, let to):
-            guard let place = try await systems.place(code: resource.code), let flow = place.declaration.flow else { return }
+            guard let place = try await systems.place(code: resource.code), let flow = place.declaration.flow else {
+                return
+            }
             let now = kernel.clock.now()
             try await kernel.databases.records.write { db in
                 let records = try db.rows(
                     "SELECT record FROM flow_records WHERE resource = ? AND state = ?",
                     [.integer(resource.id.raw), .text(from)]
                 ).map { $0.integer(0) }
-                for record in records { try self.lake.replace(flow.field, with: to, of: record, in: resource, at: now, db) }
+                for record in records {
+                    try self.lake.replace(flow.field, with: to, of: record, in: resource, at: now, db)
+                }
                 try db.execute(
                     "UPDATE flow_records SET state = ?, number = ? WHERE resource = ? AND state = ?",
-                    [
-                        .text(to), .integer(place.system.number + 1), .integer(resource.id.raw), .text(from),
-                    ]
+                    [.text(to), .integer(next), .integer(resource.id.raw), .text(from)]
                 )
             }
             lake.recordsChanged(resource)

@@ -73,10 +73,14 @@ public struct SystemPlace: Sendable {
 /// The systems of a node: the packs that were installed.
 public final class Systems: Sendable {
     let kernel: Kernel
-    private struct State {
-        var systems: [InstalledSystem]?
+    /// What was read at once: nothing of it is mixed with what was read later.
+    private struct Snapshot {
+        var systems: [InstalledSystem] = []
         var places: [String: (system: Int, key: String)] = [:]
         var governed: Set<Int64> = []
+    }
+    private struct State {
+        var snapshot: Snapshot?
         var epoch = 0
     }
     private let state = Mutex(State())
@@ -104,7 +108,7 @@ public final class Systems: Sendable {
     /// Lets go of what is remembered: this process or another changed it.
     public func heard() {
         state.withLock { state in
-            state.systems = nil
+            state.snapshot = nil
             state.epoch += 1
         }
     }
@@ -112,8 +116,10 @@ public final class Systems: Sendable {
     // MARK: Reading
 
     /// The systems of the node, in the order of their identities.
-    public func all() async throws -> [InstalledSystem] {
-        let (known, epoch) = state.withLock { ($0.systems, $0.epoch) }
+    public func all() async throws -> [InstalledSystem] { try await snapshot().systems }
+
+    private func snapshot() async throws -> Snapshot {
+        let (known, epoch) = state.withLock { ($0.snapshot, $0.epoch) }
         if let known { return known }
         let (rows, resources, settings) = try await kernel.databases.control.read { db in
             (
@@ -124,9 +130,7 @@ public final class Systems: Sendable {
                 try db.rows("SELECT system, key, value FROM system_settings")
             )
         }
-        var systems: [InstalledSystem] = []
-        var places: [String: (system: Int, key: String)] = [:]
-        var governed: Set<Int64> = []
+        var found = Snapshot()
         for row in rows {
             let id = row.text(0)
             let declaration = PackBody(json: try JSONValue(text: row.text(2))).declaration
@@ -134,14 +138,14 @@ public final class Systems: Sendable {
             for resource in resources where resource.text(1) == id {
                 let key = resource.text(0)
                 codes[key] = resource.text(3)
-                places[resource.text(3)] = (systems.count, key)
-                if declaration.resource(key)?.flow != nil { governed.insert(resource.integer(2)) }
+                found.places[resource.text(3)] = (found.systems.count, key)
+                if declaration.resource(key)?.flow != nil { found.governed.insert(resource.integer(2)) }
             }
             let changed = Dictionary(
                 settings.filter { $0.text(0) == id }.map { ($0.text(1), $0.text(2)) },
                 uniquingKeysWith: { first, _ in first }
             )
-            systems.append(
+            found.systems.append(
                 InstalledSystem(
                     declaration: declaration,
                     number: row.integer(1),
@@ -151,12 +155,9 @@ public final class Systems: Sendable {
                 )
             )
         }
-        let found = (systems, places, governed)
-        state.withLock { state in
-            guard state.epoch == epoch else { return }
-            (state.systems, state.places, state.governed) = found
-        }
-        return systems
+        let read = found
+        state.withLock { if $0.epoch == epoch { $0.snapshot = read } }
+        return read
     }
 
     /// A system.
@@ -171,13 +172,9 @@ public final class Systems: Sendable {
 
     /// A resource of a system by its code; nil for one that belongs to none.
     public func place(code: String) async throws -> SystemPlace? {
-        let systems = try await all()
-        let found = state.withLock { $0.systems == nil ? nil : $0.places[code] }
-        let place =
-            found
-            ?? systems.indices.lazy.compactMap { index in
-                systems[index].codes.first { $0.value == code }.map { (system: index, key: $0.key) }
-            }.first
+        let snapshot = try await snapshot()
+        let systems = snapshot.systems
+        let place = snapshot.places[code]
         guard let place, let declaration = systems[place.system].declaration.resource(place.key) else { return nil }
         return SystemPlace(system: systems[place.system], declaration: declaration, code: code)
     }
@@ -205,8 +202,8 @@ public final class Systems: Sendable {
 
     /// Whether a flow keeps a resource's records.
     public func governs(_ resource: ResourceID) async -> Bool {
-        guard (try? await all()) != nil else { return true }
-        return state.withLock { $0.governed.contains(resource.raw) }
+        guard let snapshot = try? await snapshot() else { return true }
+        return snapshot.governed.contains(resource.raw)
     }
 
     /// What a pack declared when records began with it.
@@ -254,7 +251,7 @@ public final class Systems: Sendable {
         for (key, resource) in resources {
             guard let declared = declaration.resource(key) else { continue }
             grants += declared.grants.compactMap { Systems.grant($0, resource, declaration) }
-            if declared.flow?.clocks.contains(where: { !$0.step.isEmpty }) == true {
+            if declared.flow != nil {
                 grants.append(
                     Grant(
                         to: .principal(principal),
@@ -284,13 +281,9 @@ public final class Systems: Sendable {
                 "INSERT INTO systems (id, number) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET number = excluded.number",
                 [.text(declaration.id), .integer(number)]
             )
-            for (key, resource) in resources {
+            for (_, resource) in resources {
                 // The structure holds at once; what the catalogue tells of it follows its own path.
                 _ = try Kernel.save(resource, db)
-                try db.execute(
-                    "INSERT INTO system_resources (key, system, resource, code) VALUES (?,?,?,?) ON CONFLICT (key) DO NOTHING",
-                    [.text(key), .text(declaration.id), .integer(resource.id.raw), .text(resource.code)]
-                )
             }
         }
         for (_, resource) in resources { kernel.forget(resource: resource.code) }
@@ -331,6 +324,37 @@ public final class Systems: Sendable {
         try await kernel.gate.reload()
     }
 
+    /// The last declaration that the node had of a pack, also of one that was removed; nil where it never had it.
+    public func last(of id: String) async throws -> SystemDeclaration? {
+        let body = try await kernel.databases.control.read { db in
+            try db.row(
+                "SELECT body FROM system_versions WHERE system = ? ORDER BY number DESC LIMIT 1",
+                [.text(id)]
+            )?.text(0)
+        }
+        return try body.map { PackBody(json: try JSONValue(text: $0)).declaration }
+    }
+
+    /// The number that the next declaration of a resource's system gets.
+    func nextNumber(after resource: Resource) async throws -> Int64 {
+        try await kernel.databases.control.read { db in
+            try db.row(
+                "SELECT max(v.number) FROM system_versions v JOIN system_resources r ON r.system = v.system WHERE r.resource = ?",
+                [.integer(resource.id.raw)]
+            )?.optionalInteger(0) ?? 0
+        } + 1
+    }
+
+    /// Claims a key for a resource that was just made, so that an installation that stops goes on with it.
+    public func claim(_ key: String, _ resource: Resource, for id: String) async throws {
+        try await kernel.databases.control.write { db in
+            try db.execute(
+                "INSERT INTO system_resources (key, system, resource, code) VALUES (?,?,?,?)",
+                [.text(key), .text(id), .integer(resource.id.raw), .text(resource.code)]
+            )
+        }
+    }
+
     /// The resources that a pack's keys stand for, also of a pack that was removed: what it left is taken up again.
     public func claimed() async throws -> [String: (system: String, code: String)] {
         let rows = try await kernel.databases.control.read { db in
@@ -349,7 +373,11 @@ public final class Systems: Sendable {
             throw Problem.notFound(.init("设置", "the setting"))
         }
         if Int64(setting.value) != nil, Int64(value).map({ (1...100_000).contains($0) }) != true {
-            throw Problem("system.setting", zh: "应是 1 至 100000 的整数。", en: "A whole number from 1 to 100,000 is expected.")
+            throw Problem(
+                "system.setting",
+                zh: "应是 1 至 100000 的整数。",
+                en: "A whole number from 1 to 100,000 is expected."
+            )
         }
         try await kernel.databases.control.write { db in
             try db.execute(

@@ -448,8 +448,14 @@ final class Particulars: Sendable {
 
 extension Gate {
     /// The fields of a resource that a caller may see as they are: what a reference may point to.
-    public func unmaskedFields(_ action: ActionDescriptor, _ resource: Resource, _ caller: Caller) -> Set<String> {
-        guard let decision = try? decide(action, resource, caller, nil), decision.rows == nil else {
+    /// With `anyRows` also where only some rows may be seen.
+    public func unmaskedFields(
+        _ action: ActionDescriptor,
+        _ resource: Resource,
+        _ caller: Caller,
+        anyRows: Bool = false
+    ) -> Set<String> {
+        guard let decision = try? decide(action, resource, caller, nil), anyRows || decision.rows == nil else {
             return []
         }
         return Set(decision.fields.filter { $0.mask == nil }.map(\.field.name))

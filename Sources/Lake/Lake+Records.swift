@@ -240,7 +240,7 @@ extension Lake {
     }
 
     /// The values of a row as a form gives them; items that are gone are not carried on.
-    static func texts(_ row: Batch, of schema: Schema) -> [String: String] {
+    public static func texts(_ row: Batch, of schema: Schema) -> [String: String] {
         let names = row.fields.map(\.name)
         return Dictionary(
             names.indices.filter { schema.index(names[$0]) != nil }.map { (names[$0], row.value(0, $0).text) },

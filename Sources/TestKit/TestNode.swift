@@ -48,7 +48,11 @@ public final class TestNode: Sendable {
             faults: faults
         )
         if demonstration {
-            _ = try await Demonstration.install(node, packs: [packs ?? TestNode.smallPacks], password: TestNode.password)
+            _ = try await Demonstration.install(
+                node,
+                packs: [packs ?? TestNode.smallPacks],
+                password: TestNode.password
+            )
         }
         var logger = Logger(label: "test")
         logger.logLevel = .critical

@@ -24,7 +24,12 @@ struct PackCommand: AsyncParsableCommand {
             try await carry {
                 let url = URL(fileURLWithPath: folder)
                 try PackTemplate.write(to: url)
-                emit(say("已建立 \(url.path)。检查：tongqu pack check \(folder)", "\(url.path) made. Check it: tongqu pack check \(folder)"))
+                emit(
+                    say(
+                        "已建立 \(url.path)。检查：tongqu pack check \(folder)",
+                        "\(url.path) made. Check it: tongqu pack check \(folder)"
+                    )
+                )
             }
         }
     }
@@ -89,7 +94,10 @@ struct PackCommand: AsyncParsableCommand {
 
     struct Remove: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: say("移除系统包：页面与权限撤下，资源与记录保留。", "Remove a pack: its pages and rights go, resources and records stay.")
+            abstract: say(
+                "移除系统包：页面与权限撤下，资源与记录保留。",
+                "Remove a pack: its pages and rights go, resources and records stay."
+            )
         )
         @Argument(help: ArgumentHelp(say("系统包标识", "the pack's identity"))) var pack: String
         @OptionGroup var node: NodeOptions

@@ -22,7 +22,11 @@ struct Serve: AsyncParsableCommand {
     @Option(help: ArgumentHelp(say("端口(默认 8080)", "the port (8080)"))) var port: Int?
     @Option(help: ArgumentHelp(say("地址(默认 127.0.0.1)", "the address (127.0.0.1)"))) var host: String?
     @Flag(help: ArgumentHelp(say("空节点装入演示内容", "put the demonstration into an empty node"))) var demo = false
-    @Option(help: ArgumentHelp(say("系统包所在目录，可多次；启动时安装或升级", "a folder of packs, installed or upgraded at the start; may be repeated")))
+    @Option(
+        help: ArgumentHelp(
+            say("系统包所在目录，可多次；启动时安装或升级", "a folder of packs, installed or upgraded at the start; may be repeated")
+        )
+    )
     var packs: [String] = []
     @Flag(help: ArgumentHelp(say("只提供公众页面与接口", "offer the public's pages and API only"))) var publicOnly = false
 

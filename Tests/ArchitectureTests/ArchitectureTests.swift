@@ -13,7 +13,7 @@ import Testing
         return [
             "Basics": [], "Seal": ["Basics", "CLibcrypto"], "Codes": ["Basics"],
             "Tabular": ["Basics", "Codes", "CExpat", "CZip", "CZlib"], "Geo": ["Basics", "CGEOS"],
-            "Tiles": ["Basics", "Geo"], "Harvest": ["Basics", "Tabular"],
+            "Tiles": ["Basics", "Geo"], "Harvest": ["Basics", "Tabular"], "Declare": ["Basics"],
             "CQL": ["Basics", "Codes", "Geo", "Mask", "Tabular"],
             "Check": ["Basics", "Codes", "Geo", "Tabular", "CQL", "Mask", "CPCRE2"],
             "Mask": ["Basics", "Codes", "Tabular"],
@@ -24,20 +24,24 @@ import Testing
             "Lake": floor1.union(["Geo", "Store", "Kernel", "Tiles", "CLZ4", "CMalloc"]),
             "Catalogue": capability.union(["Harvest", "Seal"]), "Collect": capability.union(["Connect"]),
             "Derive": capability,
+            "Flow": capability.union(["Declare", "Seal"]),
             "Open": capability,
             "Quality": capability, "Webhooks": capability.union(["Connect", "Seal"]),
             "Web": capability.union([
-                "Geo", "Harvest", "Tiles", "Catalogue", "Collect", "Derive", "Open", "Quality", "Webhooks", "CZlib",
+                "Geo", "Harvest", "Tiles", "Catalogue", "Collect", "Derive", "Flow", "Open", "Quality", "Webhooks",
+                "CZlib",
                 "CZstd",
             ])
             .subtracting(["Store"]),
             "Composition": capability.union([
-                "Connect", "Catalogue", "Collect", "Derive", "Harvest", "Open", "Quality", "Seal", "Web", "Webhooks",
+                "Connect", "Catalogue", "Collect", "Declare", "Derive", "Flow", "Harvest", "Open", "Quality", "Seal",
+                "Web",
+                "Webhooks",
                 "StorePostgres",
                 "StoreSQLite",
             ]),
             "tongqu": capability.union([
-                "Connect", "Catalogue", "Collect", "Open", "Quality", "Seal", "Web", "Webhooks", "Composition",
+                "Connect", "Catalogue", "Collect", "Flow", "Open", "Quality", "Seal", "Web", "Webhooks", "Composition",
             ]),
             "TestKit": capability.union([
                 "Catalogue", "Collect", "Open", "Quality", "Seal", "StorePostgres", "Web", "Webhooks", "Composition",

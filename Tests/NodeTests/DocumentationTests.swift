@@ -27,7 +27,7 @@ import Testing
         for permission in Permission.allCases {
             #expect(text.contains("`\(permission.rawValue)`"), "\(permission.rawValue)")
         }
-        for role in Role.allCases { #expect(text.contains("`\(role.rawValue)`"), "\(role.rawValue)") }
+        for role in Role.builtIn { #expect(text.contains("`\(role.rawValue)`"), "\(role.rawValue)") }
     }
 
     @Test func everyErrorCodeIsDocumented() throws {

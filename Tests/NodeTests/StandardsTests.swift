@@ -161,27 +161,34 @@ import Testing
                 _ = try Pack(folder)
                 return ""
             } catch let problem as Problem {
-                return problem.details["place"] ?? problem.code
+                return problem.message.en
             }
         }
         #expect(try place("pack: a\nresources: []\n").isEmpty)
-        #expect(try place("title: x\n") == "pack")
-        #expect(try place("pack: a\nresuorces: []\n") == "resuorces")
-        #expect(try place("pack: a\nresources:\n  - {key: k, naem: x, schema: {fields: []}}\n") == "resources.k.naem")
+        #expect(try place("title: x\n").contains("“pack” is missing"))
+        #expect(try place("pack: a\nresuorces: []\n").contains("pack.yaml:2: resuorces:"))
         #expect(
-            try place("pack: a\nresources:\n  - {key: k, schema: {fields: [{name: a, type: blob}]}}\n").hasPrefix(
-                "resources.k.schema"
+            try place("pack: a\nresources:\n  - {key: k, naem: x, schema: {fields: []}}\n").contains(
+                "pack.yaml:3: resources.k.naem:"
             )
         )
         #expect(
-            try place("pack: a\nresources:\n  - {key: k, stage: someday, schema: {fields: [{name: a}]}}\n")
-                == "resources.k.stage"
+            try place("pack: a\nresources:\n  - {key: k, name: n, schema: {fields: [{name: a, type: blob}]}}\n")
+                .contains(
+                    "resources.k.schema"
+                )
         )
         #expect(
-            try place("pack: a\nresources:\n  - {key: k, schema: {fields: [{name: a}]}, data: [{file: no.csv}]}\n")
-                .hasPrefix("resources.k.data")
+            try place("pack: a\nresources:\n  - {key: k, name: n, stage: someday, schema: {fields: [{name: a}]}}\n")
+                .contains("resources.k.stage:")
         )
-        #expect(try place("pack: [\n").contains("line"), "a parser's place")
+        #expect(
+            try place(
+                "pack: a\nresources:\n  - {key: k, name: n, schema: {fields: [{name: a}]}, data: [{file: no.csv}]}\n"
+            )
+            .contains("there is no file “no.csv”")
+        )
+        #expect(try place("pack: [\n").contains("pack.yaml:2:"), "a parser's place")
     }
 
     /// Administrators find what they should see to, each by what they may do, and it goes when it is done.
@@ -275,7 +282,7 @@ import Testing
         defer { try? FileManager.default.removeItem(at: folder) }
         let head =
             "pack: a\norganisations: [{key: o, name: 机构}]\naccounts: [{login: l, role: clerk, organisation: o}]\n"
-        let resource = "resources: [{key: r, provider: o, author: l, schema: {fields: [{name: a}]}}]\n"
+        let resource = "resources: [{key: r, name: 资源, provider: o, author: l, schema: {fields: [{name: a}]}}]\n"
         func said(_ yaml: String) throws -> String {
             try Data(yaml.utf8).write(to: place.appending(path: "pack.yaml"))
             do {

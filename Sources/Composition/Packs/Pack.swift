@@ -68,7 +68,9 @@ public struct Pack: Sendable {
                     details: ["folder": folder.path]
                 )
             }
-            value = try DeclaredValue(yaml: text)
+            do { value = try DeclaredValue(yaml: text) } catch {
+                throw error.named("\(folder.lastPathComponent)/pack.yaml")
+            }
             let place = Declaration(value, mistakes: Declaration.Mistakes())
             id = place.text("pack")
             requires = place.texts("requires").map(\.text)
@@ -111,7 +113,9 @@ public struct Pack: Sendable {
             }
         }
         DemonstrationRecords.check(place, declaration, surroundings.resources)
-        guard mistakes.all.isEmpty else { throw Declaration.invalid(mistakes.all, file: "\(folder.lastPathComponent)/pack.yaml") }
+        guard mistakes.all.isEmpty else {
+            throw Declaration.invalid(mistakes.all, file: "\(folder.lastPathComponent)/pack.yaml")
+        }
     }
 
     /// The packs that the pack in a folder requires.
@@ -121,7 +125,9 @@ public struct Pack: Sendable {
     private static func text(_ name: String, in folder: URL) -> String? {
         let url = folder.appendingPathComponent(name).standardizedFileURL.resolvingSymlinksInPath()
         let base = folder.standardizedFileURL.resolvingSymlinksInPath().path + "/"
-        guard !name.isEmpty, url.path.hasPrefix(base), FileManager.default.fileExists(atPath: url.path) else { return nil }
+        guard !name.isEmpty, url.path.hasPrefix(base), FileManager.default.fileExists(atPath: url.path) else {
+            return nil
+        }
         guard name.hasSuffix(".html") else { return "" }
         return try? String(contentsOf: url, encoding: .utf8)
     }
@@ -276,5 +282,17 @@ public struct Pack: Sendable {
     /// The roles of an account.
     static func roles(_ account: JSONValue) -> [String] {
         (account["roles"]?.array ?? [account["role"]].compactMap(\.self)).compactMap(\.string)
+    }
+}
+
+extension Problem {
+    /// The same with a file's name in the place of the plain one.
+    fileprivate func named(_ file: String) -> Problem {
+        var problem = self
+        problem.message = LocalizedText(
+            message.zh.replacing("\npack.yaml:", with: "\n\(file):"),
+            message.en.replacing("\npack.yaml:", with: "\n\(file):")
+        )
+        return problem
     }
 }

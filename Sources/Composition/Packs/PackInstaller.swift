@@ -17,6 +17,7 @@ struct PackInstaller {
     let password: String
     var organisations: [String: OrganisationID] = [:]
     private var codes: [String: String] = [:]
+    private var waiting: [(id: PrincipalID, roles: [String])] = []
 
     init(_ node: Node, machine: Caller, password: String) {
         self.node = node
@@ -32,6 +33,12 @@ struct PackInstaller {
         for pack in packs {
             if pack.isSystem {
                 try await install(system: pack, provider: pack.body["demonstration"]?["provider"]?.string)
+                let gate = gate
+                for (id, roles) in waiting where roles.allSatisfy({ (try? gate.role(named: $0)) != nil }) {
+                    let found = Set(try roles.map { try gate.role(named: $0) })
+                    try await gate.perform(node.kernel.administration.setRoles, (id, found), as: machine)
+                }
+                waiting.removeAll { $0.roles.allSatisfy { (try? gate.role(named: $0)) != nil } }
                 try await DemonstrationRecords.install(pack, &self)
                 continue
             }
@@ -79,7 +86,13 @@ struct PackInstaller {
                 isLasting: true
             )
             let id = try await gate.perform(node.kernel.administration.createAccount, account, as: machine)
-            let roles = Set(try Pack.roles(item).map { try gate.role(named: $0) })
+            let named = Pack.roles(item)
+            // Roles that packs declare are there when the pack is.
+            if named.contains(where: { !Role.isBuiltIn($0) && (try? gate.role(named: $0)) == nil }) {
+                waiting.append((id, named))
+                continue
+            }
+            let roles = Set(try named.map { try gate.role(named: $0) })
             if roles.isEmpty { continue }
             try await gate.perform(node.kernel.administration.setRoles, (id, roles), as: machine)
         }

@@ -15,14 +15,27 @@ extension PackInstaller {
         let systems = node.services.flows.systems
         let body = PackBody(pack: pack.body.without(Pack.contentKeys), files: pack.files)
         guard try await systems.digest(of: pack.id) != body.digest else { return }
-        let old = try await systems.all().first { $0.id == pack.id }
-        if let old, old.declaration.version > pack.declaration.version {
+        let old = try await systems.last(of: pack.id)
+        if let old, old.version > pack.declaration.version {
             throw Problem(
                 "pack.version",
                 status: 409,
-                zh: "节点上的“\(pack.title.zh)”是第 \(old.declaration.version) 版，高于要安装的第 \(pack.declaration.version) 版。",
+                zh: "节点上的“\(pack.title.zh)”是第 \(old.version) 版，高于要安装的第 \(pack.declaration.version) 版。",
                 en:
-                    "The node has version \(old.declaration.version) of “\(pack.title.en)”, above the version \(pack.declaration.version) that was given."
+                    "The node has version \(old.version) of “\(pack.title.en)”, above the version \(pack.declaration.version) that was given."
+            )
+        }
+        for role in pack.declaration.roles {
+            guard
+                let other = try await systems.all().first(where: { system in
+                    system.id != pack.id && system.declaration.roles.contains { $0.key == role.key }
+                })
+            else { continue }
+            throw Problem(
+                "pack.claimed",
+                status: 409,
+                zh: "角色“\(role.key)”已由系统包“\(other.id)”声明。",
+                en: "The role “\(role.key)” is declared by the pack “\(other.id)” already."
             )
         }
         let claimed = try await systems.claimed()
@@ -36,20 +49,24 @@ extension PackInstaller {
                 details: ["resource": resource.key, "pack": other.system]
             )
         }
-        if let old { try SystemUpgrade.check(from: old.declaration, to: pack.declaration) }
+        if let old { try SystemUpgrade.check(from: old, to: pack.declaration) }
         let owner = try self.provider(pack, provider)
         var resources: [(key: String, resource: Resource)] = []
-        var fresh: [ResourceDeclaration] = []
         for declared in pack.declaration.resources {
             if let known = claimed[declared.key] {
                 resources.append((declared.key, try await node.kernel.resource(known.code)))
             } else {
-                resources.append((declared.key, try await entry(declared, pack, owner)))
-                fresh.append(declared)
+                let made = try await entry(declared, pack, owner)
+                try await systems.claim(declared.key, made, for: pack.id)
+                resources.append((declared.key, made))
+            }
+            // Rows come before the system is in place: an installation that stopped goes on with them.
+            if old?.resource(declared.key) == nil, let made = resources.last?.resource {
+                try await load(declared, made, pack)
             }
         }
         if let old {
-            for change in SystemUpgrade.changes(from: old.declaration, to: pack.declaration) {
+            for change in SystemUpgrade.changes(from: old, to: pack.declaration) {
                 guard let resource = resources.first(where: { $0.key == change.resource })?.resource else { continue }
                 try await node.services.flows.migrate(resource, change)
             }
@@ -60,10 +77,6 @@ extension PackInstaller {
             resources[index].resource.name = declared.name
         }
         _ = try await gate.perform(node.services.flows.installed, (body, resources), as: machine)
-        for declared in fresh {
-            guard let resource = resources.first(where: { $0.key == declared.key })?.resource else { continue }
-            try await load(declared, resource, pack)
-        }
     }
 
     /// Who provides the system's resources: who the demonstration says, else the node's own organisation.
@@ -75,7 +88,8 @@ extension PackInstaller {
         return root
     }
 
-    private func entry(_ declared: ResourceDeclaration, _ pack: Pack, _ owner: OrganisationID) async throws -> Resource {
+    private func entry(_ declared: ResourceDeclaration, _ pack: Pack, _ owner: OrganisationID) async throws -> Resource
+    {
         let item = pack.resources.first { $0["key"]?.string == declared.key }
         let content = EntryContent(
             name: declared.name,
@@ -151,14 +165,16 @@ public enum SystemPacks {
         let isOne = FileManager.default.fileExists(atPath: folder.appendingPathComponent("pack.yaml").path)
         let known = try await surroundings(node)
         let packs = isOne ? [try Pack(folder, in: known)] : try Pack.all(in: [folder], known)
-        for pack in packs { for id in pack.requires where !known.packs.contains(id) && !packs.contains(where: { $0.id == id }) {
-            throw Problem(
-                "pack.requires",
-                status: 422,
-                zh: "“\(pack.id)”所需的系统包“\(id)”不存在。",
-                en: "The pack “\(id)” that “\(pack.id)” requires is missing."
-            )
-        } }
+        for pack in packs {
+            for id in pack.requires where !known.packs.contains(id) && !packs.contains(where: { $0.id == id }) {
+                throw Problem(
+                    "pack.requires",
+                    status: 422,
+                    zh: "“\(pack.id)”所需的系统包“\(id)”不存在。",
+                    en: "The pack “\(id)” that “\(pack.id)” requires is missing."
+                )
+            }
+        }
         for pack in packs where pack.isSystem {
             var installer = PackInstaller(node, machine: machine, password: "")
             try await installer.install(system: pack)

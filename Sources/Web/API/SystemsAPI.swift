@@ -62,7 +62,9 @@ enum SystemsAPI {
         guard let step = body["step"]?.string else {
             throw Problem("request.malformed", zh: "缺少 step。", en: "`step` is missing.")
         }
-        let values = (body["values"]?.members ?? []).map { ($0.name, $0.value.isNull ? "" : $0.value.string ?? $0.value.text) }
+        let values = (body["values"]?.members ?? []).map {
+            ($0.name, $0.value.isNull ? "" : $0.value.string ?? $0.value.text)
+        }
         return StepRequest(
             place.code,
             record: record,

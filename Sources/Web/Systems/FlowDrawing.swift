@@ -90,11 +90,13 @@ struct FlowDrawing {
         if end.x > start.x {
             let (x1, x2) = (start.x + Self.boxWidth, end.x)
             let bend = (x1 + x2) / 2
-            return "M\(x1) \(start.y + middle)C\(bend) \(start.y + middle) \(bend) \(end.y + middle) \(x2) \(end.y + middle)"
+            return
+                "M\(x1) \(start.y + middle)C\(bend) \(start.y + middle) \(bend) \(end.y + middle) \(x2) \(end.y + middle)"
         }
         if end.x == start.x {
             let x = start.x + Self.boxWidth
-            return "M\(x) \(start.y + middle)C\(x + 34) \(start.y + middle) \(x + 34) \(end.y + middle) \(x) \(end.y + middle)"
+            return
+                "M\(x) \(start.y + middle)C\(x + 34) \(start.y + middle) \(x + 34) \(end.y + middle) \(x) \(end.y + middle)"
         }
         let (x1, x2) = (start.x + Self.boxWidth / 2, end.x + Self.boxWidth / 2)
         let above = min(start.y, end.y) - 26

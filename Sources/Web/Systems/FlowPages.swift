@@ -164,7 +164,8 @@ enum FlowPages {
         let action = detail.map { "\(path)/\($0.record)/step/\(step.key)" } ?? "\(path)/new"
         var fields: [HTML] = []
         for asked in step.fields {
-            guard let field = declared.field(asked.field) else { continue }
+            guard let field = declared.field(asked.field), detail.map({ !$0.masked.contains(field.name) }) ?? true
+            else { continue }
             let given = typed.map { $0["v_\(field.name)"] } ?? detail?.values[field.name] ?? web.query(field.name) ?? ""
             let isRequired = asked.isRequired || field.required
             let control = FormText.control(
@@ -184,7 +185,8 @@ enum FlowPages {
                 "<li>\(title): \(there)/\(needed.count) \(there >= needed.count ? Layout.badge(web.text("已齐", "there"), "good") : Layout.badge(web.text("未齐", "missing"), "poor"))</li>"
         }
         let files: HTML =
-            needed.isEmpty ? .empty : "<section><h2>\(web.text("所需附件", "Files it needs"))</h2><ul>\(needed)</ul></section>"
+            needed.isEmpty
+            ? .empty : "<section><h2>\(web.text("所需附件", "Files it needs"))</h2><ul>\(needed)</ul></section>"
         let documents = step.issue.compactMap { key in
             declared.documents.first { $0.key == key }?.title[web.language]
         }
@@ -324,7 +326,9 @@ enum FlowPages {
         let declared = detail.declared
         func facts(_ names: [String]) -> HTML {
             let lines = names.compactMap { name -> HTML? in
-                guard let field = declared.field(name), let text = detail.values[name], !text.isEmpty else { return nil }
+                guard let field = declared.field(name), let text = detail.values[name], !text.isEmpty else {
+                    return nil
+                }
                 return
                     "<div><dt>\(declared.label(field, web.language))</dt><dd class=\"wrapped\">\(FormText.shown(text, field, web))</dd></div>"
             }
@@ -363,7 +367,8 @@ enum FlowPages {
                 }
                 let state =
                     declared.flow.map { flow in
-                        "<td>\(RecordPages.badge(RecordPages.cellRaw(page.batch, row, flow.field), flow, web))</td>" as HTML
+                        "<td>\(RecordPages.badge(RecordPages.cellRaw(page.batch, row, flow.field), flow, web))</td>"
+                            as HTML
                     } ?? .empty
                 return "<tr>\(cells)\(state)</tr>"
             }
@@ -384,12 +389,13 @@ enum FlowPages {
     }
 
     private static func documents(_ detail: FlowDetail, _ path: String, _ web: WebRequest) -> HTML {
-        let mayIssue = detail.showsDocuments && detail.mayAttach
+        let mayIssue = detail.showsDocuments && detail.mayAct
         let byHand = mayIssue ? detail.declared.documents.filter { $0.states.contains(detail.state) } : []
         guard !detail.documents.isEmpty || !byHand.isEmpty else { return .empty }
         let title = web.text("文书", "Documents")
         let rows = detail.documents.map { document -> HTML in
-            let name = detail.declared.documents.first { $0.key == document.document }?.title[web.language] ?? document.title
+            let name =
+                detail.declared.documents.first { $0.key == document.document }?.title[web.language] ?? document.title
             let link: HTML =
                 detail.showsDocuments ? "<a href=\"\(path)/documents/\(document.id)\">\(name)</a>" : "\(name)"
             return
@@ -414,7 +420,9 @@ enum FlowPages {
             let link: HTML =
                 detail.showsDocuments ? "<a href=\"\(path)/attachments/\(file.id)\">\(file.name)</a>" : "\(file.name)"
             let where_: String =
-                if let x = file.longitude, let y = file.latitude { "\(Numbers.short(x)), \(Numbers.short(y))" } else { "" }
+                if let x = file.longitude, let y = file.latitude { "\(Numbers.short(x)), \(Numbers.short(y))" } else {
+                    ""
+                }
             return
                 "<tr><td>\(link)<br><code title=\"\(file.digest)\">\(String(file.digest.prefix(16)))…</code></td><td>\(kind)</td><td>\(size(file.size))</td><td>\(CivilTime.minute(file.at))<br><span class=\"muted\">\(where_)</span></td></tr>"
         }
@@ -422,7 +430,8 @@ enum FlowPages {
             web.text("文件", "File"), web.text("类别", "Kind"), web.text("大小", "Size"), web.text("上传", "Received"),
         ]
         let table: HTML =
-            rows.isEmpty ? Layout.empty(web.text("还没有附件。", "There are no files yet.")) : Layout.table(heads, rows, label: title)
+            rows.isEmpty
+            ? Layout.empty(web.text("还没有附件。", "There are no files yet.")) : Layout.table(heads, rows, label: title)
         let form: HTML =
             detail.mayAttach
             ? """
@@ -443,16 +452,18 @@ enum FlowPages {
         guard !detail.clocks.isEmpty else { return .empty }
         let lines = detail.clocks.map { clock -> HTML in
             let declared = flow.clock(clock.key)
-            let law: HTML = declared.map { $0.law.isEmpty ? .empty : "<br><span class=\"muted\">\($0.law)</span>" } ?? .empty
+            let law: HTML =
+                declared.map { $0.law.isEmpty ? .empty : "<br><span class=\"muted\">\($0.law)</span>" } ?? .empty
             let state: HTML =
                 switch clock.state {
-                case .running: SystemPages.due(clock.due, web)
+                case .running: SystemPages.due(clock.due, web, warnAt: clock.warnAt)
                 case .paused: Layout.badge(web.text("已中止计时", "paused"), "fair")
                 case .stopped, .ended:
-                    clock.isOverdue(at: detail.now)
-                        ? Layout.badge(web.text("超期完成", "late"), "poor")
-                        : clock.state == .ended
-                            ? Layout.badge(web.text("已到期", "ended")) : Layout.badge(web.text("按期完成", "in time"), "good")
+                    clock.isPending
+                        ? SystemPages.due(clock.due, web)
+                        : clock.isOverdue(at: detail.now)
+                            ? Layout.badge(web.text("超期完成", "late"), "poor")
+                            : Layout.badge(web.text("按期完成", "in time"), "good")
                 }
             return "<div><dt>\(declared?.title[web.language] ?? clock.key)\(law)</dt><dd>\(state)</dd></div>"
         }
@@ -464,7 +475,9 @@ enum FlowPages {
         let lines = detail.steps.reversed().map { taken -> HTML in
             let step = flow.step(taken.step)
             let kind: HTML =
-                step?.kind == .return || step?.kind == .withdraw ? Layout.badge(step?.kind == .return ? web.text("退回", "returned") : web.text("撤回", "withdrawn"), "poor") : .empty
+                step?.kind == .return || step?.kind == .withdraw
+                ? Layout.badge(step?.kind == .return ? web.text("退回", "returned") : web.text("撤回", "withdrawn"), "poor")
+                : .empty
             let note: HTML = taken.note.isEmpty ? .empty : "<p class=\"answer wrapped\">\(taken.note)</p>"
             let state: HTML =
                 taken.from == taken.to || taken.from.isEmpty

@@ -46,7 +46,10 @@ enum FormText {
             default: .text(text)
             }
         if field.type == .date || field.type == .timestamp {
-            return try CQL.Expression(either: "\(field.name) >= \(field.type == .date ? "DATE" : "TIMESTAMP")('\(day(text))\(field.type == .date ? "" : "T00:00:00+08:00")')")
+            return try CQL.Expression(
+                either:
+                    "\(field.name) >= \(field.type == .date ? "DATE" : "TIMESTAMP")('\(day(text))\(field.type == .date ? "" : "T00:00:00+08:00")')"
+            )
         }
         if field.type == .text, field.codes.isEmpty, field.kind == nil {
             let escaped = text.replacing("\\", with: "\\\\").replacing("%", with: "\\%").replacing("_", with: "\\_")
@@ -65,7 +68,8 @@ enum FormText {
 
     static func filter(_ field: Field, _ name: String, _ value: String, _ web: WebRequest) -> HTML {
         if !field.codes.isEmpty {
-            let options = [("", web.text("全部", "all"))] + field.codes.map { ($0.value, $0.label.isEmpty ? $0.value : $0.label) }
+            let options =
+                [("", web.text("全部", "all"))] + field.codes.map { ($0.value, $0.label.isEmpty ? $0.value : $0.label) }
             return Layout.select(name, options, value)
         }
         switch field.type {
@@ -99,7 +103,8 @@ enum FormText {
             let options = [("", "")] + field.codes.map { ($0.value, $0.label.isEmpty ? $0.value : $0.label) }
             let items = options.map { code, label -> HTML in
                 code == value
-                    ? "<option value=\"\(code)\" selected>\(label)</option>" : "<option value=\"\(code)\">\(label)</option>"
+                    ? "<option value=\"\(code)\" selected>\(label)</option>"
+                    : "<option value=\"\(code)\">\(label)</option>"
             }
             return "<select name=\"\(name)\"\(required)>\(items)</select>"
         }

@@ -53,6 +53,17 @@ enum RecordPages {
         return try await web.services.flows.systems.place(web.parameter("system"), web.parameter("resource"))
     }
 
+    /// The fields that somebody sees as they are: what lists show, sort and look for.
+    static func visible(_ place: SystemPlace, _ web: WebRequest) async throws -> Set<String> {
+        let resource = try await web.services.kernel.resource(place.code)
+        return web.services.kernel.gate.unmaskedFields(
+            web.services.lake.read.descriptor,
+            resource,
+            web.caller,
+            anyRows: true
+        )
+    }
+
     static func crumbs(_ place: SystemPlace, _ web: WebRequest, isRecord: Bool = true) -> HTML {
         let system = place.system
         let list: HTML =
@@ -71,7 +82,8 @@ enum RecordPages {
         if declared.flow != nil { tabs.append(("/flow", web.text("流程图", "Flow"))) }
         let links = tabs.map { tab, label -> HTML in
             tab == here
-                ? "<a href=\"\(path)\(tab)\" aria-current=\"page\">\(label)</a>" : "<a href=\"\(path)\(tab)\">\(label)</a>"
+                ? "<a href=\"\(path)\(tab)\" aria-current=\"page\">\(label)</a>"
+                : "<a href=\"\(path)\(tab)\">\(label)</a>"
         }
         let beginnings = try await web.services.flows.beginnings(place, web.caller)
         let buttons = beginnings.map { step -> HTML in
@@ -97,10 +109,11 @@ enum RecordPages {
 
     private static func list(_ web: WebRequest) async throws -> Response {
         let place = try await place(web)
-        let declared = place.declaration
+        let seen = try await visible(place, web)
+        let declared = place.declaration.showing(seen)
         let names = columns(declared)
         var query = RecordQuery(place.code, cursor: web.query("cursor"), limit: web.limit(50, 200))
-        let state = declared.flow?.field
+        let state = declared.flow.map(\.field).flatMap { seen.contains($0) ? $0 : nil }
         query.fields = Array(Set(names + [state].compactMap(\.self)))
         query.sort = declared.views.sort.isEmpty ? nil : declared.views.sort
         query.condition = try condition(declared, web)
@@ -120,7 +133,7 @@ enum RecordPages {
             guard let flow = declared.flow else { return "<tr>\(cells)</tr>" }
             let standing = standings[id]
             return
-                "<tr>\(cells)<td>\(badge(standing?.state ?? "", flow, web))</td><td>\(SystemPages.due(standing?.due, web))</td></tr>"
+                "<tr>\(cells)<td>\(badge(standing?.state ?? "", flow, web))</td><td>\(SystemPages.due(standing?.due, web, warnAt: standing?.warnAt))</td></tr>"
         }
         var heads = shown.compactMap { declared.field($0) }.map { declared.label($0, web.language) }
         if declared.flow != nil { heads += [web.text("状态", "State"), web.text("期限", "Due")] }
@@ -169,7 +182,7 @@ enum RecordPages {
         if let index = web.query("saved").flatMap({ Int($0) }), declared.views.saved.indices.contains(index) {
             parts.append(try CQL.Expression(either: declared.views.saved[index].filter))
         }
-        for name in filterFields(declared) {
+        for name in filterFields(declared) where declared.field(name) != nil {
             guard let text = web.query("f_\(name)"), let field = declared.field(name) else { continue }
             parts.append(try FormText.condition(field, text))
         }
@@ -194,7 +207,8 @@ enum RecordPages {
         }
         let tabs: HTML =
             saved.isEmpty
-            ? .empty : "<p class=\"tabs views\" role=\"group\" aria-label=\"\(web.text("常用筛选", "Saved filters"))\">\(saved)</p>"
+            ? .empty
+            : "<p class=\"tabs views\" role=\"group\" aria-label=\"\(web.text("常用筛选", "Saved filters"))\">\(saved)</p>"
         let fields = filterFields(declared).compactMap { name -> HTML? in
             guard let field = declared.field(name) else { return nil }
             let label = declared.label(field, web.language)
@@ -223,8 +237,11 @@ enum RecordPages {
 
     private static func board(_ web: WebRequest) async throws -> Response {
         let place = try await place(web)
-        let declared = place.declaration
-        guard let flow = declared.flow else { throw Problem.notFound(.init("页面", "the page")) }
+        let seen = try await visible(place, web)
+        let declared = place.declaration.showing(seen)
+        guard let flow = declared.flow, seen.contains(flow.field) else {
+            throw Problem.notFound(.init("页面", "the page"))
+        }
         let title = declared.titleField
         let names = ([title].compactMap(\.self) + declared.views.boardFields).reduce(into: [String]()) {
             if !$0.contains($1) { $0.append($1) }
@@ -245,7 +262,7 @@ enum RecordPages {
                 }
                 let name = title.map { cell(page.batch, row, $0, declared, web) } ?? ""
                 return
-                    "<li><a href=\"\(SystemPages.path(place))/\(id)\">\(name.isEmpty ? "#\(id)" : name)</a>\(lines)<p>\(SystemPages.due(standings[id]?.due, web))</p></li>"
+                    "<li><a href=\"\(SystemPages.path(place))/\(id)\">\(name.isEmpty ? "#\(id)" : name)</a>\(lines)<p>\(SystemPages.due(standings[id]?.due, web, warnAt: standings[id]?.warnAt))</p></li>"
             }
             let more: HTML =
                 page.next == nil
@@ -271,7 +288,11 @@ enum RecordPages {
         let place = try await place(web)
         let declared = place.declaration
         var charts: [HTML] = []
-        for chart in declared.views.charts {
+        let seen = try await visible(place, web)
+        for chart in declared.views.charts
+        where seen.contains(chart.group)
+            && chart.measure.split(separator: ":").dropFirst().allSatisfy({ seen.contains(String($0)) })
+        {
             let step = AggregateQuery.Group.Step(rawValue: chart.by.rawValue)
             let parts = chart.measure.split(separator: ":").map(String.init)
             let text = parts.count == 2 ? "\(parts[0])(\(parts[1]))" : "count"
@@ -312,7 +333,10 @@ enum RecordPages {
     private static func flow(_ web: WebRequest) async throws -> Response {
         let place = try await place(web)
         let declared = place.declaration
-        guard let flow = declared.flow else { throw Problem.notFound(.init("页面", "the page")) }
+        let mine = try await web.services.flows.reachable(place.system, web.caller)
+        guard let flow = declared.flow, mine.contains(where: { $0.key == declared.key }) else {
+            throw Problem.notFound(.init("页面", "the page"))
+        }
         let gate = web.services.kernel.gate
         let rows = flow.steps.map { step -> HTML in
             let from =
@@ -325,7 +349,9 @@ enum RecordPages {
             let roles =
                 step.roles.compactMap { Role(rawValue: $0) }.map { gate.title(of: $0)[web.language] }
                 + (step.isOfClock ? [web.text("到期自动", "a clock's end")] : [])
-            let clocks = step.start.compactMap { flow.clock($0)?.title[web.language] }.joined(separator: web.text("、", ", "))
+            let clocks = step.start.compactMap { flow.clock($0)?.title[web.language] }.joined(
+                separator: web.text("、", ", ")
+            )
             let documents = step.issue.compactMap { key in
                 declared.documents.first { $0.key == key }?.title[web.language]
             }.joined(separator: web.text("、", ", "))
@@ -365,4 +391,23 @@ enum RecordPages {
 
 extension Batch {
     func schemaIndex(_ name: String) -> Int? { fields.firstIndex { $0.name == name } }
+}
+
+extension ResourceDeclaration {
+    /// The declaration as those see it who see some of its fields only.
+    func showing(_ seen: Set<String>) -> ResourceDeclaration {
+        guard schema.fields.contains(where: { !seen.contains($0.name) }) else { return self }
+        var shown = self
+        shown.schema.fields.removeAll { !seen.contains($0.name) }
+        shown.views.columns.removeAll { !seen.contains($0) }
+        shown.views.filters.removeAll { !seen.contains($0) }
+        shown.views.boardFields.removeAll { !seen.contains($0) }
+        if !seen.contains(views.boardTitle) { shown.views.boardTitle = "" }
+        if !seen.contains(String(views.sort.drop { $0 == "-" })) { shown.views.sort = "" }
+        shown.views.saved.removeAll { saved in
+            (try? CQL.Expression(either: saved.filter))?.properties.contains { !seen.contains($0) } ?? true
+        }
+        shown.schema.key = shown.schema.key.allSatisfy(seen.contains) ? shown.schema.key : []
+        return shown
+    }
 }

@@ -59,7 +59,10 @@ enum SystemPages {
         let list: HTML =
             systems.isEmpty
             ? Layout.empty(
-                web.text("没有您可以使用的业务系统。角色由安全管理员分配。", "There is no system for you to work in. Roles are assigned by the security administrator.")
+                web.text(
+                    "没有您可以使用的业务系统。角色由安全管理员分配。",
+                    "There is no system for you to work in. Roles are assigned by the security administrator."
+                )
             ) : "<div class=\"cards\">\(cards)</div>"
         return .page(
             Layout.console(
@@ -77,7 +80,7 @@ enum SystemPages {
             let flow = task.place.declaration.flow
             let state = flow?.state(task.state)?.title[web.language] ?? task.state
             return
-                "<tr><td><a href=\"\(path(task.place))/\(task.record)\">\(task.name)</a></td><td>\(task.place.declaration.title(web.language))</td><td>\(Layout.badge(state))</td><td>\(due(task.due, web))</td><td>\(CivilTime.minute(task.since))</td></tr>"
+                "<tr><td><a href=\"\(path(task.place))/\(task.record)\">\(task.name)</a></td><td>\(task.place.declaration.title(web.language))</td><td>\(Layout.badge(state))</td><td>\(due(task.due, web, warnAt: task.standing.warnAt))</td><td>\(CivilTime.minute(task.since))</td></tr>"
         }
         let title = web.text("我的业务待办", "My tasks")
         let heads = [
@@ -89,7 +92,7 @@ enum SystemPages {
     }
 
     /// The last day of a time limit, with how near it is.
-    static func due(_ due: Int64?, _ web: WebRequest) -> HTML {
+    static func due(_ due: Int64?, _ web: WebRequest, warnAt: Int64? = nil) -> HTML {
         guard let due else { return "<span class=\"muted\">—</span>" }
         let now = web.services.kernel.clock.now()
         let last = CivilTime.chinaDay(microseconds: due - 1)
@@ -100,7 +103,7 @@ enum SystemPages {
                 "<time>\(date)</time> \(Layout.badge(web.text("超期 \(max(1, -days)) 天", "\(max(1, -days)) d overdue"), "poor"))"
         }
         let text = days == 0 ? web.text("今天", "today") : web.text("剩 \(days) 天", "\(days) d left")
-        return "<time>\(date)</time> \(Layout.badge(text, days <= 3 ? "fair" : ""))"
+        return "<time>\(date)</time> \(Layout.badge(text, now >= warnAt ?? .max ? "fair" : ""))"
     }
 
     private static func home(_ web: WebRequest) async throws -> Response {
