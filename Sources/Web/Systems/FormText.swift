@@ -144,7 +144,13 @@ enum FormText {
         var parts: [String] = []
         if !field.detail.isEmpty { parts.append(field.detail) }
         if !field.unit.isEmpty { parts.append(field.unit) }
-        if let kind = field.kind, field.codes.isEmpty { parts.append(kind.title[web.language]) }
+        // What the label says already is not said again.
+        if let kind = field.kind, field.codes.isEmpty,
+            ![.personName, .organisationName, .name, .address].contains(kind),
+            !field.title.contains(kind.title.zh)
+        {
+            parts.append(kind.title[web.language])
+        }
         return parts.joined(separator: " · ")
     }
 

@@ -97,6 +97,15 @@ enum RecordPages {
 
     // MARK: The list
 
+    /// Numbers stand to the right, dates and numbers on one line.
+    private static func style(_ field: Field?) -> String {
+        switch field?.type {
+        case .integer, .decimal, .real: "number"
+        case .date, .timestamp, .time: "key"
+        default: ""
+        }
+    }
+
     /// The fields of a list: those that the pack names, else the first that are short.
     static func columns(_ declared: ResourceDeclaration) -> [String] {
         if !declared.views.columns.isEmpty { return declared.views.columns }
@@ -126,9 +135,11 @@ enum RecordPages {
             let id = page.ids[row]
             let cells = shown.enumerated().map { index, name -> HTML in
                 let text = cell(page.batch, row, name, declared, web)
-                return index == 0
-                    ? "<td><a href=\"\(SystemPages.path(place))/\(id)\">\(text.isEmpty ? "#\(id)" : text)</a></td>"
-                    : "<td>\(text)</td>"
+                if index == 0 {
+                    return
+                        "<td class=\"key\"><a href=\"\(SystemPages.path(place))/\(id)\">\(text.isEmpty ? "#\(id)" : text)</a></td>"
+                }
+                return "<td class=\"\(style(declared.field(name)))\">\(text)</td>"
             }
             guard let flow = declared.flow else { return "<tr>\(cells)</tr>" }
             let standing = standings[id]
@@ -195,7 +206,8 @@ enum RecordPages {
 
     private static func filterFields(_ declared: ResourceDeclaration) -> [String] {
         let state = [declared.flow?.field].compactMap(\.self)
-        return state + declared.views.filters.filter { !state.contains($0) }
+        // The title has a field of its own, which looks for a word in it.
+        return state + declared.views.filters.filter { !state.contains($0) && $0 != declared.titleField }
     }
 
     private static func filters(_ declared: ResourceDeclaration, _ web: WebRequest) -> HTML {
