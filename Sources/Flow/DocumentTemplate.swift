@@ -186,6 +186,7 @@ extension ResourceDeclaration.Document {
                 continue
             }
             if fields.contains(outer) || DocumentTemplate.common.contains(outer) { continue }
+            if resource.beside.contains(where: { $0.name == tag.name }) { continue }
             let meant = Spelling.closest(to: outer, among: Array(fields.union(DocumentTemplate.common)))
             fail(
                 tag.line,

@@ -14,6 +14,8 @@ struct FilledDocument {
     let document: ResourceDeclaration.Document
     let declared: ResourceDeclaration
     let values: [String: String]
+    /// What stands beside the record: settings, ends of clocks, what was looked up.
+    let beside: [String: String]
     let related: [String: [[String: String]]]
     let steps: [Line]
     let attachments: [Line]
@@ -40,6 +42,20 @@ struct FilledDocument {
             let text = values[field.name] ?? ""
             guard !text.isEmpty else { continue }
             context[field.name] = DocumentValue(shown: Self.shown(text, field), raw: text)
+        }
+        for field in declared.beside {
+            guard let text = beside[field.name], !text.isEmpty else { continue }
+            let value = DocumentValue(shown: Self.shown(text, field), raw: text)
+            let parts = field.name.split(separator: ".", maxSplits: 1).map(String.init)
+            guard parts.count == 2 else {
+                if context[field.name] == nil { context[field.name] = value }
+                continue
+            }
+            // A field of the record named so stands in front.
+            guard declared.field(parts[0]) == nil else { continue }
+            var group = context[parts[0]] as? [String: Any] ?? [:]
+            group[parts[1]] = value
+            context[parts[0]] = group
         }
         return try DocumentTemplate.render(document.template, context)
     }

@@ -68,7 +68,8 @@ extension Flows {
 
     public static let descriptors = [
         listDescriptor, installDescriptor, removeDescriptor, settingDescriptor, showDescriptor, standingsDescriptor,
-        stepDescriptor, attachDescriptor, fileDescriptor, issueDescriptor, documentDescriptor, verifyDescriptor,
+        stepDescriptor, drawDescriptor, drawsDescriptor, attachDescriptor, fileDescriptor, issueDescriptor,
+        documentDescriptor, verifyDescriptor,
         tasksDescriptor,
     ]
 
@@ -194,7 +195,17 @@ extension Flows {
         for id in Set(ids) { people[id] = try await kernel.accounts.find(PrincipalID(id))?.name }
         let isWhole =
             decision.fields.count == resource.schema.fields.count && decision.fields.allSatisfy { $0.mask == nil }
-        let offered = try await offered(from: state, standing, values, declared, flow, resource, decision.caller)
+        let offered = try await offered(
+            from: state,
+            standing,
+            values,
+            declared,
+            flow,
+            resource,
+            decision.caller,
+            place,
+            record
+        )
         return FlowDetail(
             place: place,
             declared: declared,
@@ -229,11 +240,14 @@ extension Flows {
         _ declared: ResourceDeclaration,
         _ flow: FlowDeclaration,
         _ resource: Resource,
-        _ caller: Caller
+        _ caller: Caller,
+        _ place: SystemPlace,
+        _ record: Int64
     ) async throws -> [FlowStep] {
         guard let principal = caller.principal, mayAct(resource, caller) else { return [] }
-        let row = try? Lake.checked(values, resource.schema.loose)
-        return flow.steps(from: state).filter { step in
+        let candidates = flow.steps(from: state)
+        let row = try? await shownRow(candidates.map(\.shownText), place, declared, resource, record, values)
+        return candidates.filter { step in
             guard step.roles.contains(where: { name in principal.roles.contains { $0.rawValue == name } }) else {
                 return false
             }
@@ -241,6 +255,23 @@ extension Flows {
             guard !step.shownText.isEmpty, let row else { return true }
             return
                 (try? BoundExpression(text: step.shownText, fields: row.fields).evaluate(row).first == .yes) ?? false
+        }
+    }
+
+    /// A record with what the conditions of its buttons know beside its fields.
+    private func shownRow(
+        _ expressions: [String],
+        _ place: SystemPlace,
+        _ declared: ResourceDeclaration,
+        _ resource: Resource,
+        _ record: Int64,
+        _ values: [String: String]
+    ) async throws -> Batch {
+        let names = declared.beside(in: expressions)
+        guard !names.isEmpty else { return try Lake.checked(values, resource.schema.loose) }
+        let known = try await surroundings(place, declared, resource, for: names, record: record, values)
+        return try await kernel.databases.records.read { db in
+            try known.row(for: expressions, of: record, values, self.lake, db)
         }
     }
 

@@ -79,6 +79,7 @@ extension FlowStep {
     static let keys: Set<String> = [
         "key", "title", "begin", "from", "to", "roles", "guard", "message", "shown", "fields", "attachments", "note",
         "kind", "others", "set", "start", "stop", "pause", "resume", "issue", "notify", "create",
+        "tell", "extend",
     ]
 
     static func read(
@@ -88,9 +89,31 @@ extension FlowStep {
         _ known: SystemDeclaration.Known
     ) -> FlowStep {
         place.allow(keys)
+        var conditions: [String: String] = [:]
         func names(_ name: String, _ what: LocalizedText, _ all: [String]) -> [String] {
             place.texts(name).map { text, item in
                 if !all.contains(text) { item.unknown(what, text, among: all) }
+                return text
+            }
+        }
+        func condition(_ item: Declaration, _ of: String) {
+            let text = item.text("if")
+            guard !text.isEmpty else { return }
+            resource.check(text, item.at("if") ?? item, step: true)
+            conditions[of] = text
+        }
+        /// Names, or names that count only where a condition holds.
+        func conditional(_ name: String, _ member: String, _ what: LocalizedText, _ all: [String]) -> [String] {
+            guard let list = place.at(name), case .list = list.value.content else { return names(name, what, all) }
+            return list.items.compactMap { item in
+                if let text = item.text {
+                    if !all.contains(text) { list.unknown(what, text, among: all) }
+                    return text
+                }
+                item.allow([member, "if"])
+                let text = item.text(member, required: true)
+                if !text.isEmpty, !all.contains(text) { item.at(member)?.unknown(what, text, among: all) }
+                condition(item, "\(name)/\(text)")
                 return text
             }
         }
@@ -116,13 +139,14 @@ extension FlowStep {
         for (text, item) in roles where text != "clock" && !known.roles.contains(text) {
             item.unknown(.init("角色", "role"), text, among: known.roles)
         }
-        let guardText = place.text("guard")
-        if !guardText.isEmpty { resource.check(guardText, place.at("guard") ?? place) }
-        if !guardText.isEmpty, !place.has("message") {
-            place.fail("有“guard”时须有“message”说明原因", "a “guard” needs a “message” that says why not")
-        }
         let shownText = place.text("shown")
-        if !shownText.isEmpty { resource.check(shownText, place.at("shown") ?? place) }
+        if !shownText.isEmpty { resource.check(shownText, place.at("shown") ?? place, step: true) }
+        let creations = place.oneOrMore("create")
+        for (index, item) in creations.enumerated() { condition(item, "create/\(index)") }
+        let tellings = place.oneOrMore("tell")
+        for (index, item) in tellings.enumerated() { condition(item, "tell/\(index)") }
+        let start = conditional("start", "clock", clock, clocks)
+        let issue = conditional("issue", "document", .init("文书", "document"), resource.documents.map(\.key))
         return FlowStep(
             key: place.key(),
             title: place.title("title"),
@@ -132,8 +156,7 @@ extension FlowStep {
             to: to.isEmpty ? nil : to,
             roles: roles.map(\.text).filter { $0 != "clock" },
             isOfClock: roles.contains { $0.text == "clock" },
-            guardText: guardText,
-            message: place.title("message", ""),
+            guards: guards(place, resource),
             shownText: shownText,
             fields: place.texts("fields").compactMap { asked($0, $1, flow, resource) },
             attachments: place.texts("attachments").compactMap { needed($0, $1, resource) },
@@ -141,13 +164,56 @@ extension FlowStep {
             kind: place.choice("kind", Kind.forward),
             isForOthers: place.truth("others"),
             set: assignments(place.at("set"), resource, resource, known, stateField: flow.field),
-            start: names("start", clock, clocks),
+            start: start,
             stop: names("stop", clock, clocks),
             pause: names("pause", clock, clocks),
             resume: names("resume", clock, clocks),
-            issue: names("issue", .init("文书", "document"), resource.documents.map(\.key)),
+            issue: issue,
             notify: names("notify", .init("角色", "role"), Array(known.roles)),
-            create: place.oneOrMore("create").map { creation($0, resource, known) }
+            create: creations.map { creation($0, resource, known) },
+            tell: tellings.map { telling($0, resource, known) },
+            extend: place.oneOrMore("extend").map { item in
+                item.allow(["clock", "days"])
+                let name = item.text("clock", required: true)
+                if !name.isEmpty, !clocks.contains(name) { item.at("clock")?.unknown(clock, name, among: clocks) }
+                return Extension(clock: name, length: FlowClock.readLength(item, resource, known))
+            },
+            conditions: conditions
+        )
+    }
+
+    /// `guard` with its `message`, or a list of several, each with its own.
+    private static func guards(_ place: Declaration, _ resource: ResourceDeclaration) -> [Guard] {
+        guard let item = place.at("guard") else { return [] }
+        if let text = item.text {
+            resource.check(text, item, step: true)
+            if !place.has("message") {
+                place.fail("有“guard”时须有“message”说明原因", "a “guard” needs a “message” that says why not")
+            }
+            return [Guard(condition: text, message: place.title("message", ""))]
+        }
+        return item.items.map { one in
+            one.allow(["if", "message"])
+            let text = one.text("if", required: true)
+            if !text.isEmpty { resource.check(text, one.at("if") ?? one, step: true) }
+            return Guard(condition: text, message: one.title("message"))
+        }
+    }
+
+    private static func telling(
+        _ place: Declaration,
+        _ resource: ResourceDeclaration,
+        _ known: SystemDeclaration.Known
+    ) -> Telling {
+        place.allow(["resource", "field", "by", "step", "values", "if"])
+        let by = place.text("by", required: true)
+        if !by.isEmpty { resource.checkField(by, place.at("by") ?? place) }
+        return Telling(
+            resource: place.text("resource", required: true),
+            field: place.text("field", required: true),
+            by: by,
+            step: place.text("step", required: true),
+            values: assignments(place.at("values"), nil, resource, known)
         )
     }
 
@@ -209,7 +275,7 @@ extension FlowStep {
                 item.unknown(.init("编号规则", "numbering"), key, among: source.numbers.map(\.key))
             case .setting(let key) where !known.settings.contains(key):
                 item.unknown(.init("设置", "setting"), key, among: known.settings)
-            case .expression(let expression): source.check(expression, item, isValue: true)
+            case .expression(let expression): source.check(expression, item, isValue: true, step: true)
             default: break
             }
             return Assignment(field: name, value: value)
@@ -221,7 +287,7 @@ extension FlowStep {
         _ resource: ResourceDeclaration,
         _ known: SystemDeclaration.Known
     ) -> Creation {
-        place.allow(["resource", "step", "values", "link"])
+        place.allow(["resource", "step", "values", "link", "if"])
         let link = place.text("link")
         if !link.isEmpty { resource.checkField(link, place.at("link") ?? place) }
         return Creation(
@@ -234,16 +300,21 @@ extension FlowStep {
 }
 
 extension FlowClock {
-    static func read(
+    /// `days`: a number, `$setting(KEY)` or `$field(FIELD)`.
+    static func readLength(
         _ place: Declaration,
         _ resource: ResourceDeclaration,
-        _ known: SystemDeclaration.Known,
-        _ steps: Set<String>
-    ) -> FlowClock {
-        place.allow(["key", "title", "days", "unit", "from", "warn", "law", "step", "holidays"])
-        var length = Length.number(1)
+        _ known: SystemDeclaration.Known
+    ) -> Length {
+        if let text = place.at("days")?.text, text.hasPrefix("$field("), text.hasSuffix(")") {
+            let name = String(text.dropFirst(7).dropLast())
+            resource.checkField(name, place.at("days") ?? place)
+            if let field = resource.field(name), field.type != .integer {
+                place.fail("days", "字段“\(name)”不是整数", "the field “\(name)” is no whole number")
+            }
+            return .field(name)
+        }
         if let text = place.at("days")?.text, case .setting(let key)? = AssignedValue(text) {
-            length = .setting(key)
             if let value = known.values[key], !(Int64(value).map { (1...100_000).contains($0) } ?? false) {
                 place.fail(
                     "days",
@@ -254,12 +325,24 @@ extension FlowClock {
             if !known.settings.contains(key) {
                 place.at("days")?.unknown(.init("设置", "setting"), key, among: known.settings)
             }
-        } else if let days = place.integer("days") {
-            length = .number(Int(clamping: days))
-            if !(1...100_000).contains(days) { place.fail("days", "应是正整数", "a whole number above 0 is expected") }
-        } else if !place.has("days") {
-            place.fail("缺少“days”", "“days” is missing")
+            return .setting(key)
         }
+        guard let days = place.integer("days") else {
+            if !place.has("days") { place.fail("缺少“days”", "“days” is missing") }
+            return .number(1)
+        }
+        if !(1...100_000).contains(days) { place.fail("days", "应是正整数", "a whole number above 0 is expected") }
+        return .number(Int(clamping: days))
+    }
+
+    static func read(
+        _ place: Declaration,
+        _ resource: ResourceDeclaration,
+        _ known: SystemDeclaration.Known,
+        _ steps: Set<String>
+    ) -> FlowClock {
+        place.allow(["key", "title", "days", "unit", "from", "warn", "law", "step", "holidays"])
+        let length = readLength(place, resource, known)
         let from = place.text("from")
         if !from.isEmpty {
             resource.checkField(from, place.at("from") ?? place)

@@ -279,6 +279,9 @@ extension Flows {
                 )
             else { throw Self.notNow }
             try Self.checkWhole(decision, resource)
+            let before = try await kernel.databases.records.read { db in
+                try self.lake.texts(of: input.record, in: resource, decision, db)
+            }
             let work = StepWork(
                 flows: self,
                 place: place,
@@ -299,7 +302,15 @@ extension Flows {
                     resource,
                     decision.caller
                 ),
-                people: try await people(resource, input.record)
+                people: try await people(resource, input.record),
+                surroundings: try await surroundings(
+                    place,
+                    declared,
+                    resource,
+                    for: declared.beside(of: [document.template]),
+                    record: input.record,
+                    before
+                )
             )
             let id = try await kernel.databases.records.write { db in
                 let values = try self.lake.texts(of: input.record, in: resource, decision, db)

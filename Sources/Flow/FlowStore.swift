@@ -40,7 +40,18 @@ enum FlowStore {
                 "CREATE TABLE flow_counters (resource BIGINT NOT NULL, number TEXT NOT NULL, period TEXT NOT NULL, last BIGINT NOT NULL, PRIMARY KEY (resource, number, period))",
                 "CREATE TABLE flow_notices (resource BIGINT NOT NULL, role TEXT NOT NULL, record BIGINT NOT NULL, step TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (resource, role, record))",
             ]
-        )
+        ),
+        Migration(
+            "flow/002-draws",
+            [
+                """
+                CREATE TABLE flow_draws (id INTEGER PRIMARY KEY, resource BIGINT NOT NULL, draw TEXT NOT NULL, title TEXT NOT NULL,
+                seed TEXT NOT NULL, pool TEXT NOT NULL, digest TEXT NOT NULL, size BIGINT NOT NULL, people TEXT NOT NULL, filter TEXT NOT NULL,
+                drawn TEXT NOT NULL, principal BIGINT NOT NULL, at BIGINT NOT NULL)
+                """,
+                "CREATE INDEX flow_draws_resource ON flow_draws (resource, id)",
+            ]
+        ),
     ]
 
     /// What stands for no due moment: the last of all, so that the order of an index is the order of work.

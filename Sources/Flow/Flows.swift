@@ -120,6 +120,7 @@ public final class Flows: Sendable {
             throw Problem.notFound(.init("步骤", "the step"))
         }
         try check(step, request, declared, principal, decision)
+        let surroundings = try await self.surroundings(place, declared, resource, step, request)
         let work = StepWork(
             flows: self,
             place: place,
@@ -134,7 +135,8 @@ public final class Flows: Sendable {
             calendar: try await kernel.calendar(),
             targets: try await targets(of: step, depth: 0),
             related: try await related(of: declared, step, request, resource, decision.caller),
-            people: step.issue.isEmpty ? [:] : try await people(resource, request.record)
+            people: step.issue.isEmpty ? [:] : try await people(resource, request.record),
+            surroundings: surroundings
         )
         let outcome = try await kernel.databases.records.write { db in
             try work.run(request, decision, db)
@@ -202,21 +204,36 @@ public final class Flows: Sendable {
     }
 
     /// Where a step makes records, with what those make in their turn.
-    private func targets(of step: FlowStep, depth: Int) async throws -> [String: StepTarget] {
+    func targets(of step: FlowStep, depth: Int) async throws -> [String: StepTarget] {
         var found: [String: StepTarget] = [:]
-        for creation in step.create {
-            guard depth < 3, let place = try await systems.place(key: creation.resource),
-                let flow = place.declaration.flow, let first = flow.step(creation.step)
+        let others =
+            step.create.map { ($0.place, $0.resource, $0.step) } + step.tell.map { ($0.place, $0.resource, $0.step) }
+        for (name, key, stepKey) in others {
+            guard depth < 3, let place = try await systems.place(key: key),
+                let flow = place.declaration.flow, let first = flow.step(stepKey)
             else {
                 throw Problem(
                     "flow.target",
                     status: 409,
-                    zh: "关联的业务资源“\(creation.resource)”未安装，不能在那里建立记录。",
-                    en: "The resource “\(creation.resource)” is not installed: no record can be made there."
+                    zh: "关联的业务资源“\(key)”未安装，不能在那里办理。",
+                    en: "The resource “\(key)” is not installed: nothing can be done there."
                 )
             }
             let resource = try await kernel.resource(place.code)
-            found[creation.place] = StepTarget(place: place, flow: flow, step: first, resource: resource)
+            found[name] = StepTarget(
+                place: place,
+                flow: flow,
+                step: first,
+                resource: resource,
+                surroundings: try await surroundings(
+                    place,
+                    place.declaration,
+                    resource,
+                    for: place.declaration.beside(in: first.expressions),
+                    record: nil,
+                    [:]
+                )
+            )
             found.merge(try await targets(of: first, depth: depth + 1)) { first, _ in first }
         }
         return found
@@ -265,9 +282,11 @@ public final class Flows: Sendable {
             let values = try await kernel.databases.records.read { db in
                 try self.lake.texts(of: record, in: resource, nil, db)
             }
-            guard let key = values[related.key], !key.isEmpty else { continue }
+            guard let condition = try related.condition(of: record, values, in: declared, other.declaration) else {
+                continue
+            }
             var query = RecordQuery(other.code, limit: 2000)
-            query.condition = .compare(.equal, .property(related.field), .literal(.text(key)))
+            query.condition = condition
             let page = try await kernel.gate.perform(reading.read, query, as: caller)
             // A document that leaves rows out is none.
             guard page.next == nil else {
@@ -308,4 +327,5 @@ struct StepTarget: Sendable {
     var flow: FlowDeclaration
     var step: FlowStep
     var resource: Resource
+    var surroundings: StepSurroundings
 }

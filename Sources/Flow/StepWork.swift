@@ -26,6 +26,8 @@ struct StepWork: Sendable {
     let related: [String: [[String: String]]]
     /// The names of those who took steps before.
     let people: [Int64: String]
+    /// What expressions know beside the record's fields.
+    let surroundings: StepSurroundings
 
     private var today: Int32 { CivilTime.chinaDay(microseconds: now) }
 
@@ -54,7 +56,9 @@ struct StepWork: Sendable {
         }
         var values = old.merging(request.values) { _, new in new }
         values[flow.field] = to
-        try assign(step.set, to: &values, from: values, db)
+        let names = declared.beside(in: step.expressions)
+        let before = try surroundings.values(names, of: request.record, values, flows.lake, db)
+        try assign(step.set, to: &values, from: values, beside: before, db)
         values[flow.field] = to
         // The record's key is known before what is made elsewhere is linked to it.
         let (id, row) = try flows.lake.put(
@@ -66,15 +70,22 @@ struct StepWork: Sendable {
             at: now,
             db
         )
-        try checkGuard(row)
         // What was stored counts, not how it was typed.
         values = Lake.texts(row, of: resource.schema)
+        let beside = names.isEmpty ? [:] : try surroundings.values(names, of: id, values, flows.lake, db)
+        let whole = names.isEmpty ? row : try surroundings.row(values, beside: known(names, beside))
+        try checkGuards(whole)
         var outcome = StepOutcome(record: id, state: to, documents: [], created: [])
         if let clock = request.clock { try end(clock, id, db) }
-        try runClocks(id, values, db)
+        try runClocks(id, values, whole, db)
         let stepID = try writeStep(id, standing, to, request, old, values, db)
-        for creation in step.create { try make(creation, id, &values, &outcome, decision, db) }
-        for key in step.issue {
+        for (index, creation) in step.create.enumerated() where try happens("create/\(index)", whole) {
+            try make(creation, id, &values, beside, &outcome, decision, db)
+        }
+        for (index, telling) in step.tell.enumerated() where try happens("tell/\(index)", whole) {
+            try tell(telling, values, beside, &outcome, db)
+        }
+        for key in step.issue where try happens("issue/\(key)", whole) {
             guard let document = declared.documents.first(where: { $0.key == key }) else { continue }
             outcome.documents.append(try issue(document, id, values, stepID, db))
         }
@@ -131,7 +142,7 @@ struct StepWork: Sendable {
             )
         }
         if !step.shownText.isEmpty {
-            let row = try Lake.checked(values, resource.schema.loose)
+            let row = try surroundings.row(for: [step.shownText], of: record, values, flows.lake, db)
             guard try BoundExpression(text: step.shownText, fields: row.fields).evaluate(row).first == .yes else {
                 throw Problem(
                     "flow.guard",
@@ -159,15 +170,28 @@ struct StepWork: Sendable {
         }
     }
 
-    private func checkGuard(_ row: Batch) throws {
-        guard !step.guardText.isEmpty else { return }
-        guard try BoundExpression(text: step.guardText, fields: row.fields).evaluate(row).first != .yes else { return }
-        throw Problem(
-            "flow.guard",
-            status: 422,
-            zh: step.message.zh.isEmpty ? "不符合“\(step.title.zh)”的条件。" : step.message.zh,
-            en: step.message.en.isEmpty ? "The conditions of “\(step.title.en)” are not met." : step.message.en
-        )
+    private func checkGuards(_ row: Batch) throws {
+        for guarded in step.guards
+        where try BoundExpression(text: guarded.condition, fields: row.fields).evaluate(row).first != .yes {
+            let message = guarded.message
+            throw Problem(
+                "flow.guard",
+                status: 422,
+                zh: message.zh.isEmpty ? "不符合“\(step.title.zh)”的条件。" : message.zh,
+                en: message.en.isEmpty ? "The conditions of “\(step.title.en)” are not met." : message.en
+            )
+        }
+    }
+
+    /// Whether an effect happens: it has no condition, or the condition holds.
+    private func happens(_ effect: String, _ row: Batch) throws -> Bool {
+        guard let condition = step.conditions[effect] else { return true }
+        return try BoundExpression(text: condition, fields: row.fields).evaluate(row).first == .yes
+    }
+
+    /// The values of names; those that have none are null, not unknown.
+    private func known(_ names: Set<String>, _ values: [String: String]) -> [String: String] {
+        values.merging(names.map { ($0, "") }) { value, _ in value }
     }
 
     // MARK: What the step sets
@@ -176,12 +200,14 @@ struct StepWork: Sendable {
         _ list: [FlowStep.Assignment],
         to values: inout [String: String],
         from source: [String: String],
+        beside: [String: String],
         _ db: any SQLWriting
     ) throws {
         var row: Batch?
         for assignment in list {
             switch assignment.value {
             case .text(let text): values[assignment.field] = text
+            case .empty: values[assignment.field] = ""
             case .today: values[assignment.field] = CivilTime.date(today)
             case .now: values[assignment.field] = CivilTime.timestamp(now)
             case .me: values[assignment.field] = principal.login
@@ -194,7 +220,8 @@ struct StepWork: Sendable {
                     values[assignment.field] = try number(key, db)
                 }
             case .expression(let text):
-                let batch = try row ?? Lake.checked(source, resource.schema.loose)
+                let names = declared.beside(in: step.expressions)
+                let batch = try row ?? surroundings.row(source, beside: known(names, beside))
                 row = batch
                 let bound = try BoundExpression(value: try Expression(value: text), fields: batch.fields)
                 let made = Batch(fields: [bound.field], columns: [bound.values(batch)], count: 1)
@@ -211,7 +238,7 @@ struct StepWork: Sendable {
 
     // MARK: Clocks
 
-    private func runClocks(_ id: Int64, _ values: [String: String], _ db: any SQLWriting) throws {
+    private func runClocks(_ id: Int64, _ values: [String: String], _ row: Batch, _ db: any SQLWriting) throws {
         var clocks = Dictionary(
             try FlowStore.clocks(resource.id.raw, id, db).map { ($0.key, $0) },
             uniquingKeysWith: { first, _ in first }
@@ -243,10 +270,25 @@ struct StepWork: Sendable {
             clock.state = .running
             clock.pausedAt = nil
         }
-        for key in step.start {
+        for more in step.extend {
+            let length = try length(more.length, values, flow.clock(more.clock)?.title)
+            change([more.clock]) { clock, declared in
+                guard clock.isPending || clock.state == .paused else { return }
+                let rest = clock.due - clock.warnAt
+                clock.due = declared.due(
+                    from: declared.unit == .hours ? clock.due : clock.due - 1,
+                    length: length,
+                    calendar
+                )
+                clock.warnAt = clock.due - rest
+                // One that ran out has time again.
+                if clock.state == .ended, clock.due > now { clock.state = .running }
+            }
+        }
+        for key in step.start where try happens("start/\(key)", row) {
             guard let declared = flow.clock(key) else { continue }
             let start = try moment(declared, values) ?? now
-            let length = length(of: declared)
+            let length = try length(declared.length, values, declared.title)
             let due = declared.due(from: start, length: length, calendar)
             clocks[key] = RunningClock(
                 key: key,
@@ -280,11 +322,27 @@ struct StepWork: Sendable {
         }
     }
 
-    private func length(of clock: FlowClock) -> Int {
-        switch clock.length {
-        case .number(let number): min(max(1, number), 100_000)
-        case .setting(let key): min(max(1, Int(place.system.setting(key)) ?? 1), 100_000)
+    /// - Throws: `flow.required` where the field that tells it is empty.
+    private func length(_ length: FlowClock.Length, _ values: [String: String], _ title: LocalizedText?) throws -> Int {
+        let number: Int
+        switch length {
+        case .number(let given): number = given
+        case .setting(let key): number = Int(place.system.setting(key)) ?? 1
+        case .field(let name):
+            guard let given = values[name].flatMap({ Int($0) }), given > 0 else {
+                let field = declared.field(name)
+                throw Problem(
+                    "flow.required",
+                    status: 422,
+                    zh: "“\(title?.zh ?? "")”的长短由“\(field.map { declared.label($0, .zh) } ?? name)”确定，请先填写。",
+                    en:
+                        "The length of “\(title?.en ?? "")” is told by “\(field.map { declared.label($0, .en) } ?? name)”; give it first.",
+                    details: [name: "required"]
+                )
+            }
+            number = given
         }
+        return min(max(1, number), 100_000)
     }
 
     /// A date's midnight or a moment that a field holds.
@@ -365,29 +423,15 @@ struct StepWork: Sendable {
         _ creation: FlowStep.Creation,
         _ id: Int64,
         _ values: inout [String: String],
+        _ beside: [String: String],
         _ outcome: inout StepOutcome,
         _ decision: Decision?,
         _ db: any SQLWriting
     ) throws {
         guard let target = targets[creation.place] else { return }
         var given: [String: String] = [:]
-        try assign(creation.values, to: &given, from: values, db)
-        let work = StepWork(
-            flows: flows,
-            place: target.place,
-            declared: target.place.declaration,
-            flow: target.flow,
-            step: target.step.taking(given),
-            resource: target.resource,
-            number: target.place.system.number,
-            principal: principal,
-            organisation: organisation,
-            now: now,
-            calendar: calendar,
-            targets: targets,
-            related: [:],
-            people: [:]
-        )
+        try assign(creation.values, to: &given, from: values, beside: beside, db)
+        let work = work(at: target, given, number: target.place.system.number)
         let made = try work.run(StepRequest(target.place.code, step: target.step.key, values: given), nil, db)
         outcome.created.append(.init(code: target.place.code, record: made.record))
         outcome.created += made.created
@@ -395,6 +439,47 @@ struct StepWork: Sendable {
         let row = try flows.lake.texts(of: made.record, in: target.resource, nil, db)
         values[creation.link] = row[key] ?? ""
         _ = try flows.lake.put(id, values, into: resource, nil, by: principal.id, at: now, db)
+    }
+
+    /// A step of another record, taken by the rules of this one's flow.
+    private func work(at target: StepTarget, _ given: [String: String], number: Int64) -> StepWork {
+        StepWork(
+            flows: flows,
+            place: target.place,
+            declared: target.place.declaration,
+            flow: target.flow,
+            step: target.step.taking(given),
+            resource: target.resource,
+            number: number,
+            principal: principal,
+            organisation: organisation,
+            now: now,
+            calendar: calendar,
+            targets: targets,
+            related: [:],
+            people: [:],
+            surroundings: target.surroundings
+        )
+    }
+
+    /// Has another record take an aside, where there is such a record and its state allows it.
+    private func tell(
+        _ telling: FlowStep.Telling,
+        _ values: [String: String],
+        _ beside: [String: String],
+        _ outcome: inout StepOutcome,
+        _ db: any SQLWriting
+    ) throws {
+        guard let target = targets[telling.place], let key = values[telling.by], !key.isEmpty,
+            let record = try flows.lake.record(where: telling.field, is: key, in: target.resource, db),
+            let standing = try FlowStore.standing(target.resource.id.raw, record, db),
+            target.flow.steps(from: standing.state).contains(where: { $0.key == telling.step })
+        else { return }
+        var given: [String: String] = [:]
+        try assign(telling.values, to: &given, from: values, beside: beside, db)
+        let told = try work(at: target, given, number: standing.number)
+            .run(StepRequest(target.place.code, record: record, step: telling.step, values: given), nil, db)
+        outcome.created += told.created
     }
 
     // MARK: Documents
@@ -407,10 +492,12 @@ struct StepWork: Sendable {
         _ db: any SQLWriting
     ) throws -> Int64 {
         let number = document.number.isEmpty ? "" : try number(document.number, db)
+        let names = declared.beside(of: [document.template])
         let filled = FilledDocument(
             document: document,
             declared: declared,
             values: values,
+            beside: try surroundings.values(names, of: id, values, flows.lake, db),
             related: related,
             steps: try history(id, db),
             attachments: try attachments(id, db),

@@ -3,6 +3,7 @@ import CQL
 import Check
 public import Declare
 import Kernel
+import Lake
 import Tabular
 
 extension SystemDeclaration {
@@ -66,7 +67,9 @@ extension SystemDeclaration {
             roles: roles.union(declared.roles.map(\.key)),
             settings: Set(declared.settings.map(\.key)),
             values: Dictionary(declared.settings.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first }),
-            files: files
+            files: files,
+            settingList: declared.settings,
+            schemas: schemas(place.list("resources"), others)
         )
         let resourceList = place.list("resources")
         declared.resources = resourceList.map { ResourceDeclaration.read($0, known) }
@@ -83,6 +86,29 @@ extension SystemDeclaration {
         var settings: Set<String>
         var values: [String: String]
         var files: Files
+        var settingList: [Setting]
+        /// What lookups may ask, by the keys of resources.
+        var schemas: [String: Schema]
+    }
+
+    /// The schemas of a pack's resources and of others, where lookups ask for them: they are needed before the resources are read.
+    private static func schemas(
+        _ list: [Declaration],
+        _ others: [String: ResourceDeclaration]
+    ) -> [String: Schema] {
+        guard list.contains(where: { $0.has("lookups") }) else { return [:] }
+        var schemas = others.mapValues(\.schema)
+        for item in list {
+            let silent = Declaration(item.value, mistakes: Declaration.Mistakes())
+            var schema = ResourceDeclaration.schema(of: silent)
+            // The state is asked by an index.
+            if let flow = silent.at("flow") {
+                let name = flow.has("field") ? flow.text("field") : "state"
+                if let index = schema.index(name) { schema.fields[index].indexed = true }
+            }
+            schemas[silent.text("key")] = schema
+        }
+        return schemas
     }
 }
 
@@ -136,7 +162,7 @@ extension ResourceDeclaration {
     static let keys: Set<String> = [
         "key", "name", "en", "category", "provider", "department", "author", "reviewer", "authority", "summary",
         "keywords", "frequency", "format", "storage", "schema", "sharing", "data", "stage", "note", "grants", "flow",
-        "attachments", "documents", "numbers", "views",
+        "attachments", "documents", "numbers", "views", "lookups", "draws",
     ]
 
     private enum Storage: String, CaseIterable { case lake, records }
@@ -172,6 +198,9 @@ extension ResourceDeclaration {
                 "a key is made of lower-case letters, digits and “_”, a letter first"
             )
         }
+        resource.lookups = DeclaredLookup.read(place, resource, known, known.schemas)
+        let clocks = (place.at("flow")?.list("clocks") ?? []).map { $0.text("key") }
+        resource.beside = NamesBeside.all(known.settingList, resource.lookups, clocks, schema)
         resource.readParts(place, known)
         if let flow = place.at("flow") {
             if !resource.isOfRecords {
@@ -180,6 +209,7 @@ extension ResourceDeclaration {
             resource.flow = FlowDeclaration.read(flow, resource, known)
             resource.settleStates(flow)
         }
+        resource.draws = DeclaredDraw.read(place, resource, known)
         resource.grants = place.list("grants").map { readGrant($0, resource, known) }
         for (document, item) in zip(resource.documents, place.list("documents")) {
             for state in document.states where resource.flow?.state(state) == nil {
@@ -206,6 +236,9 @@ extension ResourceDeclaration {
         }
         return resource
     }
+
+    /// The schema of a resource that is read later; what is wrong with it is told then.
+    static func schema(of place: Declaration) -> Schema { readSchema(place).0 }
 
     /// The schema, English labels, and references by keys; what cannot be read is noted and left empty.
     private static func readSchema(_ place: Declaration) -> (Schema, [String: String], [Reference]) {
@@ -382,12 +415,15 @@ extension ResourceDeclaration {
     }
 
     /// Notes an expression that cannot be settled against the fields.
-    func check(_ expression: String, _ place: Declaration, isValue: Bool = false) {
+    ///
+    /// `step`: it is of a step, which knows more than the fields.
+    func check(_ expression: String, _ place: Declaration, isValue: Bool = false, step: Bool = false) {
+        let fields = step ? schema.fields + beside : schema.fields
         do {
             if isValue {
-                _ = try BoundExpression(value: try Expression(value: expression), fields: schema.fields)
+                _ = try BoundExpression(value: try Expression(value: expression), fields: fields)
             } else {
-                _ = try BoundExpression(text: expression, fields: schema.fields)
+                _ = try BoundExpression(text: expression, fields: fields)
             }
         } catch {
             place.fail(
@@ -399,6 +435,30 @@ extension ResourceDeclaration {
 
     func checkField(_ name: String, _ place: Declaration) {
         if field(name) == nil { place.unknown(.init("字段", "field"), name, among: schema.fields.map(\.name)) }
+    }
+
+    private func checkRelated(_ related: ViewsDeclaration.Related, _ item: Declaration, _ other: ResourceDeclaration) {
+        if !related.field.isEmpty { other.checkField(related.field, item.at("field") ?? item) }
+        for (name, place) in item.texts("fields") { other.checkField(name, place) }
+        for (text, place) in item.texts("measures") {
+            do {
+                let measure = try AggregateQuery.Measure(text: text)
+                if !measure.field.isEmpty { other.checkField(measure.field, place) }
+            } catch {
+                place.fail(
+                    error.message.zh + (error.hint?.zh ?? ""),
+                    error.message.en + (error.hint.map { " " + $0.en } ?? "")
+                )
+            }
+        }
+        guard !related.condition.isEmpty else { return }
+        var asked = other
+        asked.beside = schema.fields.map { field in
+            var field = field
+            field.name = NamesBeside.mine(field.name)
+            return field
+        }
+        asked.check(related.condition, item.at("where") ?? item, step: true)
     }
 
     /// Notes references to resources, steps and fields of others that are not there.
@@ -416,7 +476,7 @@ extension ResourceDeclaration {
                 item.unknown(.init("资源", "resource"), related.resource, among: all.keys)
                 continue
             }
-            other.checkField(related.field, item)
+            checkRelated(related, item, other)
             if !related.step.isEmpty, other.flow?.step(related.step)?.isBeginning != true {
                 item.unknown(
                     .init("开始步骤", "beginning step"),
@@ -425,6 +485,7 @@ extension ResourceDeclaration {
                 )
             }
         }
+        for (draw, item) in zip(draws, place.list("draws")) { draw.checkAcross(item, all) }
         guard let flow else { return }
         for (step, item) in zip(flow.steps, place.at("flow")?.list("steps") ?? []) {
             for (creation, made) in zip(step.create, item.oneOrMore("create")) {
@@ -440,6 +501,31 @@ extension ResourceDeclaration {
                     )
                 }
                 for value in creation.values { other.checkField(value.field, made) }
+            }
+            for (telling, told) in zip(step.tell, item.oneOrMore("tell")) {
+                guard let other = all[telling.resource] else {
+                    told.unknown(.init("资源", "resource"), telling.resource, among: all.keys)
+                    continue
+                }
+                other.checkField(telling.field, told)
+                if let field = other.field(telling.field), !field.indexed, !field.unique,
+                    other.schema.key != [field.name]
+                {
+                    told.fail(
+                        "field",
+                        "“\(field.name)”应是索引字段",
+                        "“\(field.name)” should be an indexed field"
+                    )
+                }
+                let steps = other.flow?.steps.filter { !$0.isBeginning && $0.to == nil } ?? []
+                if !steps.contains(where: { $0.key == telling.step }) {
+                    told.unknown(
+                        .init("不改变状态的步骤", "step that leaves the state"),
+                        telling.step,
+                        among: steps.map(\.key)
+                    )
+                }
+                for value in telling.values { other.checkField(value.field, told) }
             }
         }
     }
@@ -496,12 +582,17 @@ extension ViewsDeclaration {
                 : .pair(longitude: field(map, "longitude"), latitude: field(map, "latitude"))
         }
         views.related = place.list("related").map { item in
-            item.allow(["resource", "field", "key", "step"])
+            item.allow(["resource", "field", "key", "step", "title", "where", "fields", "measures"])
+            let isByKey = item.has("field") || item.has("key") || !item.has("where")
             return Related(
                 resource: item.text("resource", required: true),
-                field: item.text("field", required: true),
-                key: field(item, "key"),
-                step: item.text("step")
+                field: item.text("field", required: isByKey),
+                key: field(item, "key", required: isByKey),
+                step: item.text("step"),
+                title: item.title("title", ""),
+                condition: item.text("where"),
+                fields: item.texts("fields").map(\.text),
+                measures: item.texts("measures").map(\.text)
             )
         }
         views.charts = place.list("dashboard").map { item in

@@ -113,6 +113,10 @@ public struct ResourceDeclaration: Sendable, Hashable {
     public var documents: [Document]
     public var numbers: [Numbering]
     public var views: ViewsDeclaration
+    public var lookups: [DeclaredLookup] = []
+    public var draws: [DeclaredDraw] = []
+    /// The names that expressions of steps know beside the fields, with their types.
+    var beside: [Field] = []
 
     /// A field whose values are keys of another resource.
     public struct Reference: Sendable, Hashable {
@@ -150,11 +154,19 @@ public struct ViewsDeclaration: Sendable, Hashable {
     /// Rows of another resource that belong to a record.
     public struct Related: Sendable, Hashable {
         public var resource: String
-        /// The other resource's field that holds this one's `key`.
+        /// The other resource's field that holds this one's `key`; both empty where a condition tells the rows alone.
         public var field: String
         public var key: String
         /// The beginning step that is offered; empty for none.
         public var step: String
+        /// What stands over the rows; the resource's name where it is empty.
+        public var title: LocalizedText
+        /// CQL2 over the other resource's fields; `my.FIELD` is this record's.
+        public var condition: String
+        /// The fields shown; empty for those of the other resource's list.
+        public var fields: [String]
+        /// Figures over the rows: `count`, `p50(field)` and their like.
+        public var measures: [String]
     }
 
     public struct Chart: Sendable, Hashable {
@@ -235,6 +247,33 @@ public struct FlowStep: Sendable, Hashable {
         public var count: Int
     }
 
+    /// What must hold for the step to be taken.
+    public struct Guard: Sendable, Hashable {
+        public var condition: String
+        /// Why it was not taken.
+        public var message: LocalizedText
+    }
+
+    /// A clock that gets more time.
+    public struct Extension: Sendable, Hashable {
+        public var clock: String
+        /// In the clock's own unit.
+        public var length: FlowClock.Length
+    }
+
+    /// A step that another record takes.
+    public struct Telling: Sendable, Hashable {
+        public var resource: String
+        /// The other resource's field by which its record is found.
+        public var field: String
+        /// This record's field with its value.
+        public var by: String
+        public var step: String
+        public var values: [Assignment]
+
+        var place: String { "\(resource)/\(step)" }
+    }
+
     /// A record made elsewhere.
     public struct Creation: Sendable, Hashable {
         public var resource: String
@@ -263,8 +302,7 @@ public struct FlowStep: Sendable, Hashable {
     public var roles: [String]
     /// The node takes it when a clock ends.
     public var isOfClock: Bool
-    public var guardText: String
-    public var message: LocalizedText
+    public var guards: [Guard]
     public var shownText: String
     public var fields: [Asked]
     public var attachments: [Needed]
@@ -280,11 +318,26 @@ public struct FlowStep: Sendable, Hashable {
     public var issue: [String]
     public var notify: [String]
     public var create: [Creation]
+    public var tell: [Telling]
+    public var extend: [Extension]
+    /// CQL2 of effects that happen only where it holds, by their kind and key: `start/KEY`, `issue/KEY`, `create/0`, `tell/0`.
+    public var conditions: [String: String]
+
+    /// Every expression of the step over its record.
+    var expressions: [String] {
+        let assigned = set + create.flatMap(\.values) + tell.flatMap(\.values)
+        return guards.map(\.condition) + [shownText] + conditions.values
+            + assigned.compactMap { assignment in
+                if case .expression(let text) = assignment.value { text } else { nil }
+            }
+    }
 }
 
 /// What a step puts into a field.
 public enum AssignedValue: Sendable, Hashable {
     case text(String)
+    /// Nothing: the field is emptied.
+    case empty
     case today, now, me, myName, myOrganisation
     case number(String)
     case setting(String)
@@ -307,6 +360,7 @@ public enum AssignedValue: Sendable, Hashable {
         }
         switch text {
         case "$today": self = .today
+        case "$empty": self = .empty
         case "$now": self = .now
         case "$me": self = .me
         case "$my_name": self = .myName
@@ -322,7 +376,9 @@ public enum AssignedValue: Sendable, Hashable {
         }
     }
 
-    static let words = ["$today", "$now", "$me", "$my_name", "$my_organisation", "$number(KEY)", "$setting(KEY)"]
+    static let words = [
+        "$today", "$now", "$empty", "$me", "$my_name", "$my_organisation", "$number(KEY)", "$setting(KEY)",
+    ]
 }
 
 /// A time limit of a flow.
@@ -336,6 +392,8 @@ public struct FlowClock: Sendable, Hashable {
     public enum Length: Sendable, Hashable {
         case number(Int)
         case setting(String)
+        /// As many as a field of the record says.
+        case field(String)
     }
 
     public var key: String

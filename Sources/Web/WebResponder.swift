@@ -59,7 +59,7 @@ public struct WebApplication: Sendable {
             + DescriptionsAPI.routes + HarvestsAPI.routes + HarvestPages.routes + AnalysisPages.routes
             + DerivationsAPI.routes + DerivationPages.routes + LineagePages.routes
             + SubscriptionsAPI.routes + SubscriptionPages.routes
-            + SystemPages.routes + RecordPages.routes + FlowPages.routes + SystemsAPI.routes
+            + SystemPages.routes + RecordPages.routes + DrawPages.routes + FlowPages.routes + SystemsAPI.routes
             + OpeningAPI.routes
             + AdministrationAPI.routes + SystemRoutes.routes(self)
         return all.filter { $0.side == .open || !services.settings.isPublicOnly }

@@ -124,6 +124,38 @@ import Testing
         .init("note: required", "attachments: [photo]", "no kind of attachment “photo”"),
         .init("note: required", "create: {resource: cases, step: register}", "no resource “cases”"),
         .init("start: [repair]", "start: [repiar]", "did you mean “repair”?"),
+        .init("start: [repair]", "start: [{clock: repiar}]", "did you mean “repair”?"),
+        .init("start: [repair]", "start: [{clock: repair, if: falt IS NULL}]", "falt"),
+        .init("start: [repair]", "start: [repair], extend: {clock: repiar, days: 2}", "did you mean “repair”?"),
+        .init("note: required", "guard: [{if: fault IS NULL}]", "“message” is missing"),
+        .init("note: required", "guard: [{if: clock.repare > today, message: 不行}]", "clock.repare"),
+        .init("note: required", "tell: {resource: lamps, field: number, by: number, step: x}", "no resource “lamps”"),
+        .init("days: 3", "days: $field(tunnel)", "is no whole number"),
+        .init(
+            "    storage: records",
+            "    storage: records\n    lookups: [{key: others, of: tunnel_lamps, where: tunnel = my.tunnel, take: count}]",
+            "indexed field"
+        ),
+        .init(
+            "    storage: records",
+            "    storage: records\n    lookups: [{key: others, of: tunnel_lamp, where: number = my.number, take: count}]",
+            "did you mean “tunnel_lamps”?"
+        ),
+        .init(
+            "    storage: records",
+            "    storage: records\n    lookups: [{key: others, of: tunnel_lamps, where: number = my.numbr, take: count}]",
+            "numbr"
+        ),
+        .init(
+            "    storage: records",
+            "    storage: records\n    lookups: [{key: others, of: tunnel_lamps, where: number = my.number, take: 'sum:tunnel'}]",
+            "is no number"
+        ),
+        .init(
+            "    storage: records",
+            "    storage: records\n    draws: [{key: d, title: 抽, roles: [lighting_keeper], from: tunnel_lamps, step: report}]",
+            "no beginning step “report”"
+        ),
         .init("start: [repair]", "note: optional", "no step starts the clock “repair”"),
         .init("days: 3", "days: 0", "above 0"),
         .init("days: 3", "days: $setting(repair_days)", "no setting “repair_days”"),

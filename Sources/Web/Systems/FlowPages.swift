@@ -284,7 +284,7 @@ enum FlowPages {
                 scripts: ["/assets/page.js"],
                 """
                 \(RecordPages.crumbs(place, web))<header class="title"><h1>\(title) \(RecordPages.badge(detail.state, flow, web))</h1></header>\(actions)
-                <div class="columns"><div>\(sections(detail, web))\(try await related(detail, web))\(documents(detail, path, web))\(attachments(detail, path, web))</div>
+                <div class="columns"><div>\(sections(detail, web))\(try await RelatedRows.html(detail, web))\(documents(detail, path, web))\(attachments(detail, path, web))</div>
                 <div>\(clocks(detail, flow, web))\(timeline(detail, flow, web))</div></div>
                 """
             )
@@ -345,47 +345,6 @@ enum FlowPages {
                     ? nil : "<section class=\"card\"><h2>\(section.title[web.language])</h2>\(body)</section>"
             }
         )
-    }
-
-    private static func related(_ detail: FlowDetail, _ web: WebRequest) async throws -> HTML {
-        var pieces: [HTML] = []
-        for related in detail.declared.views.related {
-            guard let key = detail.values[related.key], !key.isEmpty,
-                let other = try await web.services.flows.systems.place(key: related.resource)
-            else { continue }
-            let declared = other.declaration
-            var query = RecordQuery(other.code, limit: 50)
-            query.condition = .compare(.equal, .property(related.field), .literal(.text(key)))
-            guard let page = try? await web.perform(web.services.lake.read, query) else { continue }
-            let names = RecordPages.columns(declared).filter { $0 != related.field }.prefix(4)
-            let rows = (0..<page.batch.count).map { row -> HTML in
-                let cells = names.enumerated().map { index, name -> HTML in
-                    let text = RecordPages.cell(page.batch, row, name, declared, web)
-                    return index == 0
-                        ? "<td><a href=\"\(SystemPages.path(other))/\(page.ids[row])\">\(text.isEmpty ? "#\(page.ids[row])" : text)</a></td>"
-                        : "<td>\(text)</td>"
-                }
-                let state =
-                    declared.flow.map { flow in
-                        "<td>\(RecordPages.badge(RecordPages.cellRaw(page.batch, row, flow.field), flow, web))</td>"
-                            as HTML
-                    } ?? .empty
-                return "<tr>\(cells)\(state)</tr>"
-            }
-            let offers = try await web.services.flows.beginnings(other, web.caller).contains { $0.key == related.step }
-            let button: HTML =
-                offers
-                ? "<p class=\"actions\"><a class=\"button quiet\" href=\"\(SystemPages.path(other))/new?step=\(related.step)&\(related.field)=\(FormText.encoded(key))\">\(declared.flow?.step(related.step)?.title[web.language] ?? "")</a></p>"
-                : .empty
-            if rows.isEmpty, !offers { continue }
-            let heads =
-                names.compactMap { declared.field($0) }.map { declared.label($0, web.language) }
-                + (declared.flow == nil ? [] : [web.text("状态", "State")])
-            let title = declared.title(web.language)
-            let table: HTML = rows.isEmpty ? .empty : Layout.table(heads, rows, label: title)
-            pieces.append("<section class=\"card\"><h2>\(title)</h2>\(table)\(button)</section>")
-        }
-        return HTML(pieces)
     }
 
     private static func documents(_ detail: FlowDetail, _ path: String, _ web: WebRequest) -> HTML {

@@ -79,6 +79,7 @@ enum RecordPages {
         var tabs: [(String, String)] = [("", web.text("列表", "List"))]
         if declared.flow != nil { tabs.append(("/board", web.text("看板", "Board"))) }
         if !declared.views.charts.isEmpty { tabs.append(("/dashboard", web.text("统计", "Figures"))) }
+        if !declared.draws.isEmpty { tabs.append(("/draws", web.text("抽取", "Draws"))) }
         if declared.flow != nil { tabs.append(("/flow", web.text("流程图", "Flow"))) }
         let links = tabs.map { tab, label -> HTML in
             tab == here
@@ -379,6 +380,10 @@ enum RecordPages {
                 switch clock.length {
                 case .number(let number): String(number)
                 case .setting(let key): place.system.setting(key)
+                case .field(let name):
+                    declared.field(name).map {
+                        web.text("按“\(declared.label($0, .zh))”", "as “\(declared.label($0, .en))” says")
+                    } ?? name
                 }
             return
                 "<tr><td>\(clock.title[web.language])</td><td>\(length) \(FormText.unit(clock.unit, web))</td><td>\(clock.law)</td></tr>"
