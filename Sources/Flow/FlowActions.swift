@@ -66,12 +66,13 @@ extension Flows {
     )
     static let tasksDescriptor = ActionDescriptor("flow.tasks", .sessionOwn, .view, zh: "业务待办", en: "tasks")
 
-    public static let descriptors = [
-        listDescriptor, installDescriptor, removeDescriptor, settingDescriptor, showDescriptor, standingsDescriptor,
-        stepDescriptor, drawDescriptor, drawsDescriptor, attachDescriptor, fileDescriptor, issueDescriptor,
-        documentDescriptor, verifyDescriptor,
-        tasksDescriptor,
-    ]
+    public static let descriptors =
+        [
+            listDescriptor, installDescriptor, removeDescriptor, settingDescriptor, showDescriptor, standingsDescriptor,
+            stepDescriptor, drawDescriptor, drawsDescriptor, attachDescriptor, fileDescriptor, issueDescriptor,
+            documentDescriptor, verifyDescriptor,
+            tasksDescriptor,
+        ] + packageDescriptors
 
     // MARK: Systems
 

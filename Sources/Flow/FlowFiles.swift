@@ -139,14 +139,14 @@ extension Flows {
         }
     }
 
-    private func file(_ resource: Int64, _ digest: String) -> URL {
+    func file(_ resource: Int64, _ digest: String) -> URL {
         folder.appendingPathComponent(String(resource)).appendingPathComponent(
             String(digest.drop { $0 != ":" }.dropFirst())
         )
     }
 
     /// Makes a file that was moved durable before anybody is told that it is kept.
-    private static func settle(_ target: URL) throws {
+    static func settle(_ target: URL) throws {
         let handle = try FileHandle(forUpdating: target)
         defer { try? handle.close() }
         try handle.synchronize()
@@ -223,7 +223,7 @@ extension Flows {
     }
 
     /// Documents and files show everything: who sees some fields only, or masked, does not open them.
-    private static func checkWhole(_ decision: Decision, _ resource: Resource) throws(Problem) {
+    static func checkWhole(_ decision: Decision, _ resource: Resource) throws(Problem) {
         guard decision.fields.count == resource.schema.fields.count, decision.fields.allSatisfy({ $0.mask == nil })
         else {
             throw Problem(

@@ -68,7 +68,7 @@ public final class Flows: Sendable {
     var now: Int64 { Self.moment ?? kernel.clock.now() }
 
     /// The tables beside the records, which the lake brings up to date with its own.
-    public static let recordMigrations: [Migration] = FlowStore.migrations
+    public static let recordMigrations: [Migration] = FlowStore.migrations + [PackageStore.migration]
 
     public init(kernel: Kernel, lake: Lake, reading: LakeActions, systems: Systems, folder: URL) {
         self.kernel = kernel

@@ -196,7 +196,7 @@ struct StepWork: Sendable {
 
     // MARK: What the step sets
 
-    private func assign(
+    func assign(
         _ list: [FlowStep.Assignment],
         to values: inout [String: String],
         from source: [String: String],
@@ -526,7 +526,7 @@ struct StepWork: Sendable {
             [.integer(resource.id.raw), .integer(id)]
         ).map { row in
             FilledDocument.Line(
-                title: flow.step(row.text(0))?.title.zh ?? row.text(0),
+                title: TakenStep.title(of: row.text(0), in: flow).zh,
                 detail: row.text(2),
                 at: CivilTime.minute(row.integer(1)),
                 by: row.integer(3) == principal.id.raw ? principal.name : people[row.integer(3)] ?? ""

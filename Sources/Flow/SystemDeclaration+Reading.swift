@@ -162,7 +162,7 @@ extension ResourceDeclaration {
     static let keys: Set<String> = [
         "key", "name", "en", "category", "provider", "department", "author", "reviewer", "authority", "summary",
         "keywords", "frequency", "format", "storage", "schema", "sharing", "data", "stage", "note", "grants", "flow",
-        "attachments", "documents", "numbers", "views", "lookups", "draws",
+        "attachments", "documents", "numbers", "views", "lookups", "draws", "transfer",
     ]
 
     private enum Storage: String, CaseIterable { case lake, records }
@@ -220,6 +220,7 @@ extension ResourceDeclaration {
                 )
             }
         }
+        if let transfer = place.at("transfer") { resource.transfer = .read(transfer, resource, known) }
         if let views = place.at("views") { resource.views = ViewsDeclaration.read(views, resource) }
         if resource.isOfRecords, place.has("data") {
             place.fail(

@@ -117,6 +117,8 @@ public struct ResourceDeclaration: Sendable, Hashable {
     public var draws: [DeclaredDraw] = []
     /// The names that expressions of steps know beside the fields, with their types.
     var beside: [Field] = []
+    /// How records go from node to node; nil where the pack says nothing of it.
+    public var transfer: TransferDeclaration?
 
     /// A field whose values are keys of another resource.
     public struct Reference: Sendable, Hashable {

@@ -100,7 +100,8 @@ public final class Systems: Sendable {
                 "CREATE TABLE system_settings (system TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (system, key))",
             ],
             postgresql: Kernel.tellingStatements([("systems", nil), ("system_settings", nil)])
-        )
+        ),
+        PackageStore.trusted,
     ]
 
     public init(kernel: Kernel) { self.kernel = kernel }

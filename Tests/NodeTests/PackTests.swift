@@ -166,7 +166,25 @@ import Testing
         .init("may: [read, act]", "rows: tunnel =, may: [read, act]", "expression is not right"),
     ]
 
-    @Test(arguments: slips) func aMistakeIsToldWithItsLine(_ slip: Slip) throws {
+    /// `transfer` put before the grants, each with one mistake.
+    static let transferSlips: [Slip] = [
+        ("{step: registr, values: {number: =number, tunnel: =tunnel}}", "did you mean “register”?"),
+        ("{step: report}", "no beginning step “report”"),
+        ("{state: [scrapped]}", "did you mean “states”?"),
+        ("{states: [scraped]}", "did you mean “scrapped”?"),
+        ("{step: register, values: {number: =number}}", "needs the field “tunnel”, which is not given"),
+        (
+            "{step: register, values: {number: =number, tunnel: =tunnel, fault: =fault}}",
+            "does not ask for the field “fault”"
+        ),
+        ("{step: register, values: {number: $sendr, tunnel: =tunnel}}", "did you mean “$sender”?"),
+        ("{step: register, values: {number: $number(lamp), tunnel: =tunnel}}", "no numbering “lamp”"),
+        ("{step: register, values: {number: =number, tunnel: =tunel}}", "tunel"),
+        ("{step: register, values: {number: =number, tunel: =tunnel, tunnel: =tunnel}}", "did you mean “tunnel”?"),
+        ("{values: {number: =number}}", "needs a “step”"),
+    ].map { (text: String, says: String) in Slip("    grants:", "    transfer: \(text)\n    grants:", says) }
+
+    @Test(arguments: slips + transferSlips) func aMistakeIsToldWithItsLine(_ slip: Slip) throws {
         #expect(Self.example.components(separatedBy: slip.old).count == 2, "\(slip.old) stands once")
         let text = Self.example.replacing(slip.old, with: slip.new)
         let found = Self.mistakes(text)
