@@ -60,6 +60,7 @@ public struct WebApplication: Sendable {
             + DerivationsAPI.routes + DerivationPages.routes + LineagePages.routes
             + SubscriptionsAPI.routes + SubscriptionPages.routes
             + SystemPages.routes + RecordPages.routes + DrawPages.routes + FlowPages.routes + SystemsAPI.routes
+            + PackagePages.routes + PackagesAPI.routes + TrustedNodePages.routes
             + OpeningAPI.routes
             + AdministrationAPI.routes + SystemRoutes.routes(self)
         return all.filter { $0.side == .open || !services.settings.isPublicOnly }

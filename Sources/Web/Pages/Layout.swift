@@ -139,6 +139,7 @@ enum Layout {
             ("/console/accounts", web.text("账号与角色", "Accounts"), .accountsManage),
             ("/console/grants", web.text("授权", "Grants"), .grantsManage),
             ("/console/evidence", web.text("存证审计", "Evidence"), .evidenceRead),
+            ("/console/nodes", web.text("互信节点", "Trusted nodes"), .systemManage),
             ("/console/jobs", web.text("任务", "Jobs"), .systemManage),
             ("/console/backups", web.text("备份与演练", "Backups"), .systemManage),
             ("/console/settings", web.text("设置", "Settings"), .systemManage),

@@ -36,7 +36,7 @@ enum FlowPages {
         Route(
             .get,
             "/systems/{system}/{resource}/{id}",
-            .actions(["flow.show", "data.read"]),
+            .actions(["flow.show", "data.read", "flow.transfers"]),
             .console,
             zh: "业务记录",
             en: "A record",
@@ -284,7 +284,7 @@ enum FlowPages {
                 scripts: ["/assets/page.js"],
                 """
                 \(RecordPages.crumbs(place, web))<header class="title"><h1>\(title) \(RecordPages.badge(detail.state, flow, web))</h1></header>\(actions)
-                <div class="columns"><div>\(sections(detail, web))\(try await RelatedRows.html(detail, web))\(documents(detail, path, web))\(attachments(detail, path, web))</div>
+                <div class="columns"><div>\(sections(detail, web))\(try await RelatedRows.html(detail, web))\(documents(detail, path, web))\(attachments(detail, path, web))\(try await PackagePages.section(detail, path, web))</div>
                 <div>\(clocks(detail, flow, web))\(timeline(detail, flow, web))</div></div>
                 """
             )
@@ -442,7 +442,7 @@ enum FlowPages {
                 taken.from == taken.to || taken.from.isEmpty
                 ? .empty : "<span class=\"muted\">→ \(flow.state(taken.to)?.title[web.language] ?? taken.to)</span>"
             return
-                "<li><time>\(CivilTime.minute(taken.at))</time><br><b>\(step?.title[web.language] ?? taken.step)</b> \(kind) \(state)<br><span class=\"muted\">\(detail.people[taken.principal] ?? "—")</span>\(note)</li>"
+                "<li><time>\(CivilTime.minute(taken.at))</time><br><b>\(taken.title(in: flow)[web.language])</b> \(kind) \(state)<br><span class=\"muted\">\(detail.people[taken.principal] ?? "—")</span>\(note)</li>"
         }
         return
             "<section class=\"card\"><h2>\(web.text("办理过程", "What was done"))</h2><ol class=\"timeline\">\(lines)</ol></section>"

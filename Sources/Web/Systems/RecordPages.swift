@@ -81,6 +81,7 @@ enum RecordPages {
         if !declared.views.charts.isEmpty { tabs.append(("/dashboard", web.text("统计", "Figures"))) }
         if !declared.draws.isEmpty { tabs.append(("/draws", web.text("抽取", "Draws"))) }
         if declared.flow != nil { tabs.append(("/flow", web.text("流程图", "Flow"))) }
+        if declared.transfer != nil { tabs.append(("/packages", web.text("收到的记录包", "Packages"))) }
         let links = tabs.map { tab, label -> HTML in
             tab == here
                 ? "<a href=\"\(path)\(tab)\" aria-current=\"page\">\(label)</a>"
