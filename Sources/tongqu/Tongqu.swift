@@ -32,7 +32,7 @@ struct Tongqu: AsyncParsableCommand {
             StoreCommand.self,
             Serve.self, Describe.self, Check.self, Load.self, Export.self, CatalogueCommand.self, SourceCommand.self,
             StandardsCommand.self, Evidence.self,
-            BackupCommand.self, PackCommand.self,
+            BackupCommand.self, PackCommand.self, RecordCommand.self,
             ExpressionCommand.self,
             Doctor.self, User.self, VersionCommand.self,
         ]
