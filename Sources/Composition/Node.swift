@@ -272,6 +272,7 @@ public final class Node: Sendable {
         sources.registerJobs()
         harvests.registerJobs()
         derivations.registerJobs()
+        flows.registerJobs()
         try await sources.recover()
         try await subscriptions.recover()
         catalogue.registerJobs()

@@ -71,7 +71,7 @@ extension Flows {
             listDescriptor, installDescriptor, removeDescriptor, settingDescriptor, showDescriptor, standingsDescriptor,
             stepDescriptor, drawDescriptor, drawsDescriptor, attachDescriptor, fileDescriptor, issueDescriptor,
             documentDescriptor, verifyDescriptor,
-            tasksDescriptor,
+            tasksDescriptor, importDescriptor, importRunDescriptor, importsDescriptor, importRefusedDescriptor,
         ] + packageDescriptors
 
     // MARK: Systems

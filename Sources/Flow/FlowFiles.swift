@@ -152,7 +152,7 @@ extension Flows {
         try handle.synchronize()
     }
 
-    private static func digest(_ path: String) throws -> (digest: String, size: Int64) {
+    static func digest(_ path: String) throws -> (digest: String, size: Int64) {
         let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
         defer { try? handle.close() }
         let hasher = DigestHasher(.sm3)

@@ -19,6 +19,8 @@ public struct StepRequest: Sendable {
     public var note: String
     /// The clock whose step the node takes.
     var clock: String?
+    /// The row of an import that the record is made of.
+    var line: ImportLine?
 
     public init(_ code: String, record: Int64? = nil, step: String, values: [String: String] = [:], note: String = "") {
         self.code = code
@@ -68,7 +70,8 @@ public final class Flows: Sendable {
     var now: Int64 { Self.moment ?? kernel.clock.now() }
 
     /// The tables beside the records, which the lake brings up to date with its own.
-    public static let recordMigrations: [Migration] = FlowStore.migrations + [PackageStore.migration]
+    public static let recordMigrations: [Migration] =
+        FlowStore.migrations + [PackageStore.migration] + ImportStore.migrations
 
     public init(kernel: Kernel, lake: Lake, reading: LakeActions, systems: Systems, folder: URL) {
         self.kernel = kernel
@@ -109,6 +112,25 @@ public final class Flows: Sendable {
     /// Takes a step: the record, its history, clocks, documents and what is made elsewhere change in one transaction.
     func take(_ asked: StepRequest, _ resource: Resource, _ decision: Decision) async throws -> StepOutcome {
         let request = asked.visible
+        let work = try await work(request, resource, decision)
+        let outcome = try await kernel.databases.records.write { db in
+            try work.run(request, decision, db)
+        }
+        lake.recordsChanged(resource)
+        for (_, target) in work.targets { lake.recordsChanged(target.resource) }
+        decision.note("record", String(outcome.record))
+        decision.note("step", work.step.key)
+        decision.note("state", outcome.state)
+        for created in outcome.created { decision.note("created", "\(created.code)#\(created.record)") }
+        if let line = request.line {
+            decision.note("import", line.id)
+            decision.note("line", String(line.line))
+        }
+        return outcome
+    }
+
+    /// A step ready for its transaction: everything that it needs from elsewhere is there.
+    func work(_ request: StepRequest, _ resource: Resource, _ decision: Decision) async throws -> StepWork {
         guard let principal = decision.caller.principal else { throw Problem.notFound(.init("账号", "the account")) }
         let place = try await place(request.code)
         let known = try await request.record.asyncMap { try await self.standing(resource, $0) }.flatMap(\.self)
@@ -121,7 +143,7 @@ public final class Flows: Sendable {
         }
         try check(step, request, declared, principal, decision)
         let surroundings = try await self.surroundings(place, declared, resource, step, request)
-        let work = StepWork(
+        return StepWork(
             flows: self,
             place: place,
             declared: declared,
@@ -138,16 +160,6 @@ public final class Flows: Sendable {
             people: step.issue.isEmpty ? [:] : try await people(resource, request.record),
             surroundings: surroundings
         )
-        let outcome = try await kernel.databases.records.write { db in
-            try work.run(request, decision, db)
-        }
-        lake.recordsChanged(resource)
-        for (_, target) in work.targets { lake.recordsChanged(target.resource) }
-        decision.note("record", String(outcome.record))
-        decision.note("step", step.key)
-        decision.note("state", outcome.state)
-        for created in outcome.created { decision.note("created", "\(created.code)#\(created.record)") }
-        return outcome
     }
 
     /// What can be said of a request before the record is looked at.

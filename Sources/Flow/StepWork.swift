@@ -33,6 +33,10 @@ struct StepWork: Sendable {
 
     /// - Throws: `flow.moved`, `flow.others`, `flow.guard`, `flow.required`, `flow.attachments`, `record.*`.
     func run(_ request: StepRequest, _ decision: Decision?, _ db: any SQLWriting) throws -> StepOutcome {
+        if let line = request.line, let made = try ImportStore.record(of: line, db) {
+            // The answer to making it got lost; the record is there.
+            return StepOutcome(record: made, state: step.to ?? "", documents: [], created: [])
+        }
         var old: [String: String] = [:]
         var standing: FlowStore.Standing?
         if let record = request.record {
@@ -79,6 +83,7 @@ struct StepWork: Sendable {
         if let clock = request.clock { try end(clock, id, db) }
         try runClocks(id, values, whole, db)
         let stepID = try writeStep(id, standing, to, request, old, values, db)
+        if let line = request.line { try ImportStore.take(line, id, db) }
         for (index, creation) in step.create.enumerated() where try happens("create/\(index)", whole) {
             try make(creation, id, &values, beside, &outcome, decision, db)
         }

@@ -59,7 +59,8 @@ public struct WebApplication: Sendable {
             + DescriptionsAPI.routes + HarvestsAPI.routes + HarvestPages.routes + AnalysisPages.routes
             + DerivationsAPI.routes + DerivationPages.routes + LineagePages.routes
             + SubscriptionsAPI.routes + SubscriptionPages.routes
-            + SystemPages.routes + RecordPages.routes + DrawPages.routes + FlowPages.routes + SystemsAPI.routes
+            + SystemPages.routes + RecordPages.routes + DrawPages.routes + FlowPages.routes + AttachmentPages.routes
+            + DocumentPages.routes + ImportPages.routes + SystemsAPI.routes
             + PackagePages.routes + PackagesAPI.routes + TrustedNodePages.routes
             + OpeningAPI.routes
             + AdministrationAPI.routes + SystemRoutes.routes(self)

@@ -82,12 +82,13 @@ enum RecordPages {
         if !declared.draws.isEmpty { tabs.append(("/draws", web.text("抽取", "Draws"))) }
         if declared.flow != nil { tabs.append(("/flow", web.text("流程图", "Flow"))) }
         if declared.transfer != nil { tabs.append(("/packages", web.text("收到的记录包", "Packages"))) }
+        let beginnings = try await web.services.flows.beginnings(place, web.caller)
+        if !beginnings.isEmpty { tabs.append(("/imports", web.text("批量导入", "Import"))) }
         let links = tabs.map { tab, label -> HTML in
             tab == here
                 ? "<a href=\"\(path)\(tab)\" aria-current=\"page\">\(label)</a>"
                 : "<a href=\"\(path)\(tab)\">\(label)</a>"
         }
-        let beginnings = try await web.services.flows.beginnings(place, web.caller)
         let buttons = beginnings.map { step -> HTML in
             "<a class=\"button\" href=\"\(path)/new?step=\(step.key)\">\(step.title[web.language])</a> "
         }
@@ -159,14 +160,24 @@ enum RecordPages {
             page.next.map { next in
                 "<p class=\"pager\"><a href=\"?\(kept(web, without: ["cursor"]))cursor=\(FormText.encoded(next))\">\(web.text("下一页", "Next page"))</a></p>"
             } ?? .empty
+        let out = rows.isEmpty ? HTML.empty : exports(place, query, web)
         return .page(
             Layout.console(
                 title,
                 web,
                 scripts: ["/assets/page.js"],
-                "\(try await head(place, web, here: ""))<section class=\"card\">\(filters(declared, web))\(table)\(more)</section>"
+                "\(try await head(place, web, here: ""))<section class=\"card\">\(filters(declared, web))\(table)\(more)\(out)</section>"
             )
         )
+    }
+
+    /// The rows that the list is narrowed to, as files.
+    private static func exports(_ place: SystemPlace, _ query: RecordQuery, _ web: WebRequest) -> HTML {
+        let base = "/api/v1/resources/\(place.code.replacing("/", with: "-"))/records"
+        let filter = query.condition.map { "&filter=\(FormText.encoded($0.json.text))" } ?? ""
+        let sort = query.sort.map { "&sort=\(FormText.encoded($0))" } ?? ""
+        return
+            "<p class=\"hint\">\(web.text("导出符合条件的全部记录：", "Export all records found: "))<a href=\"\(base).xlsx?bom=true\(filter)\(sort)\" download>XLSX</a> <a href=\"\(base).csv?bom=true\(filter)\(sort)\" download>CSV</a></p>"
     }
 
     static func badge(_ state: String, _ flow: FlowDeclaration, _ web: WebRequest) -> HTML {
