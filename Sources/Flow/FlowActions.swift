@@ -72,6 +72,7 @@ extension Flows {
             stepDescriptor, drawDescriptor, drawsDescriptor, attachDescriptor, fileDescriptor, issueDescriptor,
             documentDescriptor, verifyDescriptor,
             tasksDescriptor, importDescriptor, importRunDescriptor, importsDescriptor, importRefusedDescriptor,
+            checkDescriptor,
         ] + packageDescriptors
 
     // MARK: Systems

@@ -155,13 +155,16 @@ enum FlowPages {
         let title = step.title[web.language]
         let record: HTML =
             detail.map { " › <a href=\"\(path)/\($0.record)\">\(name(of: $0))</a>" } ?? .empty
+        let checked: HTML =
+            " data-check=\"/api/v1\(path)/check\" data-step=\"\(step.key)\" data-record=\"\(detail.map { String($0.record) } ?? "")\"\(typed == nil ? .empty : " data-refused" as HTML)"
         return Layout.console(
             title,
             web,
+            scripts: fields.isEmpty ? [] : ["/assets/form.js"],
             """
             <p class="crumbs"><a href="/systems">\(web.text("业务系统", "Systems"))</a> › <a href="/systems/\(place.system.id)">\(place.system.declaration.title[web.language])</a> › <a href="\(path)">\(declared.title(web.language))</a>\(record)</p>
             <header class="title"><h1>\(title)</h1></header>\(alert)
-            <form method="post" action="\(action)" class="card stack">\(Layout.csrf(web))<input type="hidden" name="step" value="\(step.key)">
+            <form method="post" action="\(action)" class="card stack"\(fields.isEmpty ? .empty : checked)>\(Layout.csrf(web))<input type="hidden" name="step" value="\(step.key)">
             \(fields.isEmpty ? .empty : "<div class=\"grid\">\(fields)</div>" as HTML)\(files)\(note)\(issued)
             <p class="actions"><button\(step.kind == .return || step.kind == .withdraw ? " class=\"danger\"" as HTML : .empty)>\(title)</button>
             <a class="button quiet" href="\(detail.map { "\(path)/\($0.record)" } ?? path)">\(web.text("返回", "Back"))</a></p></form>

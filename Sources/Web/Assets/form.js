@@ -1,0 +1,68 @@
+// What a field's value is found to be, said beside it while a form is filled in. The server's checker decides; without this module it
+// does so when the form is sent.
+const zh = document.documentElement.lang.startsWith("zh");
+
+for (const form of document.querySelectorAll("form[data-check]")) {
+  const controls = [...form.querySelectorAll("[name^=v_]")];
+  const touched = new Set();
+  const places = new Map();
+  let timer = 0;
+  let running = null;
+
+  for (const control of controls) {
+    const place = document.createElement("span");
+    place.id = `finding_${control.name}`;
+    place.className = "finding";
+    place.setAttribute("aria-live", "polite");
+    (control.closest(".field") ?? control.parentElement).append(place);
+    control.setAttribute("aria-describedby", place.id);
+    places.set(control.name.slice(2), { control, place });
+  }
+
+  const say = (name, finding, explained) => {
+    const { control, place } = places.get(name);
+    const said = finding ? finding.message + (finding.suggestion ? (zh ? "。" : ". ") + finding.suggestion : "") : explained;
+    place.className = `finding ${finding ? (finding.severity === "error" ? "poor" : "fair") : ""}`;
+    if (place.textContent !== said) place.textContent = said;
+    if (finding?.severity === "error") control.setAttribute("aria-invalid", "true");
+    else control.removeAttribute("aria-invalid");
+  };
+
+  const check = async () => {
+    running?.abort();
+    running = new AbortController();
+    const body = {
+      step: form.dataset.step, values: Object.fromEntries(controls.map((each) => [each.name.slice(2), each.value])),
+      ...(form.dataset.record ? { record: Number(form.dataset.record) } : {}),
+    };
+    try {
+      const answer = await fetch(form.dataset.check, {
+        method: "POST", signal: running.signal, body: JSON.stringify(body),
+        headers: { "Content-Type": "application/json", "X-CSRF-Token": form.elements._csrf.value, Accept: "application/json" },
+      });
+      if (!answer.ok) return;
+      const { findings, explained } = await answer.json();
+      for (const name of touched) {
+        const mine = findings.filter((finding) => finding.field === name);
+        say(name, mine.find((finding) => finding.severity === "error") ?? mine[0], explained[name] ?? "");
+      }
+    } catch {
+      // The server is away or was asked anew: the form is checked when it is sent.
+    }
+  };
+
+  const left = (event) => {
+    const name = event.target.name?.slice(2);
+    // A field that was only passed by is not spoken of.
+    if (!places.has(name) || (!event.target.value && !touched.has(name))) return;
+    touched.add(name);
+    clearTimeout(timer);
+    timer = setTimeout(check, 200);
+  };
+  form.addEventListener("focusout", left);
+  form.addEventListener("change", left);
+  if (form.hasAttribute("data-refused")) {
+    for (const name of places.keys()) touched.add(name);
+    check();
+  }
+}
