@@ -122,7 +122,7 @@ let floor4: [Target] = [
         resources: [
             .embedInCode("Assets/site.css"), .embedInCode("Assets/map.js"), .embedInCode("Assets/page.js"),
             .embedInCode("Assets/logo.svg"), .embedInCode("Assets/chart.js"),
-            .embedInCode("Assets/form.js"),
+            .embedInCode("Assets/form.js"), .embedInCode("Assets/attach.js"),
         ],
         swiftSettings: settings
     )

@@ -63,6 +63,7 @@ enum SystemRoutes {
         "chart.js": (ByteBuffer(bytes: PackageResources.chart_js), "text/javascript; charset=utf-8"),
         "map.js": (ByteBuffer(bytes: PackageResources.map_js), "text/javascript; charset=utf-8"),
         "page.js": (ByteBuffer(bytes: PackageResources.page_js), "text/javascript; charset=utf-8"),
+        "attach.js": (ByteBuffer(bytes: PackageResources.attach_js), "text/javascript; charset=utf-8"),
         "form.js": (ByteBuffer(bytes: PackageResources.form_js), "text/javascript; charset=utf-8"),
         "logo.svg": (ByteBuffer(bytes: PackageResources.logo_svg), "image/svg+xml"),
     ]

@@ -311,7 +311,7 @@ public struct WebApplication: Sendable {
     static let extraHeaders: [(HTTPField.Name, String)] = [
         ("Content-Security-Policy", policy), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "same-origin"),
         ("Cross-Origin-Opener-Policy", "same-origin"),
-        ("Permissions-Policy", "camera=(), microphone=(), geolocation=()"),
+        ("Permissions-Policy", "camera=(), microphone=(), geolocation=(self)"),
     ].compactMap { name, value in HTTPField.Name(name).map { ($0, value) } }
 
     /// The same as fields, made once.

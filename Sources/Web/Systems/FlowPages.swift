@@ -230,7 +230,7 @@ enum FlowPages {
             Layout.console(
                 title,
                 web,
-                scripts: ["/assets/page.js"],
+                scripts: ["/assets/page.js", "/assets/attach.js"],
                 """
                 \(RecordPages.crumbs(place, web))<header class="title"><h1>\(title) \(RecordPages.badge(detail.state, flow, web))</h1></header>\(actions)
                 <div class="columns"><div>\(sections(detail, web))\(try await RelatedRows.html(detail, web))\(DocumentPages.section(detail, path, web))\(AttachmentPages.section(detail, path, web))\(try await PackagePages.section(detail, path, web))</div>
