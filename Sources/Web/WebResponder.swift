@@ -60,7 +60,8 @@ public struct WebApplication: Sendable {
             + DerivationsAPI.routes + DerivationPages.routes + LineagePages.routes
             + SubscriptionsAPI.routes + SubscriptionPages.routes
             + SystemPages.routes + RecordPages.routes + DrawPages.routes + FlowPages.routes + AttachmentPages.routes
-            + DocumentPages.routes + ImportPages.routes + FormCheckPages.routes + SystemsAPI.routes
+            + DocumentPages.routes + ImportPages.routes + FormCheckPages.routes + RecordMapPage.routes
+            + SystemsAPI.routes
             + PackagePages.routes + PackagesAPI.routes + TrustedNodePages.routes
             + OpeningAPI.routes
             + AdministrationAPI.routes + SystemRoutes.routes(self)

@@ -36,9 +36,34 @@ function bounds(features) {
   return box[0] <= box[2] ? box : [73, 18, 135, 54];
 }
 
+// The rows of a table on the page: where each is, its colour, its link and what it says.
+function listed(rows) {
+  const features = [...document.querySelectorAll(rows)].map((row) => ({
+    type: "Feature", geometry: { type: "Point", coordinates: [Number(row.dataset.x), Number(row.dataset.y)] },
+    properties: { colour: row.dataset.colour, href: row.querySelector("a")?.getAttribute("href") ?? "", words: JSON.stringify([...row.cells].slice(0, -1).map((cell) => cell.textContent.trim())) },
+  }));
+  return { type: "FeatureCollection", features };
+}
+
+// What a point of the table says, with the way to its record.
+function shownAt(properties) {
+  const [title, ...rest] = JSON.parse(properties.words);
+  const box = document.createElement("div");
+  const link = document.createElement("a");
+  link.href = properties.href;
+  link.textContent = title;
+  box.append(link);
+  for (const words of rest.filter(Boolean)) {
+    const line = document.createElement("div");
+    line.textContent = words;
+    box.append(line);
+  }
+  return box;
+}
+
 try {
-  const tiled = holder.dataset.tiles;
-  const [maplibregl, data] = await Promise.all([library(), fetch(tiled ?? holder.dataset.source).then((r) => r.json())]);
+  const { tiles: tiled, rows, source: from } = holder.dataset;
+  const [maplibregl, data] = await Promise.all([library(), rows ? listed(rows) : fetch(tiled ?? from).then((r) => r.json())]);
   const style = getComputedStyle(document.documentElement);
   const box = tiled ? (data.bounds ?? [73, 18, 135, 54]) : bounds(data.features);
   // Tiles come from where the page came from, whatever address the node tells others.
@@ -55,7 +80,7 @@ try {
         { id: "grid", type: "line", source: "grid", paint: { "line-color": style.getPropertyValue("--muted").trim(), "line-opacity": 0.35, "line-width": 1 } },
         {
           id: "points", type: "circle", source: "data", ...(tiled ? { "source-layer": "rows" } : {}),
-          paint: { "circle-radius": ["interpolate", ["linear"], ["zoom"], 3, 2.5, 12, 6], "circle-color": style.getPropertyValue("--accent").trim(), "circle-opacity": 0.75 },
+          paint: { "circle-radius": ["interpolate", ["linear"], ["zoom"], 3, 2.5, 12, 6], "circle-color": rows ? ["get", "colour"] : style.getPropertyValue("--accent").trim(), "circle-opacity": rows ? 0.9 : 0.75, ...(rows ? { "circle-radius": 7, "circle-stroke-width": 1.5, "circle-stroke-color": "#fff" } : {}) },
         },
       ],
     },
@@ -66,6 +91,10 @@ try {
   map.addControl(new maplibregl.ScaleControl());
   map.on("click", "points", (event) => {
     const properties = event.features[0].properties;
+    if (rows) {
+      new maplibregl.Popup().setLngLat(event.features[0].geometry.coordinates).setDOMContent(shownAt(properties)).addTo(map);
+      return;
+    }
     const list = document.createElement("dl");
     for (const [name, value] of Object.entries(properties).slice(0, 8)) {
       const term = document.createElement("dt");

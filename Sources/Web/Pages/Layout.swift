@@ -115,6 +115,7 @@ enum Layout {
         _ title: String,
         _ web: WebRequest,
         scripts: [String] = [],
+        styles: [String] = [],
         refresh: Int? = nil,
         _ content: HTML
     ) -> HTML {
@@ -154,6 +155,7 @@ enum Layout {
             title,
             web,
             scripts: scripts,
+            styles: styles,
             refresh: refresh,
             "<div class=\"wrap console\"><nav class=\"side\" aria-label=\"\(web.text("工作台导航", "Console"))\">\(links)</nav><div class=\"content\">\(content)</div></div>"
         )

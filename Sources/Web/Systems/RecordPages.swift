@@ -78,6 +78,10 @@ enum RecordPages {
         let declared = place.declaration
         var tabs: [(String, String)] = [("", web.text("列表", "List"))]
         if declared.flow != nil { tabs.append(("/board", web.text("看板", "Board"))) }
+        let place_ = RecordMapPage.fields(declared.views.map)
+        if !place_.isEmpty, try await visible(place, web).isSuperset(of: place_) {
+            tabs.append(("/map", web.text("地图", "Map")))
+        }
         if !declared.views.charts.isEmpty { tabs.append(("/dashboard", web.text("统计", "Figures"))) }
         if !declared.draws.isEmpty { tabs.append(("/draws", web.text("抽取", "Draws"))) }
         if declared.flow != nil { tabs.append(("/flow", web.text("流程图", "Flow"))) }
@@ -201,7 +205,7 @@ enum RecordPages {
     }
 
     /// What the list is narrowed by: a saved filter, the fields that the pack names, a word in the title.
-    private static func condition(_ declared: ResourceDeclaration, _ web: WebRequest) throws -> CQL.Expression? {
+    static func condition(_ declared: ResourceDeclaration, _ web: WebRequest) throws -> CQL.Expression? {
         var parts: [CQL.Expression] = []
         if let index = web.query("saved").flatMap({ Int($0) }), declared.views.saved.indices.contains(index) {
             parts.append(try CQL.Expression(either: declared.views.saved[index].filter))
@@ -223,7 +227,7 @@ enum RecordPages {
         return state + declared.views.filters.filter { !state.contains($0) && $0 != declared.titleField }
     }
 
-    private static func filters(_ declared: ResourceDeclaration, _ web: WebRequest) -> HTML {
+    static func filters(_ declared: ResourceDeclaration, _ web: WebRequest) -> HTML {
         let saved = declared.views.saved.enumerated().map { index, filter -> HTML in
             let isHere = web.query("saved") == String(index)
             return isHere
@@ -433,6 +437,7 @@ extension ResourceDeclaration {
         shown.views.boardFields.removeAll { !seen.contains($0) }
         if !seen.contains(views.boardTitle) { shown.views.boardTitle = "" }
         if !seen.contains(String(views.sort.drop { $0 == "-" })) { shown.views.sort = "" }
+        if !RecordMapPage.fields(views.map).allSatisfy(seen.contains) { shown.views.map = nil }
         shown.views.saved.removeAll { saved in
             (try? CQL.Expression(either: saved.filter))?.properties.contains { !seen.contains($0) } ?? true
         }
