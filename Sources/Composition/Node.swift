@@ -38,6 +38,8 @@ public struct NodeSettings: Sendable {
     public var safekeeping: SafekeepingSettings
     /// The folders of this machine that sources may read; by default `drop` in the data directory.
     public var dropFolders: [URL]
+    /// What makes PDF of documents; nil for nothing.
+    public var chromium: URL?
     /// Where the rows lie.
     public var store: StoreSettings
 
@@ -54,8 +56,10 @@ public struct NodeSettings: Sendable {
         webhooks: WebhookSettings = WebhookSettings(),
         safekeeping: SafekeepingSettings? = nil,
         dropFolders: [URL]? = nil,
-        store: StoreSettings = .sqlite
+        store: StoreSettings = .sqlite,
+        chromium: URL? = nil
     ) {
+        self.chromium = chromium
         self.store = store
         self.dropFolders = dropFolders ?? [folder.appendingPathComponent("drop")]
         self.safekeeping =
@@ -104,6 +108,7 @@ extension NodeSettings {
             ("TONGQU_BACKUP_FOLDER", .init("备份目录", "folder of backups"), safekeeping.folder.path),
             ("TONGQU_BACKUP_HOURS", .init("备份间隔(小时)", "hours between backups"), String(safekeeping.hours)),
             ("TONGQU_BACKUP_KEEP", .init("保留备份数", "backups kept"), String(safekeeping.keep)),
+            ("TONGQU_CHROMIUM", .init("生成 PDF 的 Chromium", "Chromium that makes PDF"), chromium?.path ?? ""),
             (
                 "TONGQU_DROP_FOLDERS", .init("可归集的本机目录", "folders that may be collected from"),
                 dropFolders.map(\.path).joined(separator: ":")
@@ -249,7 +254,8 @@ public final class Node: Sendable {
             lake: lake,
             reading: lakeActions,
             systems: systems,
-            folder: settings.folder.appendingPathComponent("attachments")
+            folder: settings.folder.appendingPathComponent("attachments"),
+            printer: settings.chromium.map { PaperPrinter.chromium($0, folder: temporary) }
         )
         lake.governing { await systems.governs($0) }
         services = Services(

@@ -72,7 +72,7 @@ extension Flows {
             stepDescriptor, drawDescriptor, drawsDescriptor, attachDescriptor, fileDescriptor, issueDescriptor,
             documentDescriptor, verifyDescriptor,
             tasksDescriptor, importDescriptor, importRunDescriptor, importsDescriptor, importRefusedDescriptor,
-            checkDescriptor,
+            checkDescriptor, paperDescriptor,
         ] + packageDescriptors
 
     // MARK: Systems

@@ -331,17 +331,28 @@ extension Flows {
             [self] input, decision in
             guard let resource = decision.resource else { throw Problem.notFound(.init("文书", "the document")) }
             try Self.checkWhole(decision, resource)
-            let found = try await kernel.databases.records.read { db in
-                _ = try self.lake.texts(of: input.record, in: resource, decision, db)
-                return try db.row(
-                    "SELECT id, document, title, number, code, digest, principal, issued_at, body FROM flow_documents WHERE id = ? AND resource = ? AND record = ?",
-                    [.integer(input.id), .integer(resource.id.raw), .integer(input.record)]
-                )
-            }
-            guard let found else { throw Problem.notFound(.init("文书", "the document")) }
+            let found = try await issued(input.id, of: input.record, resource, decision)
             decision.note("document", String(input.id))
-            return (Self.read(found), found.text(8))
+            return found
         }
+    }
+
+    /// A document of a record that a decision reaches.
+    func issued(
+        _ id: Int64,
+        of record: Int64,
+        _ resource: Resource,
+        _ decision: Decision
+    ) async throws -> (document: IssuedDocument, body: String) {
+        let found = try await kernel.databases.records.read { db in
+            _ = try self.lake.texts(of: record, in: resource, decision, db)
+            return try db.row(
+                "SELECT id, document, title, number, code, digest, principal, issued_at, body FROM flow_documents WHERE id = ? AND resource = ? AND record = ?",
+                [.integer(id), .integer(resource.id.raw), .integer(record)]
+            )
+        }
+        guard let found else { throw Problem.notFound(.init("文书", "the document")) }
+        return (Self.read(found), found.text(8))
     }
 
     /// What anyone may know of a document whose code they hold: that it is the node's, and of which day.

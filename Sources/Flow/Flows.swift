@@ -63,6 +63,8 @@ public final class Flows: Sendable {
     let reading: LakeActions
     /// Where files lie that are bound to records.
     let folder: URL
+    /// Makes PDF of documents; nil where nothing that does is installed.
+    let printer: PaperPrinter?
 
     /// The moment that a demonstration's steps are taken at: their records have a past.
     @TaskLocal public static var moment: Int64?
@@ -71,14 +73,16 @@ public final class Flows: Sendable {
 
     /// The tables beside the records, which the lake brings up to date with its own.
     public static let recordMigrations: [Migration] =
-        FlowStore.migrations + [PackageStore.migration] + ImportStore.migrations
+        FlowStore.migrations + [PackageStore.migration] + ImportStore.migrations + PaperStore.migrations
 
-    public init(kernel: Kernel, lake: Lake, reading: LakeActions, systems: Systems, folder: URL) {
+    public init(kernel: Kernel, lake: Lake, reading: LakeActions, systems: Systems, folder: URL, printer: PaperPrinter? = nil)
+    {
         self.kernel = kernel
         self.lake = lake
         self.reading = reading
         self.systems = systems
         self.folder = folder
+        self.printer = printer
     }
 
     /// Where a resource stands in a system.

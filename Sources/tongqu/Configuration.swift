@@ -2,6 +2,7 @@ import Basics
 import Composition
 import Configuration
 import Connect
+import Flow
 import Foundation
 import SystemPackage
 import Webhooks
@@ -121,7 +122,8 @@ struct Configuration {
                     store ?? reader.string(forKey: "store", isSecret: true, default: "sqlite"),
                     connections: reader.int(forKey: "store.connections", default: 16),
                     seconds: reader.int(forKey: "store.timeout", default: 600)
-                )
+                ),
+                chromium: PaperPrinter.program(reader.string(forKey: "chromium", default: ""))
             ),
             host: host ?? reader.string(forKey: "host", default: "127.0.0.1"),
             port: chosenPort,

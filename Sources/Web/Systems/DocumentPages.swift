@@ -27,10 +27,10 @@ enum DocumentPages {
         Route(
             .get,
             "/systems/{system}/{resource}/{id}/documents/{document}",
-            .actions(["flow.document"]),
+            .actions(["flow.document", "flow.paper"]),
             .console,
-            zh: "文书",
-            en: "A document",
+            zh: "文书(format=pdf 为 PDF)",
+            en: "A document (format=pdf: as PDF)",
             handle: document
         ),
         Route(.get, "/verify", .actions(["flow.verify"]), zh: "核验文书", en: "Verify a document") { web in
@@ -75,24 +75,62 @@ enum DocumentPages {
     private static func document(_ web: WebRequest) async throws -> Response {
         let place = try await RecordPages.place(web)
         let record = try web.number("id")
+        if web.query("format") == "pdf" { return try await paper(place, record, web) }
         let (document, body) = try await web.perform(
             web.services.flows.document,
             (place.code, record, try web.number("document"))
         )
-        let number: HTML = document.number.isEmpty ? .empty : "<p class=\"number-line\">\(document.number)</p>"
-        let address = "/verify/\(document.code)"
-        var paper = HTML.empty
-        paper.text = body
+        let back = "\(SystemPages.path(place))/\(record)"
+        let pdf: HTML =
+            web.services.flows.printsPapers
+            ? "<a class=\"button quiet\" href=\"\(back)/documents/\(document.id)?format=pdf\" download>\(web.text("下载 PDF", "Download PDF"))</a>"
+            : "<span class=\"muted\">\(web.text("用浏览器的打印功能可打印或存为 PDF", "Print it, or save it as PDF, with the browser"))</span>"
         return .page(
             """
             <!doctype html>
             <html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
             <title>\(document.title)</title><link rel="stylesheet" href="/assets/site.css"></head>
-            <body class="sheet"><nav class="sheet-bar"><a href="\(SystemPages.path(place))/\(record)">← \(web.text("回到记录", "Back to the record"))</a> <span class="muted">\(web.text("用浏览器的打印功能可打印或存为 PDF", "Print it, or save it as PDF, with the browser"))</span></nav>
-            <main class="paper" id="main">\(number)\(paper)
-            <footer class="paper-foot">\(web.text("核验码", "Verification code")) <a href="\(address)">\(document.code)</a> · \(document.digest)</footer></main></body></html>
+            <body class="sheet"><nav class="sheet-bar"><a href="\(back)">← \(web.text("回到记录", "Back to the record"))</a> \(pdf)</nav>
+            \(sheet(document, body))</body></html>
             """
         )
+    }
+
+    /// The paper itself: the same on the page and as PDF.
+    private static func sheet(_ document: IssuedDocument, _ body: String) -> HTML {
+        let number: HTML = document.number.isEmpty ? .empty : "<p class=\"number-line\">\(document.number)</p>"
+        var paper = HTML.empty
+        paper.text = body
+        return """
+            <main class="paper" id="main">\(number)\(paper)
+            <footer class="paper-foot">核验码 <a href="/verify/\(document.code)">\(document.code)</a> · \(document.digest)</footer></main>
+            """
+    }
+
+    /// A document as PDF: a page that holds its style and reaches for nothing.
+    private static func paper(_ place: SystemPlace, _ record: Int64, _ web: WebRequest) async throws -> Response {
+        let request = PaperRequest(place.code, record: record, id: try web.number("document")) { document, body in
+            var style = HTML.empty
+            style.text = String(decoding: PackageResources.site_css, as: UTF8.self)
+            let page: HTML = """
+                <!doctype html>
+                <html lang="zh-CN"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+                <title>\(document.title)</title><style>\(style)</style></head><body class="sheet">\(sheet(document, body))</body></html>
+                """
+            return page.text
+        }
+        let found = try await web.perform(web.services.flows.paper, request)
+        let name = FormText.encoded("\(document(found.document)).pdf")
+        return try TemporaryFiles.response(
+            found.path,
+            type: "application/pdf",
+            disposition: "attachment; filename*=UTF-8''\(name)"
+        )
+    }
+
+    /// What a document's file is called.
+    private static func document(_ document: IssuedDocument) -> String {
+        document.number.isEmpty ? document.title : "\(document.title) \(document.number)"
     }
 
     private static func verifyPage(_ found: Flows.Verification?, _ problem: Problem?, _ web: WebRequest) -> HTML {
