@@ -72,7 +72,8 @@ extension Flows {
             stepDescriptor, drawDescriptor, drawsDescriptor, attachDescriptor, fileDescriptor, issueDescriptor,
             documentDescriptor, verifyDescriptor,
             tasksDescriptor, importDescriptor, importRunDescriptor, importsDescriptor, importRefusedDescriptor,
-            checkDescriptor, paperDescriptor,
+            checkDescriptor, paperDescriptor, alertsDescriptor, acknowledgeDescriptor, watchDescriptor,
+            indicatorsDescriptor, publishedDescriptor,
         ] + packageDescriptors
 
     // MARK: Systems
@@ -418,9 +419,10 @@ extension Flows {
                     if problem.code.hasPrefix("store.") { throw problem }
                 }
             }
-            guard rows.count == 200, let last = rows.last else { return }
+            guard rows.count == 200, let last = rows.last else { break }
             after = last.values
         }
+        try await keepUpAlerts(caller)
     }
 
     private func ranOut(_ row: SQLRow, _ caller: Caller) async throws {

@@ -52,6 +52,7 @@ enum FlowStore {
                 "CREATE INDEX flow_draws_resource ON flow_draws (resource, id)",
             ]
         ),
+        AlertStore.migration,
     ]
 
     /// What stands for no due moment: the last of all, so that the order of an index is the order of work.

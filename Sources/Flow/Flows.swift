@@ -48,6 +48,8 @@ public struct StepOutcome: Sendable, Hashable {
     public var documents: [Int64]
     /// The records made elsewhere: the resource's code and the record.
     public var created: [Created]
+    /// How many alerts it made.
+    public var alerts = 0
 
     public struct Created: Sendable, Hashable {
         public var code: String
@@ -65,6 +67,8 @@ public final class Flows: Sendable {
     let folder: URL
     /// Makes PDF of documents; nil where nothing that does is installed.
     let printer: PaperPrinter?
+    /// The rows that indicators were made of, by what was asked of which rows.
+    let counted = Cache<String, [SQLRow]>(limit: 300)
 
     /// The moment that a demonstration's steps are taken at: their records have a past.
     @TaskLocal public static var moment: Int64?
@@ -125,6 +129,7 @@ public final class Flows: Sendable {
         decision.note("record", String(outcome.record))
         decision.note("step", work.step.key)
         decision.note("state", outcome.state)
+        if outcome.alerts > 0 { decision.note("alerts", String(outcome.alerts)) }
         for created in outcome.created { decision.note("created", "\(created.code)#\(created.record)") }
         if let line = request.line {
             decision.note("import", line.id)

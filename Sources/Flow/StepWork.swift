@@ -103,6 +103,7 @@ struct StepWork: Sendable {
                 [.integer(resource.id.raw), .text(role), .integer(id), .text(step.key), .integer(now)]
             )
         }
+        outcome.alerts = try tell(id, values, db) + outcome.alerts
         return outcome
     }
 

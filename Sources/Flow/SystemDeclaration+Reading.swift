@@ -13,6 +13,7 @@ extension SystemDeclaration {
     static let keys: Set<String> = [
         "pack", "version", "title", "description", "law", "requires", "roles", "resources", "settings", "migrations",
         "organisations", "accounts", "elements", "code_lists", "trees", "sources", "feedback", "demonstration",
+        "alerts", "indicators", "publish",
     ]
 
     /// Reads a declaration, noting every mistake; nil where its identity is missing. What is returned of a faulty declaration is not used.
@@ -76,6 +77,7 @@ extension SystemDeclaration {
         Declaration.checkTwice(zip(declared.resources.map(\.key), resourceList).map { ($0, $1) })
         let all = others.merging(declared.resources.map { ($0.key, $0) }, uniquingKeysWith: { _, own in own })
         for (resource, item) in zip(declared.resources, resourceList) { resource.checkAcross(item, all) }
+        declared.readRules(place, resourceList, known)
         declared.migrations = place.list("migrations").flatMap { DeclaredMigration.read($0, declared) }
         return declared
     }
@@ -163,7 +165,11 @@ extension ResourceDeclaration {
         "key", "name", "en", "category", "provider", "department", "author", "reviewer", "authority", "summary",
         "keywords", "frequency", "format", "storage", "schema", "sharing", "data", "stage", "note", "grants", "flow",
         "attachments", "documents", "numbers", "views", "lookups", "draws", "transfer",
+        "alerts", "indicators", "publish",
     ]
+
+    /// Pages of a system stand under these names.
+    static let taken: Set<String> = ["indicators", "published", "settings"]
 
     private enum Storage: String, CaseIterable { case lake, records }
 
@@ -197,6 +203,9 @@ extension ResourceDeclaration {
                 "键只能由小写字母、数字和“_”组成，以字母开头",
                 "a key is made of lower-case letters, digits and “_”, a letter first"
             )
+        }
+        if taken.contains(resource.key) {
+            place.fail("key", "“\(resource.key)”是系统页面的名称", "“\(resource.key)” is the name of a page of systems")
         }
         resource.lookups = DeclaredLookup.read(place, resource, known, known.schemas)
         let clocks = (place.at("flow")?.list("clocks") ?? []).map { $0.text("key") }

@@ -29,6 +29,9 @@ public struct SystemDeclaration: Sendable, Hashable {
     public var settings: [Setting]
     public var resources: [ResourceDeclaration]
     public var migrations: [DeclaredMigration]
+    public var alerts: [AlertDeclaration] = []
+    public var indicators: [IndicatorDeclaration] = []
+    public var publications: [PublicationDeclaration] = []
 
     public func resource(_ key: String) -> ResourceDeclaration? { resources.first { $0.key == key } }
 }

@@ -78,6 +78,7 @@ public final class Systems: Sendable {
         var systems: [InstalledSystem] = []
         var places: [String: (system: Int, key: String)] = [:]
         var governed: Set<Int64> = []
+        var alerted: Set<String> = []
     }
     private struct State {
         var snapshot: Snapshot?
@@ -119,6 +120,9 @@ public final class Systems: Sendable {
     /// The systems of the node, in the order of their identities.
     public func all() async throws -> [InstalledSystem] { try await snapshot().systems }
 
+    /// The roles that some system has alerts for, as far as systems were read.
+    var alerted: Set<String> { state.withLock { $0.snapshot?.alerted ?? [] } }
+
     private func snapshot() async throws -> Snapshot {
         let (known, epoch) = state.withLock { ($0.snapshot, $0.epoch) }
         if let known { return known }
@@ -146,6 +150,7 @@ public final class Systems: Sendable {
                 settings.filter { $0.text(0) == id }.map { ($0.text(1), $0.text(2)) },
                 uniquingKeysWith: { first, _ in first }
             )
+            for alert in declaration.alerts { found.alerted.formUnion(alert.to) }
             found.systems.append(
                 InstalledSystem(
                     declaration: declaration,

@@ -63,6 +63,7 @@ public struct WebApplication: Sendable {
             + DocumentPages.routes + ImportPages.routes + FormCheckPages.routes + RecordMapPage.routes
             + SystemsAPI.routes
             + PackagePages.routes + PackagesAPI.routes + TrustedNodePages.routes
+            + AlertPages.routes + IndicatorPages.routes + PublishedPages.routes + RulesAPI.routes
             + OpeningAPI.routes
             + AdministrationAPI.routes + SystemRoutes.routes(self)
         return all.filter { $0.side == .open || !services.settings.isPublicOnly }

@@ -40,8 +40,11 @@ import Testing
     @Test func everyKeyIsDocumented() throws {
         let text = try DocumentationTests.document("packs.md")
         let keys = SystemDeclaration.keys.union(ResourceDeclaration.keys).union(FlowStep.keys)
+            .union(AlertDeclaration.keys).union(IndicatorDeclaration.keys).union(PublicationDeclaration.keys)
         for key in keys.sorted() { #expect(text.contains("`\(key)`"), "\(key)") }
-        for word in AssignedValue.words { #expect(text.contains(word), "\(word)") }
+        for word in AssignedValue.words + RuleText.words + IndicatorDeclaration.measures {
+            #expect(text.contains(word), "\(word)")
+        }
     }
 
     /// A mistake put into the example: what is replaced, by what, and what must be said of it.

@@ -123,6 +123,7 @@ enum Layout {
         let path = web.request.uri.path
         let all: [(String, String, Permission?)] = [
             ("/console", web.text("我的工作", "My work"), nil), ("/systems", web.text("业务系统", "Systems"), .flowAct),
+            ("/alerts", web.text("预警", "Alerts"), nil),
             ("/console/upload", web.text("上传数据", "Upload"), .dataLoad),
             ("/console/entries", web.text("目录条目", "Entries"), .catalogueRead),
             ("/console/loads", web.text("批次与问题", "Loads"), .quarantineRead),
@@ -147,6 +148,7 @@ enum Layout {
         ]
         let links = all.compactMap { href, label, permission -> HTML? in
             if let permission, !gate.holds(permission, web.caller) { return nil }
+            if href == "/alerts", !web.services.flows.hasAlerts(for: web.caller) { return nil }
             let isHere = href == "/console" ? path == href : path.hasPrefix(href)
             return isHere
                 ? "<a href=\"\(href)\" aria-current=\"page\">\(label)</a>" : "<a href=\"\(href)\">\(label)</a>"

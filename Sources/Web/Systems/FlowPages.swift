@@ -36,7 +36,7 @@ enum FlowPages {
         Route(
             .get,
             "/systems/{system}/{resource}/{id}",
-            .actions(["flow.show", "data.read", "flow.transfers"]),
+            .actions(["flow.show", "data.read", "flow.transfers", "flow.alerts"]),
             .console,
             zh: "业务记录",
             en: "A record",
@@ -233,7 +233,7 @@ enum FlowPages {
                 scripts: ["/assets/page.js", "/assets/attach.js"],
                 """
                 \(RecordPages.crumbs(place, web))<header class="title"><h1>\(title) \(RecordPages.badge(detail.state, flow, web))</h1></header>\(actions)
-                <div class="columns"><div>\(sections(detail, web))\(try await RelatedRows.html(detail, web))\(DocumentPages.section(detail, path, web))\(AttachmentPages.section(detail, path, web))\(try await PackagePages.section(detail, path, web))</div>
+                <div class="columns"><div>\(try await AlertPages.section(place, detail.record, web))\(sections(detail, web))\(try await RelatedRows.html(detail, web))\(DocumentPages.section(detail, path, web))\(AttachmentPages.section(detail, path, web))\(try await PackagePages.section(detail, path, web))</div>
                 <div>\(clocks(detail, flow, web))\(timeline(detail, flow, web))</div></div>
                 """
             )

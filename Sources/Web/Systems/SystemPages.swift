@@ -12,7 +12,7 @@ enum SystemPages {
         Route(
             .get,
             "/systems",
-            .actions(["system.list", "flow.tasks"]),
+            .actions(["system.list", "flow.tasks", "flow.alerts"]),
             .console,
             zh: "业务系统",
             en: "Systems",
@@ -21,7 +21,7 @@ enum SystemPages {
         Route(
             .get,
             "/systems/{system}",
-            .actions(["system.list", "flow.tasks"]),
+            .actions(["system.list", "flow.tasks", "flow.alerts"]),
             .console,
             zh: "业务系统主页",
             en: "A system",
@@ -68,7 +68,7 @@ enum SystemPages {
             Layout.console(
                 title,
                 web,
-                "<header class=\"title\"><h1>\(title)</h1></header>\(tasksSection(tasks, web))\(list)"
+                "<header class=\"title\"><h1>\(title)</h1></header>\(try await AlertPages.summary(web))\(tasksSection(tasks, web))\(list)"
             )
         )
     }
@@ -124,6 +124,11 @@ enum SystemPages {
             if !declared.views.charts.isEmpty {
                 links.append("<a href=\"\(path)/dashboard\">\(web.text("统计", "Figures"))</a> ")
             }
+            if system.declaration.publications.contains(where: { $0.resource == declared.key }) {
+                links.append(
+                    "<a href=\"/systems/\(id)/published/\(declared.key)\">\(web.text("公示", "Published"))</a> "
+                )
+            }
             let code = system.codes[declared.key] ?? ""
             links.append(
                 "<a href=\"/resources/\(code.replacing("/", with: "-"))\">\(web.text("数据资源", "Resource"))</a>"
@@ -136,6 +141,11 @@ enum SystemPages {
             system.declaration.law.isEmpty
             ? .empty
             : "<details><summary>\(web.text("依据", "By"))</summary><ul>\(system.declaration.law.map { "<li>\($0)</li>" as HTML })</ul></details>"
+        let hasIndicators = try await !web.services.flows.indicators(of: system, web.caller).isEmpty
+        let figures: HTML =
+            hasIndicators
+            ? "<p class=\"actions\"><a class=\"button quiet\" href=\"/systems/\(id)/indicators\">\(web.text("业务指标", "Indicators"))</a></p>"
+            : .empty
         let title = system.declaration.title[web.language]
         return .page(
             Layout.console(
@@ -143,8 +153,8 @@ enum SystemPages {
                 web,
                 """
                 <p class="crumbs"><a href="/systems">\(web.text("业务系统", "Systems"))</a></p>
-                <header class="title"><h1>\(title)</h1><p class="muted">\(system.declaration.description[web.language])</p>\(law)</header>
-                \(tasksSection(tasks, web))
+                <header class="title"><h1>\(title)</h1><p class="muted">\(system.declaration.description[web.language])</p>\(law)\(figures)</header>
+                \(try await AlertPages.summary(web, system: id))\(tasksSection(tasks, web))
                 <section class="card"><h2>\(web.text("业务", "What it keeps"))</h2>\(Layout.table(heads, rows, label: web.text("业务", "What it keeps")))</section>
                 \(settings(system, web))
                 """
