@@ -1,9 +1,14 @@
-"""Stops a node with kill -9 at random moments of loads and looks at what is left.
+"""Stops a node with kill -9 at random moments of loads and of steps and looks at what is left.
 
 usage: crash.py BINARY [ROUNDS]
-After every stop the node starts again, its table holds exactly one whole version, the interrupted load is finished by its job, and the evidence verifies.
+After every stop the node starts again, its table holds exactly one whole version, the interrupted load is finished by its job, steps of flows are there
+once and whole, and the evidence verifies.
 """
 import http.client, json, os, random, shutil, signal, socket, subprocess, sys, tempfile, time
+
+from steps import stepped, write_pack
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 PASSWORD = "Crash-Pass-2026"
 
@@ -15,11 +20,13 @@ def free_port():
 
 
 class Node:
-    def __init__(self, binary, folder, demo=False):
+    def __init__(self, binary, folder, demo=False, packs=""):
         self.port = free_port()
         environment = dict(os.environ, TONGQU_DEMO_PASSWORD=PASSWORD, TONGQU_LOG_LEVEL="warning", TONGQU_LANG="en")
+        if packs: environment["TONGQU_PACKS"] = packs
         self.process = subprocess.Popen([binary, "serve", "--data", folder, "--port", str(self.port)] + (["--demo"] if demo else []), env=environment, stderr=subprocess.DEVNULL)
-        for _ in range(600):
+        deadline = time.time() + 120
+        while time.time() < deadline:
             try:
                 if self.ask("GET", "/healthz")[0] == 200:
                     break
@@ -83,7 +90,7 @@ def main(binary, rounds):
     folder = tempfile.mkdtemp(prefix="tongqu-crash-")
     data = os.path.join(folder, "node")
     try:
-        node = Node(binary, data, demo=True)
+        node = Node(binary, data, demo=True, packs=f"{ROOT}/Packs:{write_pack(folder)}")
         session = node.sign_in()
         organisations = json.loads(node.ask("GET", "/api/v1/organisations", headers=session)[1])["organisations"]
         provider = next(o["id"] for o in organisations if "公路" in o["name"])
@@ -118,6 +125,7 @@ def main(binary, rounds):
             assert page["count"] == (size + 1) // 3 and page["records"][0]["name"] == f"r{round}-1", f"round {round}: {page}"
             sizes = {size}
         node = collected(binary, data, node, provider, chance)
+        node = stepped(lambda: Node(binary, data), node, chance)
         auditor = node.sign_in("auditor")
         verdict = json.loads(node.ask("POST", "/api/v1/evidence/verify", headers=auditor)[1])
         assert verdict["sound"], verdict
