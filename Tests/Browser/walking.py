@@ -27,8 +27,12 @@ TIMELINE = "() => {" + WORDS + """ return [...document.querySelectorAll("ol.time
   ({ step: n(e.querySelector("b")?.textContent), at: e.querySelector("time")?.textContent ?? "", text: e.innerText })).reverse(); }"""
 
 
+# Fonts lend one drawing to a character and to its radical; print says the radical.
+RADICALS = str.maketrans("⺠⻁⻄⻅⻆⻉⻋⻓⻔⻘⻙⻚⻛⻜⻝⻢⻣⻤⻥⻦⻧⻨⻩⻬⻮⻰", "民虎西见角贝车长门青韦页风飞食马骨鬼鱼鸟卤麦黄齐齿龙")
+
+
 def plain(text):
-    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", str(text)))
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", str(text)).translate(RADICALS))
 
 
 def moment(days=0, hours=0):
