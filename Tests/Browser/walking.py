@@ -180,7 +180,7 @@ class Person:
         if index < 0:
             self.fail(f"no form has a button “{button}”")
         pressed = self.page.locator("main form button").nth(index)
-        return self.page.locator("main form").filter(has=pressed).first, pressed
+        return pressed.locator("xpath=ancestor::form"), pressed
 
     def send(self, button, values, note):
         form, pressed = self.form(button)
@@ -209,7 +209,7 @@ class Person:
         back = self.page.url
         self.press(title)
         answer = self.send(title, values, note)
-        alert = self.page.locator("main [role=alert], main .alert").first.inner_text()
+        alert = next((found.inner_text() for found in self.page.locator("main [role=alert], main .alert").all()), "")
         if answer.status < 400 or plain(words) not in plain(alert):
             self.fail(f"“{title}” should be refused with “{words}”; it says “{alert}”")
         kept = {plain(control["label"]): control["value"] for control in self.form(title)[0].evaluate(CONTROLS)}
