@@ -227,8 +227,8 @@ class Person:
             self.fail(f"the step {step} is not refused in words: {self.text()[:200]}")
         self.page.go_back()
 
-    def attach(self, kind, path):
-        """Attaches a file to the record that is open; returns the words of a refusal."""
+    def attach(self, kind, path, place=""):
+        """Attaches a file to the record that is open, with the place of the device where the page asks for it; returns the words of a refusal."""
         back = self.page.url
         form = self.page.locator("main form:has(input[type=file])").first
         name = os.path.basename(path)
@@ -236,14 +236,19 @@ class Person:
         if choice.count():
             choice.first.select_option(label=kind)
         form.locator("input[type=file]").set_input_files(path)
+        is_located = place and form.locator("[name=located]").count() > 0
+        if is_located:
+            form.locator("[name=located]").check()
         form.locator("button:not([type=button])").last.click()
         # Pictures may get another ending where they are made smaller.
         stem = name.rsplit(".", 1)[0]
         for _ in range(150):
-            if self.page.locator("main td", has_text=stem).count():
+            if (row := self.page.locator("main tr", has_text=stem)).count():
+                if is_located and place not in row.last.inner_text():
+                    self.fail(f"the file has no place: {row.last.inner_text()}")
                 self.fits()
                 return ""
-            if (alert := self.page.locator(".alert, main [role=alert]")).count() and alert.first.inner_text().strip():
+            if (alert := self.page.locator(".alert, main [role=alert], .uploads .poor-text")).count() and alert.first.inner_text().strip():
                 words = alert.first.inner_text()
                 self.open(back)
                 return words
@@ -295,6 +300,13 @@ class Person:
                 self.fail(f"“{title}” in print does not say “{word}”: {printed[:300]}")
         if not re.search(r"20\d\d年\d{1,2}月\d{1,2}日", printed):
             self.fail(f"“{title}” in print has no date")
+        if (link := self.page.locator("a[download]")).count() and title == "行政处罚决定书":
+            with self.page.expect_download() as download:
+                link.click()
+            kept = plain("".join(page.extract_text() for page in PdfReader(download.value.path()).pages))
+            for word in wanted:
+                if plain(word) not in kept:
+                    self.fail(f"the PDF of “{title}” does not say “{word}”")
         if "回到记录" in printed or "{{" in printed:
             self.fail(f"“{title}” in print shows what belongs to the screen")
         public.open(f"{public.base}/verify/{code[1]}")

@@ -316,7 +316,7 @@ class Walks:
         officer.refused("当场处罚(简易程序)", found | {"公民身份号码": "120102198806150418"}, "身份")
         officer.step("当场处罚(简易程序)", found, to="已决定(待送达)", shot="手机当场处罚")
         case, number = officer.page.url, officer.fact("案件编号")
-        officer.attach("照片", self.photo)
+        officer.attach("照片", self.photo, place="117.2")
         officer.shot("手机附照片")
         officer.paper(self.public, "当场行政处罚决定书", "何示例", "津D77889", "罚款100元", "第五十一条", "示例人民法院", chinese(day()))
         officer.step("当日送达", {"送达方式": "直接送达", "收件人": "何示例"}, to="执行")
@@ -390,7 +390,7 @@ class Walks:
         agent.refused("办结归档", {}, "投诉举报须先回访")
         agent.refused("回访", {"回访结果": "已接通"}, "须记录满意度")
         agent.step("回访", {"回访结果": "已接通", "满意度": "满意", "回访记录": "来电人认可"}, to="已回访")
-        agent.step("办结归档", {"计入月报": day()[:7]}, to="已办结归档", shot="工单办结")
+        agent.step("办结归档", to="已办结归档", shot="工单办结")
         agent.timeline(("登记", "苏晓禾"), ("受理投诉举报", "苏晓禾"), ("转办", "魏明澜"), ("签收", "高朔"), ("转为执法检查", "高朔"), ("答复", "高朔"), ("回访", "苏晓禾"), ("办结归档", "苏晓禾"))
         if agent.fact("工单编号") != number or agent.fact("检查任务") != task:
             agent.fail("the order and the inspection should keep their numbers")
