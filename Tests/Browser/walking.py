@@ -241,7 +241,7 @@ class Person:
             form.locator("[name=located]").check()
         form.locator("button:not([type=button])").last.click()
         # Pictures may get another ending where they are made smaller.
-        stem = name.rsplit(".", 1)[0]
+        stem = re.compile(re.escape(name.rsplit(".", 1)[0]) + r"\.")
         for _ in range(150):
             if (row := self.page.locator("main tr", has_text=stem)).count():
                 if is_located and place not in row.last.inner_text():
