@@ -305,7 +305,17 @@ extension Flows {
             if case .expression(let text) = assignment.value { names += try Expression(value: text).properties }
         }
         let wanted = names.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
-        guard let batch = try await lake.rows(of: resource, wanted, where: whole, atMost: DeclaredDraw.mostRows) else {
+        let database = resource.storage == .records ? kernel.databases.records : kernel.databases.lake
+        let batch = try await database.read { db in
+            try self.lake.rows(
+                of: resource,
+                fitting: [whole].compactMap(\.self),
+                fields: wanted,
+                limit: DeclaredDraw.mostRows + 1,
+                db
+            ).batch
+        }
+        guard batch.count <= DeclaredDraw.mostRows else {
             throw Problem(
                 "draw.too_many",
                 status: 422,

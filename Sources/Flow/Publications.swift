@@ -168,6 +168,8 @@ extension Flows {
         case nil: return today
         case .number(let number): months = number
         case .setting(let key): months = min(max(1, Int(system.setting(key)) ?? 1), 1200)
+        // A term of a field's length is refused when the pack is read.
+        case .field: return today
         }
         let clock = FlowClock(
             key: "",

@@ -112,42 +112,6 @@ extension Lake {
         )?.integer(0)
     }
 
-    /// Rows that a rule of the node goes through, in the order of their numbers, outside of anybody's rights; nil where there are more than
-    /// it may take.
-    ///
-    /// - Throws: `cql.*`, `query.too_costly`.
-    public func rows(
-        of resource: Resource,
-        _ names: [String],
-        where condition: Expression?,
-        atMost limit: Int
-    ) async throws -> Batch? {
-        let resource = resource
-        return try await database(resource).read { db in
-            guard let table = try TableState.current(resource.id, db)?.table else {
-                return Batch(fields: [], columns: [], count: 0)
-            }
-            let engine: SQLEngine = db.dialect == .postgresql ? .postgresql(postGIS: nil) : .sqlite
-            var (text, values) = ("", [SQLValue]())
-            if let condition {
-                let predicate = try BoundExpression(predicate: condition, fields: table.fields)
-                    .sql(for: engine) { table.columns(of: $0) }
-                guard let fragment = predicate.fragment, predicate.rest == nil else { throw Self.cannotAsk }
-                text = " WHERE \(fragment.text)"
-                values = fragment.values.map { SQLValue($0) }
-            }
-            let fields = names.compactMap { name in table.fields.first { $0.name == name } }
-            let columns = fields.flatMap { table.columns(of: $0) }.joined(separator: ", ")
-            let batch = try db.batch(
-                "SELECT \(columns) FROM \(table.name)\(text) ORDER BY _id LIMIT \(limit + 1)",
-                values,
-                fields: fields,
-                capacity: min(limit + 1, 4096)
-            )
-            return batch.count > limit ? nil : batch
-        }
-    }
-
     private static let cannotAsk = Problem(
         "query.too_costly",
         status: 422,

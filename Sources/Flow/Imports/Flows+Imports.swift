@@ -5,7 +5,7 @@ public import Kernel
 import Lake
 import Seal
 import Store
-import Tabular
+public import Tabular
 
 /// A file whose rows are to go through a beginning step.
 public struct NewImport: Sendable {

@@ -1,5 +1,5 @@
 import Basics
-public import Tabular
+import Tabular
 
 /// The columns of an import's file and what each is for.
 struct ImportColumns: Sendable {

@@ -127,7 +127,15 @@ extension Flows {
             calendar: try await kernel.calendar(),
             targets: try await targets(of: step, depth: 0),
             related: [:],
-            people: [:]
+            people: [:],
+            surroundings: try await surroundings(
+                place,
+                place.declaration,
+                resource,
+                for: place.declaration.beside(in: step.expressions),
+                record: nil,
+                [:]
+            )
         )
     }
 
@@ -237,7 +245,7 @@ extension Flows {
             case .package:
                 values[taken.field] = "由\(manifest.organisation)移送，原编号 \(manifest.record)，记录包 \(entry.digest)。"
             case .assigned(let value):
-                try work.assign([.init(field: taken.field, value: value)], to: &values, from: source, db)
+                try work.assign([.init(field: taken.field, value: value)], to: &values, from: source, beside: [:], db)
             }
         }
         return values
