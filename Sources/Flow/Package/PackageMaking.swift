@@ -208,7 +208,7 @@ struct PackageMaking {
         for related in place.declaration.views.related where !found.contains(where: { $0.resource == related.resource })
         {
             guard let key = values[related.key], !key.isEmpty, let code = place.system.codes[related.resource],
-                let declared = place.system.declaration.resource(related.resource)
+                let declared = place.system.declaration.resource(related.resource), declared.isOfRecords
             else { continue }
             let other = SystemPlace(system: place.system, declaration: declared, code: code)
             let resource = try await flows.kernel.resource(code)
