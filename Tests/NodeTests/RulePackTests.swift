@@ -1,6 +1,7 @@
 import Basics
-import Foundation
 import Declare
+import Foundation
+import Mask
 import Testing
 
 @testable import Flow

@@ -40,10 +40,8 @@ import Testing
 
     static func town() async throws -> FlowTests.Town {
         let town = try await FlowTests.town()
-        let machine = try await SystemPacks.machine(town.node.node)
         let next = pack.replacing("version: 1", with: "version: 2")
         _ = try await SystemPacks.install(town.node.node, from: try FlowTests.write(next))
-        _ = machine
         return town
     }
 
@@ -95,7 +93,7 @@ import Testing
         let seen = try await Self.alerts(town, "pchief")
         let alert = try #require(seen.first)
         #expect(alert["record"]?.integer == record && alert["name"]?.string == "某某公司" && alert["level"]?.integer == 2)
-        #expect(try await Self.alerts(town, "pclerk").isEmpty && Self.alerts(town, "pnobody").isEmpty)
+        for login in ["pclerk", "pnobody"] { #expect(try await Self.alerts(town, login).isEmpty) }
         let id = alert["id"]?.integer ?? 0
         let body = #"{"resource":"\#(alert["resource"]?.string ?? "")","note":"已核对"}"#
         for login in ["pclerk", "pnobody", ""] {
@@ -179,7 +177,8 @@ import Testing
         #expect(value("mean_width") == 2.375 && value("narrow") == 50)
         // Granted in time: one of those that ended or are overdue; the one that is paused counts as neither.
         #expect(value("punctual") == 25 && value("overdue_now") == 3)
-        #expect(value("asked") == 20 && value("sent_back") == 20 && value("wait") == 2)
+        #expect(value("asked") == 20 && value("sent_back") == 20)
+        #expect(abs((value("wait") ?? 0) - 2) < 0.001)
         let groups = found["total_width"]?["groups"]?.array ?? []
         #expect(groups.map { $0["group"]?.string } == ["甲", "乙"], "\(groups)")
         #expect(groups.map { $0["value"]?.real } == [5.5, 4])
@@ -239,7 +238,7 @@ import Testing
         #expect(shown.allSatisfy { $0["phone"]?.string == "138****1111" })
         #expect(shown.first?.members?.map(\.name) == ["record", "number", "applicant", "phone", "granted_on"])
         // What is masked is not found; what is not is.
-        #expect(try await published("q=%E6%AC%A7%E9%98%B3").isEmpty && published("q=13800001111").isEmpty)
+        for word in ["%E6%AC%A7%E9%98%B3", "13800001111"] { #expect(try await published("q=\(word)").isEmpty) }
         let number = shown.first?["number"]?.string ?? ""
         #expect(try await published("q=\(number)").count == 1)
         let first = try await town.node.ask("GET", "\(open)?limit=1").json

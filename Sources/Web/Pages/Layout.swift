@@ -1,6 +1,7 @@
 import HummingbirdCore
 import Basics
 import Catalogue
+import Flow
 import Kernel
 
 /// The frame of every page.
