@@ -3,6 +3,7 @@ import Flow
 import HTTPTypes
 import Hummingbird
 import Kernel
+import Tabular
 
 /// The indicators of a system: figures with their targets, months and units.
 enum IndicatorPages {
@@ -102,11 +103,10 @@ enum IndicatorPages {
                     ? Layout.badge(web.text("达标", "on target"), "good")
                     : Layout.badge(web.text("未达标", "off target"), "poor")
             } ?? .empty
-        let last = figures.byPeriod.last ?? Figure(top: 0, bottom: 0)
         let count = figures.periods.count
         var facts: [(String, String)] = [
             (web.text("\(count) 期合计", "\(count) periods"), shown(figures.total, figures, web)),
-            (figures.periods.last ?? "", shown(last, figures, web)),
+            (figures.periods.last ?? "", figures.byPeriod.last.map { shown($0, figures, web) } ?? "—"),
         ]
         if let target = figures.target {
             let sign = indicator.good == .high ? "≥ " : "≤ "
@@ -180,7 +180,7 @@ enum IndicatorPages {
             let mark: HTML =
                 met == false ? " \(Layout.badge(web.text("未达标", "off target"), "poor"))" : .empty
             return
-                "<tr><td>\(label(group.key, figures, web))\(mark)</td><td class=\"number\">\(shown(group.periods.last ?? Figure(top: 0, bottom: 0), figures, web))</td><td class=\"number\">\(shown(group.total, figures, web))</td><td class=\"number\">\(parts(group.total, figures))</td></tr>"
+                "<tr><td>\(label(group.key, figures, web))\(mark)</td><td class=\"number\">\(group.periods.last.map { shown($0, figures, web) } ?? "—")</td><td class=\"number\">\(shown(group.total, figures, web))</td><td class=\"number\">\(parts(group.total, figures))</td></tr>"
         }
         let name = by(figures, web)
         let heads = [
@@ -188,7 +188,8 @@ enum IndicatorPages {
         ]
         let more: HTML =
             figures.groups.count > 50
-            ? "<p class=\"hint\">\(web.text("只列前 50 个，其余见 CSV。", "The first 50 only; the rest is in the CSV file."))</p>" : .empty
+            ? "<p class=\"hint\">\(web.text("只列前 50 个，其余见 CSV。", "The first 50 only; the rest is in the CSV file."))</p>"
+            : .empty
         return "\(Layout.table(heads, rows, label: "\(figures.indicator.title[web.language]) · \(name)"))\(more)"
     }
 }
