@@ -64,7 +64,8 @@ extension Flows {
         let sweeps = try await kernel.databases.records.read { try AlertStore.sweeps($0) }
         for system in try await systems.all() {
             for alert in system.declaration.alerts {
-                guard let code = system.codes[alert.resource], let declared = system.declaration.resource(alert.resource)
+                guard let code = system.codes[alert.resource],
+                    let declared = system.declaration.resource(alert.resource)
                 else { continue }
                 // One alert's trouble is not the next one's; a database that is away ends the sweep.
                 do {
@@ -166,7 +167,12 @@ extension Flows {
     }
 
     /// Those of some records of which an alert tells already.
-    private static func told(_ alert: String, _ resource: Int64, _ records: [Int64], _ db: any SQLReading) throws
+    private static func told(
+        _ alert: String,
+        _ resource: Int64,
+        _ records: [Int64],
+        _ db: any SQLReading
+    ) throws
         -> Set<Int64>
     {
         guard !records.isEmpty else { return [] }
@@ -224,7 +230,8 @@ extension Flows {
     }
 
     /// Tells again of what holds since so many days.
-    private func tellAgain(_ alert: AlertDeclaration, _ days: Int, _ resource: Resource, _ caller: Caller) async throws {
+    private func tellAgain(_ alert: AlertDeclaration, _ days: Int, _ resource: Resource, _ caller: Caller) async throws
+    {
         let limit = kernel.clock.now() - Int64(days) * CivilTime.microsecondsPerDay
         for state in ["open", "acknowledged"] {
             while true {

@@ -12,8 +12,9 @@ struct DocumentTemplate {
     /// Names that every document has beside the record's fields.
     static let common: Set<String> = [
         "number", "title", "issued", "issuer", "organisation", "record", "code", "steps", "attachments",
+        "documents",
     ]
-    static let inner: Set<String> = ["title", "by", "at", "note", "name", "digest"]
+    static let inner: Set<String> = ["title", "by", "at", "note", "name", "digest", "number"]
     private static let elements: Set<String> = [
         "a", "b", "br", "caption", "col", "colgroup", "div", "em", "h1", "h2", "h3", "h4", "hr", "i", "li", "ol", "p",
         "s", "section", "small", "span", "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr",
@@ -182,7 +183,9 @@ extension ResourceDeclaration.Document {
             // Inside a list, names are those of its items; related rows have fields of their own.
             let lists = open.dropLast(tag.sign == nil ? 0 : 1).map(\.name)
             if lists.contains(where: { $0.hasPrefix("related.") }) || outer == "related" || tag.name == "." { continue }
-            if lists.contains("steps") || lists.contains("attachments"), DocumentTemplate.inner.contains(outer) {
+            if lists.contains(where: ["steps", "attachments", "documents"].contains),
+                DocumentTemplate.inner.contains(outer)
+            {
                 continue
             }
             if fields.contains(outer) || DocumentTemplate.common.contains(outer) { continue }

@@ -19,6 +19,7 @@ struct FilledDocument {
     let related: [String: [[String: String]]]
     let steps: [Line]
     let attachments: [Line]
+    let documents: [Line]
     let number: String
     let code: String
     let record: String
@@ -35,6 +36,9 @@ struct FilledDocument {
                 ["title": $0.title, "by": $0.by, "at": $0.at, "note": $0.detail].filter { !$0.value.isEmpty }
             },
             "attachments": attachments.map { ["title": $0.title, "name": $0.detail, "digest": $0.at] },
+            "documents": documents.map {
+                ["title": $0.title, "number": $0.detail, "at": $0.at].filter { !$0.value.isEmpty }
+            },
             "related": related.mapValues { rows in rows.map { $0.filter { !$0.value.isEmpty } } },
         ]
         if number.isEmpty { context["number"] = nil }
@@ -79,6 +83,11 @@ struct FilledDocument {
             return chinese(CivilTime.chinaDay(microseconds: moment))
                 + "\(clock.prefix(2))时\(clock.suffix(2))分"
         case .boolean: return text == "true" ? "是" : "否"
+        case .decimal:
+            // 6000.00 is 6000, as people write it.
+            guard text.contains(".") else { return text }
+            let short = text.reversed().drop { $0 == "0" }
+            return String((short.first == "." ? short.dropFirst() : short).reversed())
         default:
             let label = field.codes.first { $0.value == text }?.label ?? ""
             return label.isEmpty ? text : label

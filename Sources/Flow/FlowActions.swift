@@ -360,7 +360,7 @@ extension Flows {
                 rows += try db.rows(
                     """
                     SELECT r.record, r.state, r.due, r.changed_at, r.warn_at FROM flow_notices n JOIN flow_records r ON r.resource = n.resource
-                    AND r.record = n.record WHERE n.resource = ? AND n.role = ? ORDER BY n.at DESC LIMIT \(limit)
+                    AND r.record = n.record WHERE n.resource = ? AND n.role = ? AND r.is_open = 1 ORDER BY n.at DESC LIMIT \(limit)
                     """,
                     [.integer(resource.id.raw), .text(role)]
                 )
@@ -373,13 +373,14 @@ extension Flows {
         // Names come through the gate: rows out of reach are not told of.
         var query = RecordQuery(place.code, limit: limit)
         query.condition = .isIn(.property("_id"), chosen.map { .literal(.integer($0.integer(0))) })
-        let title = place.declaration.titleField
-        query.fields = ["_id"] + [title].compactMap(\.self)
+        let titles = place.declaration.nameFields
+        query.fields = ["_id"] + titles
         guard let page = try? await kernel.gate.perform(reading.read, query, as: caller) else { return [] }
         var names: [Int64: String] = [:]
         for row in 0..<page.batch.count {
             guard case .integer(let id) = page.batch.value(row, 0) else { continue }
-            names[id] = title == nil ? "" : page.batch.value(row, 1).text
+            names[id] = titles.indices.map { page.batch.value(row, $0 + 1).text }.filter { !$0.isEmpty }
+                .joined(separator: " · ")
         }
         return chosen.compactMap { row in
             guard let name = names[row.integer(0)] else { return nil }
@@ -450,6 +451,12 @@ extension Flows {
 }
 
 extension ResourceDeclaration {
+    /// The fields that tell one record from another where several stand together: its key, and what names it.
+    public var nameFields: [String] {
+        let key = schema.key.count == 1 ? schema.key : []
+        return key + [titleField].compactMap(\.self).filter { !key.contains($0) }
+    }
+
     /// The field that names a record: what heads a card, a name, else the key.
     public var titleField: String? {
         if !views.boardTitle.isEmpty { return views.boardTitle }

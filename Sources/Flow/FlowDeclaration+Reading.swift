@@ -205,7 +205,7 @@ extension FlowStep {
         _ resource: ResourceDeclaration,
         _ known: SystemDeclaration.Known
     ) -> Telling {
-        place.allow(["resource", "field", "by", "step", "values", "if"])
+        place.allow(["resource", "field", "by", "step", "values", "if", "optional"])
         let by = place.text("by", required: true)
         if !by.isEmpty { resource.checkField(by, place.at("by") ?? place) }
         return Telling(
@@ -213,7 +213,8 @@ extension FlowStep {
             field: place.text("field", required: true),
             by: by,
             step: place.text("step", required: true),
-            values: assignments(place.at("values"), nil, resource, known)
+            values: assignments(place.at("values"), nil, resource, known),
+            isOptional: place.truth("optional")
         )
     }
 

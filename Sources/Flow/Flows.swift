@@ -79,8 +79,14 @@ public final class Flows: Sendable {
     public static let recordMigrations: [Migration] =
         FlowStore.migrations + [PackageStore.migration] + ImportStore.migrations + PaperStore.migrations
 
-    public init(kernel: Kernel, lake: Lake, reading: LakeActions, systems: Systems, folder: URL, printer: PaperPrinter? = nil)
-    {
+    public init(
+        kernel: Kernel,
+        lake: Lake,
+        reading: LakeActions,
+        systems: Systems,
+        folder: URL,
+        printer: PaperPrinter? = nil
+    ) {
         self.kernel = kernel
         self.lake = lake
         self.reading = reading
@@ -227,8 +233,11 @@ public final class Flows: Sendable {
     /// Where a step makes records, with what those make in their turn.
     func targets(of step: FlowStep, depth: Int) async throws -> [String: StepTarget] {
         var found: [String: StepTarget] = [:]
-        let others =
-            step.create.map { ($0.place, $0.resource, $0.step) } + step.tell.map { ($0.place, $0.resource, $0.step) }
+        var others = step.create.map { ($0.place, $0.resource, $0.step) }
+        for telling in step.tell {
+            if telling.isOptional, try await systems.place(key: telling.resource) == nil { continue }
+            others.append((telling.place, telling.resource, telling.step))
+        }
         for (name, key, stepKey) in others {
             guard depth < 3, let place = try await systems.place(key: key),
                 let flow = place.declaration.flow, let first = flow.step(stepKey)

@@ -50,7 +50,8 @@ struct IndicatorStatement {
         var (top, bottom) = ("1", "1")
         func taken(_ step: String) -> String {
             values.append(.text(step))
-            return "(SELECT min(s.at) FROM flow_steps s WHERE s.resource = \(resource) AND s.record = _id AND s.step = ?)"
+            return
+                "(SELECT min(s.at) FROM flow_steps s WHERE s.resource = \(resource) AND s.record = _id AND s.step = ?)"
         }
         switch indicator.measure {
         case .count: break

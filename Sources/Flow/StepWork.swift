@@ -62,7 +62,9 @@ struct StepWork: Sendable {
         values[flow.field] = to
         let names = declared.beside(in: step.expressions)
         let before = try surroundings.values(names, of: request.record, values, flows.lake, db)
-        try assign(step.set, to: &values, from: values, beside: before, db)
+        // Expressions see what the plain words set.
+        try assign(step.set.filter { !$0.value.isExpression }, to: &values, from: values, beside: before, db)
+        try assign(step.set.filter(\.value.isExpression), to: &values, from: values, beside: before, db)
         values[flow.field] = to
         // The record's key is known before what is made elsewhere is linked to it.
         let (id, row) = try flows.lake.put(
@@ -497,7 +499,9 @@ struct StepWork: Sendable {
         _ stepID: Int64,
         _ db: any SQLWriting
     ) throws -> Int64 {
-        let number = document.number.isEmpty ? "" : try number(document.number, db)
+        // A numbering's next number, or the one that a field has.
+        let isOfField = !declared.numbers.contains { $0.key == document.number }
+        let number = isOfField ? values[document.number] ?? "" : try number(document.number, db)
         let names = declared.beside(of: [document.template])
         let filled = FilledDocument(
             document: document,
@@ -507,6 +511,7 @@ struct StepWork: Sendable {
             related: related,
             steps: try history(id, db),
             attachments: try attachments(id, db),
+            documents: try documents(id, db),
             number: number,
             code: Secrets.token(16),
             record: resource.schema.key.first.flatMap { values[$0] } ?? String(id),
@@ -536,6 +541,20 @@ struct StepWork: Sendable {
                 detail: row.text(2),
                 at: CivilTime.minute(row.integer(1)),
                 by: row.integer(3) == principal.id.raw ? principal.name : people[row.integer(3)] ?? ""
+            )
+        }
+    }
+
+    /// The documents issued before this one.
+    private func documents(_ id: Int64, _ db: any SQLReading) throws -> [FilledDocument.Line] {
+        try db.rows(
+            "SELECT title, number, issued_at FROM flow_documents WHERE resource = ? AND record = ? ORDER BY id LIMIT 500",
+            [.integer(resource.id.raw), .integer(id)]
+        ).map { row in
+            FilledDocument.Line(
+                title: row.text(0),
+                detail: row.text(1),
+                at: FilledDocument.chinese(CivilTime.chinaDay(microseconds: row.integer(2)))
             )
         }
     }

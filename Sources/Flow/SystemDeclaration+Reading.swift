@@ -358,7 +358,7 @@ extension ResourceDeclaration {
                 item.fail("template", "没有文件“\(file)”", "there is no file “\(file)”")
             }
             let number = item.text("number")
-            if !number.isEmpty, !numberings.contains(number) {
+            if !number.isEmpty, !numberings.contains(number), field(number) == nil {
                 item.at("number")?.unknown(.init("编号规则", "numbering"), number, among: numberings)
             }
             let document = Document(
@@ -412,7 +412,11 @@ extension ResourceDeclaration {
             place.fail("may", "没有流程，不能“act”", "there is no flow to act in")
         }
         let rows = place.text("rows")
-        if !rows.isEmpty { resource.check(rows, place.at("rows") ?? place) }
+        if !rows.isEmpty {
+            var asked = resource
+            asked.beside = Gate.callerFields
+            asked.check(rows, place.at("rows") ?? place, step: true)
+        }
         let fields = place.has("fields") ? place.texts("fields") : nil
         for (name, item) in fields ?? [] { resource.checkField(name, item) }
         return DeclaredGrant(
@@ -514,7 +518,9 @@ extension ResourceDeclaration {
             }
             for (telling, told) in zip(step.tell, item.oneOrMore("tell")) {
                 guard let other = all[telling.resource] else {
-                    told.unknown(.init("资源", "resource"), telling.resource, among: all.keys)
+                    if !telling.isOptional {
+                        told.unknown(.init("资源", "resource"), telling.resource, among: all.keys)
+                    }
                     continue
                 }
                 other.checkField(telling.field, told)

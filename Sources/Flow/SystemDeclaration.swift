@@ -275,6 +275,8 @@ public struct FlowStep: Sendable, Hashable {
         public var by: String
         public var step: String
         public var values: [Assignment]
+        /// The other resource may be of a pack that the node does not have.
+        public var isOptional: Bool
 
         var place: String { "\(resource)/\(step)" }
     }
@@ -380,6 +382,8 @@ public enum AssignedValue: Sendable, Hashable {
             }
         }
     }
+
+    var isExpression: Bool { if case .expression = self { true } else { false } }
 
     static let words = [
         "$today", "$now", "$empty", "$me", "$my_name", "$my_organisation", "$number(KEY)", "$setting(KEY)",

@@ -444,7 +444,9 @@ public struct Administration: Sendable {
             return
         }
         let resource = try await kernel.resource(id)
-        if let rows = grant.rows { _ = try BoundExpression(text: rows, fields: resource.schema.fields) }
+        if let rows = grant.rows {
+            _ = try BoundExpression(text: rows, fields: resource.schema.fields + Gate.callerFields)
+        }
         for name in (grant.fields ?? []).union(grant.masks.keys) where resource.schema.index(name) == nil {
             throw Problem("grant.field", zh: "资源没有字段“\(name)”。", en: "The resource has no field “\(name)”.")
         }

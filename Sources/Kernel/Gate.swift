@@ -4,7 +4,7 @@ import Codes
 import Mask
 import Store
 import Synchronization
-import Tabular
+public import Tabular
 
 /// The one gate: decides, records, runs.
 public final class Gate: Sendable {
@@ -324,7 +324,8 @@ public final class Gate: Sendable {
             }
             guard !fitting.isEmpty else { return Finding(principal, resource, moments) }
             let (fields, rows) = try Gate.combine(fitting, resource)
-            return Finding(principal, resource, moments, fitting: fitting, fields: fields, rows: rows)
+            let own = rows.map { Gate.filled($0, principal, findings.tree) }
+            return Finding(principal, resource, moments, fitting: fitting, fields: fields, rows: own)
         }
     }
 
@@ -402,6 +403,21 @@ public final class Gate: Sendable {
         guard isScoped else { return (access, nil) }
         let filters = try used.compactMap(\.rows).map { try Expression(either: $0) }
         return (access, filters.count == 1 ? filters[0] : .or(filters))
+    }
+
+    /// Names that the rows of a grant may be told by beside their fields: whoever asks.
+    public static let callerFields = [Field("caller.login"), Field("caller.organisation")]
+
+    /// A condition on rows with whoever asks in it; nobody is a value that no row has.
+    private static func filled(_ rows: Expression, _ principal: Principal?, _ tree: OrganisationTree) -> Expression {
+        rows.mapped { part in
+            switch part {
+            case .property("caller.login"): .literal(principal.map { .text($0.login) } ?? .null)
+            case .property("caller.organisation"):
+                .literal((principal.flatMap { tree[$0.organisation]?.name }).map { .text($0) } ?? .null)
+            default: nil
+            }
+        }
     }
 
     /// How one grant shows a field; nil where it does not.

@@ -157,13 +157,20 @@ extension Flows {
     }
 
     /// Queues a check or a taking in; one that waits or runs already is not queued again.
-    private func queue(_ made: RecordImport, _ work: String, _ resource: Resource, _ principal: PrincipalID)
+    private func queue(
+        _ made: RecordImport,
+        _ work: String,
+        _ resource: Resource,
+        _ principal: PrincipalID
+    )
         async throws
     {
         let payload = Self.payload(made.id, work)
         let now = kernel.clock.now()
         _ = try await kernel.databases.control.write { [jobs = kernel.jobs] db in
-            if let job = try jobs.unfinished(Self.importJob, resource: resource.code, payload: payload, db) { return job }
+            if let job = try jobs.unfinished(Self.importJob, resource: resource.code, payload: payload, db) {
+                return job
+            }
             return try jobs.add(Self.importJob, payload, by: principal, resource: resource.code, at: now, db)
         }
     }
@@ -190,7 +197,12 @@ extension Flows {
             guard let principal = try await kernel.accounts.find(job.principal), principal.isActive,
                 let id = job.payload["import"]?.string
             else {
-                throw Problem("access.denied", status: 403, zh: "提交任务的账号已停用。", en: "The account that queued the job is disabled.")
+                throw Problem(
+                    "access.denied",
+                    status: 403,
+                    zh: "提交任务的账号已停用。",
+                    en: "The account that queued the job is disabled."
+                )
             }
             let caller = Caller(principal: principal, trace: "job-\(job.id)")
             let input = (code: job.resource, id: id, isRehearsal: job.payload["work"]?.string == "check", progress)
@@ -396,7 +408,11 @@ extension Flows {
                 }
                 return nil
             }
-            return ImportStatus(shown: made, job: try await id.asyncMap { try await jobs.find($0) } ?? nil, refused: refused)
+            return ImportStatus(
+                shown: made,
+                job: try await id.asyncMap { try await jobs.find($0) } ?? nil,
+                refused: refused
+            )
         }
     }
 

@@ -39,7 +39,13 @@ enum PaperStore {
 }
 
 extension Flows {
-    static let paperDescriptor = ActionDescriptor("flow.paper", .dataRead, .read, zh: "下载文书 PDF", en: "download a document as PDF")
+    static let paperDescriptor = ActionDescriptor(
+        "flow.paper",
+        .dataRead,
+        .read,
+        zh: "下载文书 PDF",
+        en: "download a document as PDF"
+    )
 
     /// Whether documents can be had as PDF.
     public var printsPapers: Bool { printer != nil }

@@ -207,7 +207,8 @@ enum FlowPages {
     // MARK: A record
 
     private static func name(of detail: FlowDetail) -> String {
-        let name = detail.declared.titleField.flatMap { detail.values[$0] } ?? ""
+        let name = detail.declared.nameFields.compactMap { detail.values[$0] }.filter { !$0.isEmpty }
+            .joined(separator: " · ")
         return name.isEmpty ? "#\(detail.record)" : name
     }
 
@@ -217,8 +218,9 @@ enum FlowPages {
         let detail = try await web.perform(web.services.flows.show, (place.code, try web.number("id")))
         guard let flow = detail.declared.flow else { throw moved }
         let path = "\(SystemPages.path(place))/\(detail.record)"
-        let buttons = detail.offered.sorted { rank($0) < rank($1) }.map { step -> HTML in
-            let style = step.kind == .forward ? "button" : step.kind == .side ? "button quiet" : "button quiet danger"
+        let buttons = detail.offered.sorted { rank($0, flow) < rank($1, flow) }.map { step -> HTML in
+            let style =
+                rank(step, flow) == 0 ? "button" : rank(step, flow) == 1 ? "button quiet" : "button quiet danger"
             return "<a class=\"\(style)\" href=\"\(path)/step/\(step.key)\">\(step.title[web.language])</a> "
         }
         let actions: HTML =
@@ -240,8 +242,10 @@ enum FlowPages {
         )
     }
 
-    private static func rank(_ step: FlowStep) -> Int {
-        switch step.kind {
+    /// Where a step's button stands: what leads on first, what goes back or ends it without a result last.
+    private static func rank(_ step: FlowStep, _ flow: FlowDeclaration) -> Int {
+        if step.to.flatMap({ flow.state($0)?.kind }) == .cancelled { return 4 }
+        return switch step.kind {
         case .forward: 0
         case .side: 1
         case .return: 2
@@ -279,7 +283,7 @@ enum FlowPages {
                     return nil
                 }
                 return
-                    "<div><dt>\(declared.label(field, web.language))</dt><dd class=\"wrapped\">\(FormText.shown(text, field, web))</dd></div>"
+                    "<div><dt>\(declared.label(field, web.language))</dt><dd class=\"wrapped\">\(FormText.shown(text, field, web))\(FormText.unit(field))</dd></div>"
             }
             return lines.isEmpty ? .empty : "<dl class=\"facts\">\(lines)</dl>"
         }

@@ -28,6 +28,12 @@ enum FormText {
         }
     }
 
+    /// What stands behind an amount.
+    static func unit(_ field: Field) -> String {
+        let isNumber = [.integer, .decimal, .real].contains(field.type)
+        return isNumber && !field.unit.isEmpty && field.codes.isEmpty ? " " + field.unit : ""
+    }
+
     static func unit(_ unit: FlowClock.Unit, _ web: WebRequest) -> String {
         switch unit {
         case .days: web.text("日", "days")
@@ -111,7 +117,12 @@ enum FormText {
         switch field.type {
         case .boolean:
             let options = [("", ""), ("true", web.text("是", "yes")), ("false", web.text("否", "no"))]
-            return Layout.select(name, options, value)
+            let items = options.map { code, label -> HTML in
+                code == value
+                    ? "<option value=\"\(code)\" selected>\(label)</option>"
+                    : "<option value=\"\(code)\">\(label)</option>"
+            }
+            return "<select name=\"\(name)\"\(required)>\(items)</select>"
         case .date: return "<input type=\"date\" name=\"\(name)\" value=\"\(value)\"\(required)>"
         case .timestamp:
             let local =

@@ -207,10 +207,14 @@ enum ImportPages {
         var heads = step.fields.compactMap { declared.field($0.field) }.map { declared.label($0, web.language) }
         if step.note != .none { heads.append(web.text("办理意见", "Note")) }
         let fields = heads.map { Field($0) }
-        let rows = Batch(fields: fields, columns: fields.map { field in
-            var builder = ColumnBuilder(field)
-            return builder.finish()
-        }, count: 0)
+        let rows = Batch(
+            fields: fields,
+            columns: fields.map { field in
+                var builder = ColumnBuilder(field)
+                return builder.finish()
+            },
+            count: 0
+        )
         return try file(fields, rows, "\(declared.key)-\(step.key)", web)
     }
 

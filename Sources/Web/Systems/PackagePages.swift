@@ -110,7 +110,7 @@ enum PackagePages {
             let record: HTML =
                 package.record.map { "<a href=\"\(SystemPages.path(place))/\($0)\">#\($0)</a>" } ?? "—"
             return
-                "<tr><td class=\"key\"><a href=\"\(path)/\(package.id)\">\(package.senderRecord)</a></td><td>\(package.sender)</td><td>\(Layout.badge(package.manifest.stateTitle[web.language]))</td><td class=\"key\">\(CivilTime.minute(package.at))</td><td>\(record)</td><td class=\"number\">\(FlowPages.size(package.size))</td></tr>"
+                "<tr><td class=\"key\"><a href=\"\(path)/\(package.id)\">\(package.senderRecord)</a></td><td>\(package.sender)</td><td>\(Layout.badge(package.manifest.stateTitle[web.language]))</td><td class=\"key\">\(CivilTime.minute(package.at))</td><td>\(record)</td><td class=\"number\">\(AttachmentPages.size(package.size))</td></tr>"
         }
         let title = web.text("收到的记录包", "Received packages")
         let heads = [
@@ -231,7 +231,7 @@ enum PackagePages {
             let query =
                 "?type=\(FormText.encoded(text(file["type"])))&name=\(FormText.encoded(text(file["name"])))"
             return
-                "<tr><td><a href=\"\(path)/\(text(file["file"]))\(query)\">\(text(file["name"]))</a></td><td>\(title(file["title"], web))</td><td class=\"number\">\(FlowPages.size(file["size"]?.integer ?? 0))</td><td>\(minute(text(file["at"])))</td></tr>"
+                "<tr><td><a href=\"\(path)/\(text(file["file"]))\(query)\">\(text(file["name"]))</a></td><td>\(title(file["title"], web))</td><td class=\"number\">\(AttachmentPages.size(file["size"]?.integer ?? 0))</td><td>\(minute(text(file["at"])))</td></tr>"
         }
         let clocks = (record["clocks"]?.array ?? []).map { clock -> HTML in
             "<tr><td>\(title(clock["title"], web))</td><td>\(minute(text(clock["started_at"])))</td><td>\(minute(text(clock["due"])))</td><td>\(minute(text(clock["ended_at"])))</td></tr>"

@@ -64,7 +64,8 @@ enum RecordMapPage {
                     ? "<td><a href=\"\(SystemPages.path(place))/\(page.ids[row])\">\(text.isEmpty ? "#\(page.ids[row])" : text)</a></td>"
                     : "<td>\(text)</td>"
             }
-            let badge: HTML = declared.flow.map { "<td>\(dot(colour))\(RecordPages.badge(key, $0, web))</td>" } ?? .empty
+            let badge: HTML =
+                declared.flow.map { "<td>\(dot(colour))\(RecordPages.badge(key, $0, web))</td>" } ?? .empty
             return
                 "<tr data-x=\"\(x)\" data-y=\"\(y)\" data-colour=\"\(colour)\">\(cells)\(badge)<td class=\"number\">\(x), \(y)</td></tr>"
         }
