@@ -81,6 +81,9 @@ public struct NodeSettings: Sendable {
 }
 
 extension NodeSettings {
+    /// Where Chromium is, by a setting: a path, `none`, or nothing for the usual places.
+    public static func chromium(_ setting: String) -> URL? { PaperPrinter.program(setting) }
+
     /// For the settings page.
     var described: [(name: String, title: LocalizedText, value: String)] {
         [
@@ -255,7 +258,7 @@ public final class Node: Sendable {
             reading: lakeActions,
             systems: systems,
             folder: settings.folder.appendingPathComponent("attachments"),
-            printer: settings.chromium.map { PaperPrinter.chromium($0, folder: temporary) }
+            printer: settings.chromium.map { PaperPrinter.chromium($0) }
         )
         lake.governing { await systems.governs($0) }
         services = Services(

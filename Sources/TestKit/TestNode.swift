@@ -29,6 +29,7 @@ public final class TestNode: Sendable {
         store: StoreSettings? = nil,
         keptVersions: Int = 0,
         webhooks: WebhookSettings = WebhookSettings(),
+        chromium: URL? = nil,
         faults: Lake.FaultPlan = .init()
     ) async throws {
         let place = folder ?? FileManager.default.temporaryDirectory.appending(path: "tongqu-test-\(UUID().uuidString)")
@@ -42,7 +43,8 @@ public final class TestNode: Sendable {
                 vendorFolder: place.appending(path: "vendor"),
                 keptVersions: keptVersions,
                 webhooks: webhooks,
-                store: try store ?? TestNode.store(of: place)
+                store: try store ?? TestNode.store(of: place),
+                chromium: chromium
             ),
             clock: Clock { now.now },
             faults: faults

@@ -2,7 +2,6 @@ import Basics
 import Composition
 import Configuration
 import Connect
-import Flow
 import Foundation
 import SystemPackage
 import Webhooks
@@ -123,7 +122,7 @@ struct Configuration {
                     connections: reader.int(forKey: "store.connections", default: 16),
                     seconds: reader.int(forKey: "store.timeout", default: 600)
                 ),
-                chromium: PaperPrinter.program(reader.string(forKey: "chromium", default: ""))
+                chromium: NodeSettings.chromium(reader.string(forKey: "chromium", default: ""))
             ),
             host: host ?? reader.string(forKey: "host", default: "127.0.0.1"),
             port: chosenPort,

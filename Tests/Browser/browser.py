@@ -347,6 +347,46 @@ def run(browser, base, file):
         clerk.goto(base + path + "?lang=zh")
     quiet("the_console_fits_a_phone_and_speaks_english")
 
+    # A system's form says what an identifier is while it is filled in; an officer's phone fills in its place and sends a photo made smaller.
+    tasks = base + "/systems/enforcement/inspection_tasks"
+    chief = sign_in("chief")
+    chief.goto(tasks + "/new?step=plan")
+    chief.fill("[name=v_enterprise_code]", "911201160000000001")
+    chief.press("[name=v_enterprise_code]", "Tab")
+    chief.wait_for_selector("#finding_v_enterprise_code:has-text('校验码应为')")
+    assert chief.get_attribute("[name=v_enterprise_code]", "aria-invalid") == "true"
+    chief.goto(tasks + "/map")
+    chief.wait_for_selector("#map[data-ready=true]", timeout=20000)
+    photo = os.path.join(os.path.dirname(file), "现场.png")
+    large = page(2400, 1600)
+    large.goto(base + "/")
+    large.screenshot(path=photo)
+    officer = sign_in("officer1")
+    officer.context.grant_permissions(["geolocation"])
+    officer.context.set_geolocation({"longitude": 117.321234, "latitude": 39.112345})
+    officer.set_viewport_size({"width": 390, "height": 844})
+    officer.goto(tasks + "?f_state=planned")
+    officer.click("tbody a")
+    officer.wait_for_selector("form[data-photo] [name=located]")
+    code = officer.locator("div:has(> dt:text-is('入企检查码')) dd").inner_text()
+    record = officer.url
+    officer.goto(record + "/step/arrive")
+    officer.fill("[name=v_scanned_code]", code)
+    officer.fill("[name=v_place]", "浏览器测试现场")
+    officer.click("text=填入本机位置")
+    officer.wait_for_function("document.querySelector('[name=v_longitude]').value === '117.321234'")
+    officer.click("main form button:not([type=button])")
+    officer.wait_for_url("**/inspection_tasks/*")
+    officer.goto(record)
+    officer.check("[name=located]")
+    officer.set_input_files("[name=file]", photo)
+    officer.click("form[data-photo] button")
+    officer.wait_for_selector("tr:has(img.thumb):has-text('117.32123')", timeout=20000)
+    shape = officer.evaluate("(async () => (await createImageBitmap(await (await fetch(document.querySelector('img.thumb').src)).blob())).width)()")
+    assert shape == 2000, shape
+    assert officer.evaluate("document.documentElement.scrollWidth") <= 390
+    quiet("forms_are_checked_and_photos_are_located")
+
     public.goto(base + "/")
     public.keyboard.press("Tab")
     assert public.evaluate("document.activeElement.className") == "skip"

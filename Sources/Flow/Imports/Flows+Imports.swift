@@ -1,5 +1,4 @@
 public import Basics
-import CQL
 import Foundation
 public import Kernel
 import Lake
@@ -167,7 +166,7 @@ extension Flows {
     {
         let payload = Self.payload(made.id, work)
         let now = kernel.clock.now()
-        _ = try await kernel.databases.control.write { [jobs = kernel.jobs] db in
+        _ = try await kernel.databases.control.write { [jobs = kernel.jobs] db -> Int64 in
             if let job = try jobs.unfinished(Self.importJob, resource: resource.code, payload: payload, db) {
                 return job
             }
@@ -205,7 +204,9 @@ extension Flows {
                 )
             }
             let caller = Caller(principal: principal, trace: "job-\(job.id)")
-            let input = (code: job.resource, id: id, isRehearsal: job.payload["work"]?.string == "check", progress)
+            let input = (
+                code: job.resource, id: id, isRehearsal: job.payload["work"]?.string == "check", progress: progress
+            )
             let made = try await kernel.gate.perform(runImport, input, as: caller)
             return .object([.init("good", .integer(made.good)), .init("bad", .integer(made.bad))])
         }
@@ -408,11 +409,8 @@ extension Flows {
                 }
                 return nil
             }
-            return ImportStatus(
-                shown: made,
-                job: try await id.asyncMap { try await jobs.find($0) } ?? nil,
-                refused: refused
-            )
+            let job = try await id.asyncMap { try await jobs.find($0) }.flatMap(\.self)
+            return ImportStatus(shown: made, job: job, refused: refused)
         }
     }
 

@@ -1,5 +1,4 @@
 public import Basics
-import CQL
 import Store
 
 /// A file of records on its way through a beginning step: checked first, then taken in row by row.

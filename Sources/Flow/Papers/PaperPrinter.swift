@@ -40,15 +40,13 @@ extension PaperPrinter {
         return places.first { FileManager.default.isExecutableFile(atPath: $0) }.map { URL(fileURLWithPath: $0) }
     }
 
-    /// Headless Chromium: no network, no scripts, a profile of its own for each page, two at once at the most.
-    ///
-    /// - Parameter folder: Where pages and profiles lie while they are printed.
-    public static func chromium(_ program: URL, folder: URL) -> PaperPrinter {
+    /// Headless Chromium: no network, a profile of its own for each page, two at once at the most.
+    public static func chromium(_ program: URL) -> PaperPrinter {
         let running = PrinterTurns()
         return PaperPrinter { html in
             try await running.enter()
             defer { running.leave() }
-            return try await ChromiumRun(program: program, parent: folder).print(html)
+            return try await ChromiumRun(program: program).print(html)
         }
     }
 }
@@ -77,7 +75,6 @@ private final class PrinterTurns: Sendable {
 /// One page through one process.
 private struct ChromiumRun {
     let program: URL
-    let parent: URL
     /// Seconds that a page may take.
     static let limit = 30.0
     /// Writable memory of a process, in KiB.
@@ -86,7 +83,8 @@ private struct ChromiumRun {
 
     func print(_ html: String) async throws -> [UInt8] {
         guard html.utf8.count <= Self.largest else { throw PaperPrinter.failed }
-        let folder = parent.appendingPathComponent("paper-\(UUID().uuidString)")
+        // A short path: the profile holds a socket, whose name has 108 bytes at the most.
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tq-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(
             at: folder,
             withIntermediateDirectories: true,
@@ -126,7 +124,7 @@ private struct ChromiumRun {
             "--disable-dev-shm-usage", "--renderer-process-limit=1",
             // Nothing leaves the machine: no name is found, and the proxy is nobody.
             "--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9", "--proxy-bypass-list=<-loopback>",
-            "--blink-settings=scriptEnabled=false", "--user-data-dir=\(folder.appendingPathComponent("profile").path)",
+            "--user-data-dir=\(folder.appendingPathComponent("profile").path)",
             "--no-pdf-header-footer", "--print-to-pdf=\(paper.path)",
         ]
         // Chromium's own sandbox does not run for root.

@@ -65,4 +65,30 @@ for (const form of document.querySelectorAll("form[data-check]")) {
     for (const name of places.keys()) touched.add(name);
     check();
   }
+
+  // A step that asks for a place takes this device's, where its owner says so.
+  const [longitude, latitude] = [form.dataset.longitude, form.dataset.latitude].map((name) => places.get(name)?.control);
+  if (longitude && latitude && navigator.geolocation) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: zh ? "填入本机位置" : "Use this device's position" });
+    const told = Object.assign(document.createElement("span"), { className: "hint" });
+    told.setAttribute("role", "status");
+    const row = document.createElement("p");
+    row.className = "actions";
+    row.append(button, told);
+    (form.querySelector(".grid") ?? form).after(row);
+    button.addEventListener("click", () => {
+      told.textContent = zh ? "正在定位……" : "Finding the position…";
+      navigator.geolocation.getCurrentPosition(
+        ({ coords }) => {
+          longitude.value = coords.longitude.toFixed(6);
+          latitude.value = coords.latitude.toFixed(6);
+          told.textContent = `±${Math.round(coords.accuracy)} m`;
+          for (const name of [form.dataset.longitude, form.dataset.latitude]) touched.add(name);
+          check();
+        },
+        () => { told.textContent = zh ? "无法定位。" : "No position was found."; },
+        { enableHighAccuracy: true, timeout: 10000 },
+      );
+    });
+  }
 }

@@ -75,7 +75,7 @@ enum AttachmentPages {
     }
 
     /// Five decimals: about a metre.
-    private static func degrees(_ value: Double) -> String {
+    static func degrees(_ value: Double) -> String {
         var out: [UInt8] = []
         Numbers.appendDecimal(Int64((value * 100_000).rounded()), scale: 5, to: &out)
         return String(decoding: out, as: UTF8.self)

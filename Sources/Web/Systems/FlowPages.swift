@@ -1,5 +1,6 @@
 import Basics
 import CQL
+import Codes
 import Flow
 import HTTPTypes
 import Hummingbird
@@ -155,8 +156,11 @@ enum FlowPages {
         let title = step.title[web.language]
         let record: HTML =
             detail.map { " › <a href=\"\(path)/\($0.record)\">\(name(of: $0))</a>" } ?? .empty
+        let asked = step.fields.compactMap { declared.field($0.field) }
+        let longitude = asked.first { $0.kind == .longitude }?.name ?? ""
+        let latitude = asked.first { $0.kind == .latitude }?.name ?? ""
         let checked: HTML =
-            " data-check=\"/api/v1\(path)/check\" data-step=\"\(step.key)\" data-record=\"\(detail.map { String($0.record) } ?? "")\"\(typed == nil ? .empty : " data-refused" as HTML)"
+            " data-check=\"/api/v1\(path)/check\" data-step=\"\(step.key)\" data-record=\"\(detail.map { String($0.record) } ?? "")\" data-longitude=\"\(longitude)\" data-latitude=\"\(latitude)\"\(typed == nil ? .empty : " data-refused" as HTML)"
         return Layout.console(
             title,
             web,

@@ -269,7 +269,7 @@ enum ImportPages {
                 <section class="card"><h2>\(isDone ? web.text("结果", "Result") : web.text("检查结果", "What the check found"))</h2>
                 <dl class="figures">\(figures.map { "<div class=\"\($0.2)\"><dt>\($0.0)</dt><dd>\($0.1)</dd></div>" as HTML })</dl>\(ignored(made, web))\(next(status, path, web))</section>
                 \(reasons(status, path, web))
-                <p class="actions"><a class="button quiet" href="\(path)">\(web.text("再导入一个文件", "Import another file"))</a> <a class="button quiet" href="\(SystemPages.path(place))">\(web.text("回到列表", "Back to the list"))</a></p>
+                <section class="actions"><a class="button quiet" href="\(path)">\(web.text("再导入一个文件", "Import another file"))</a> <a class="button quiet" href="\(SystemPages.path(place))">\(web.text("回到列表", "Back to the list"))</a></section>
                 """
             )
         )

@@ -26,7 +26,9 @@ enum RecordMapPage {
 
     /// Told apart by people who see colours otherwise, too; what a point is stands in the list and in its window.
     private static let colours = [
-        "#0b5cad", "#c75000", "#00795c", "#8e3b97", "#9a6b00", "#b3261e", "#3a7ca5", "#5a6a7a",
+        "#0b5cad", "#c75000", "#00795c", "#8e3b97", "#9a6b00", "#b3261e", "#3a7ca5", "#5a6a7a", "#d0408a", "#4f7a1f",
+        "#5b4bc4",
+        "#8a4b2a",
     ]
 
     /// The fields of a position that somebody sees.
@@ -67,7 +69,7 @@ enum RecordMapPage {
             let badge: HTML =
                 declared.flow.map { "<td>\(dot(colour))\(RecordPages.badge(key, $0, web))</td>" } ?? .empty
             return
-                "<tr data-x=\"\(x)\" data-y=\"\(y)\" data-colour=\"\(colour)\">\(cells)\(badge)<td class=\"number\">\(x), \(y)</td></tr>"
+                "<tr data-x=\"\(AttachmentPages.degrees(x))\" data-y=\"\(AttachmentPages.degrees(y))\" data-colour=\"\(colour)\">\(cells)\(badge)<td class=\"number\">\(AttachmentPages.degrees(x)), \(AttachmentPages.degrees(y))</td></tr>"
         }
         var heads = names.compactMap { declared.field($0) }.map { declared.label($0, web.language) }
         if declared.flow != nil { heads.append(web.text("状态", "State")) }
@@ -93,7 +95,7 @@ enum RecordMapPage {
     }
 
     /// Longitude and latitude as they are stored, where they are some.
-    private static func position(_ batch: Batch, _ row: Int, _ fields: [String]) -> (String, String)? {
+    private static func position(_ batch: Batch, _ row: Int, _ fields: [String]) -> (Double, Double)? {
         let texts =
             fields.count == 2
             ? fields.map { RecordPages.cellRaw(batch, row, $0) }
@@ -101,7 +103,7 @@ enum RecordMapPage {
         guard texts.count == 2, let x = Double(texts[0]), let y = Double(texts[1]), abs(x) <= 180, abs(y) <= 85 else {
             return nil
         }
-        return (texts[0], texts[1])
+        return (x, y)
     }
 
     private static func colour(_ state: String, _ flow: FlowDeclaration?) -> String {

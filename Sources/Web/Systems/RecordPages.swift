@@ -78,8 +78,8 @@ enum RecordPages {
         let declared = place.declaration
         var tabs: [(String, String)] = [("", web.text("列表", "List"))]
         if declared.flow != nil { tabs.append(("/board", web.text("看板", "Board"))) }
-        let place_ = RecordMapPage.fields(declared.views.map)
-        if !place_.isEmpty, try await visible(place, web).isSuperset(of: place_) {
+        let position = RecordMapPage.fields(declared.views.map)
+        if !position.isEmpty, try await visible(place, web).isSuperset(of: position) {
             tabs.append(("/map", web.text("地图", "Map")))
         }
         if !declared.views.charts.isEmpty { tabs.append(("/dashboard", web.text("统计", "Figures"))) }
