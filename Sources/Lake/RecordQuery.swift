@@ -283,6 +283,7 @@ struct DecidedQuery: Sendable {
 
     /// The next rows that fit, with their ids and the extras, and where they end (nil where there were none). Fewer than the limit are the last.
     func fetch(after cursor: Cursor?, limit: Int, _ database: any Database) async throws -> (Batch, Cursor?) {
+        if let found = try await searched(after: cursor, limit: limit, database) { return found }
         let near = try await near(limit, inOrder: sort == nil, database)
         guard !rest.isEmpty else {
             let (batch, cursors) = try await read(after: cursor, limit: limit, near, database)
