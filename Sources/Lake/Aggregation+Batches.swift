@@ -82,28 +82,48 @@ public struct Aggregation {
     public mutating func take(_ batch: Batch) throws(Problem) {
         rows += Int64(batch.count)
         for row in 0..<batch.count {
-            var hash = Hash128(0)
-            for (index, place) in groupPlaces.enumerated() {
-                hash.combine(key(batch, row, place, query.groups[index].step))
-            }
-            let group: Int
-            if let known = places[hash] {
-                group = known
-            } else {
-                guard found.count < Aggregation.mostGroups else { throw Aggregation.tooMany }
-                // A group's measures take room as kept values do.
-                kept += 2 * measurePlaces.count
-                guard kept <= Aggregation.mostValues else { throw Aggregation.tooMany }
-                group = found.count
-                places[hash] = group
-                found.append(
-                    Found(
-                        keys: groupPlaces.indices.map { title(batch, row, groupPlaces[$0], query.groups[$0].step) },
-                        sums: Array(repeating: Sum(), count: measurePlaces.count)
-                    )
-                )
-            }
+            let group = try group(batch, row)
             for (index, place) in measurePlaces.enumerated() { try measure(index, place, group, batch, row) }
+        }
+    }
+
+    /// The group of a row: one that is known, or a new one.
+    private mutating func group(_ batch: Batch, _ row: Int) throws(Problem) -> Int {
+        var hash = Hash128(0)
+        for (index, place) in groupPlaces.enumerated() {
+            hash.combine(key(batch, row, place, query.groups[index].step))
+        }
+        if let known = places[hash] { return known }
+        guard found.count < Aggregation.mostGroups else { throw Aggregation.tooMany }
+        // A group's measures take room as kept values do.
+        kept += 2 * measurePlaces.count
+        guard kept <= Aggregation.mostValues else { throw Aggregation.tooMany }
+        places[hash] = found.count
+        found.append(
+            Found(
+                keys: groupPlaces.indices.map { title(batch, row, groupPlaces[$0], query.groups[$0].step) },
+                sums: Array(repeating: Sum(), count: measurePlaces.count)
+            )
+        )
+        return found.count - 1
+    }
+
+    /// Takes rows that an engine grouped: the batch holds the values of the groups in the places of their fields, and for each row stands
+    /// how many rows it is of, and for each measure how many values it is of and their sum. Counts, sums and means only.
+    ///
+    /// - Throws: `query.too_many_groups`.
+    mutating func take(grouped batch: Batch, counts: [Int64], sums: [[(count: Int64, total: Double)]]) throws(Problem) {
+        for row in 0..<batch.count {
+            rows += counts[row]
+            let group = try group(batch, row)
+            for (index, place) in measurePlaces.enumerated() {
+                guard place >= 0 else {
+                    found[group].sums[index].count += counts[row]
+                    continue
+                }
+                found[group].sums[index].count += sums[index][row].count
+                if sums[index][row].count > 0 { found[group].sums[index].add(sums[index][row].total) }
+            }
         }
     }
 

@@ -142,7 +142,8 @@ public struct Aggregate: Sendable {
 }
 
 extension Lake {
-    /// Groups and measures rows in memory: the same on every engine, for every filter. Kept until the rows change.
+    /// Groups and measures rows: by the engine where it is counts, sums and means of groups, else in memory; the same on every engine, for
+    /// every filter. Kept until the rows change.
     func aggregate(_ query: AggregateQuery, _ decision: Decision) async throws -> Aggregate {
         guard let resource = decision.resource else { throw Problem.notFound(.init("资源", "the resource")) }
         let access = Dictionary(decision.fields.map { ($0.field.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -163,8 +164,15 @@ extension Lake {
         let scan = RecordQuery(query.code, fields: names, filter: query.filter)
         let decided = try DecidedQuery(scan, decision, state, self, database.dialect)
         var aggregation = try Aggregation(query, fields: decided.outputs.map(\.field))
+        func settle(_ aggregation: inout Aggregation) throws -> Aggregate {
+            let found = try aggregation.finish()
+            // Small answers are kept: charts ask for them again and again.
+            if found.batch.count <= 500 { aggregates.store(found, for: asked, since: epoch) }
+            return found
+        }
         retain(state.physical)
         defer { release(state.physical) }
+        if try await decided.group(query, into: &aggregation, database) { return try settle(&aggregation) }
         let deadline = ContinuousClock.now + patience
         var cursor: DecidedQuery.Cursor?
         repeat {
@@ -182,10 +190,7 @@ extension Lake {
             cursor = batch.count == 4096 ? last : nil
             try Task.checkCancellation()
         } while cursor != nil
-        let found = try aggregation.finish()
-        // Small answers are kept: charts ask for them again and again.
-        if found.batch.count <= 500 { aggregates.store(found, for: asked, since: epoch) }
-        return found
+        return try settle(&aggregation)
     }
 }
 

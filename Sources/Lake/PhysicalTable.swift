@@ -195,11 +195,22 @@ struct TableState: Sendable {
 
     static let columns = "resource, physical, schema, next_id, next_seq, rows, load, updated_at, ordinals, shapes"
 
+    /// Schemas by their texts: a record that is written asks for the same again and again.
+    private static let schemas = Cache<String, Schema>(limit: 500)
+
+    private static func schema(_ text: String) throws -> Schema {
+        if let known = schemas[text] { return known }
+        let epoch = schemas.epoch
+        let schema = try TableSchema.read(JSONValue(text: text))
+        schemas.store(schema, for: text, since: epoch)
+        return schema
+    }
+
     static func read(_ row: SQLRow) throws -> TableState {
         TableState(
             resource: ResourceID(row.integer(0)),
             physical: row.text(1),
-            schema: try TableSchema.read(JSONValue(text: row.text(2))),
+            schema: try schema(row.text(2)),
             nextID: row.integer(3),
             nextSequence: row.integer(4),
             rows: row.integer(5),
