@@ -123,7 +123,12 @@ public struct DeclaredValue: Sendable, Hashable {
     private static func content(_ scalar: Node.Scalar) -> Content {
         guard scalar.style == .plain else { return .text(scalar.string) }
         if let number = Int64(scalar.string) { return .integer(number) }
-        if scalar.string.contains(where: \.isNumber), let number = Double(scalar.string) { return .real(number) }
+        if scalar.string.contains(where: \.isNumber), let number = Double(scalar.string),
+            // A number that no computer holds is a text, which nobody takes for a number.
+            number.isFinite
+        {
+            return .real(number)
+        }
         switch scalar.string {
         case "true": return .boolean(true)
         case "false": return .boolean(false)

@@ -137,12 +137,27 @@ struct DocumentTemplate {
         }
     }
 
+    /// Templates by their texts, so that each is parsed once.
+    private static let parsed = Cache<String, MustacheTemplate>(limit: 500)
+
+    /// Whether a template shows rows of a related resource.
+    static func shows(_ resource: String, _ text: String) -> Bool {
+        let name = "related.\(resource)"
+        // Most templates show none: their tags are not looked for.
+        guard text.utf8.count > name.utf8.count, text.range(of: name) != nil else { return false }
+        return tags(text).contains { $0.name == name }
+    }
+
     /// Fills a template in.
     ///
     /// - Throws: `document.template` for one that Mustache does not understand.
     static func render(_ text: String, _ values: [String: Any]) throws(Problem) -> String {
         do {
-            return try MustacheTemplate(string: text).render(values)
+            if let known = parsed[text] { return known.render(values) }
+            let epoch = parsed.epoch
+            let template = try MustacheTemplate(string: text)
+            parsed.store(template, for: text, since: epoch)
+            return template.render(values)
         } catch {
             throw Problem(
                 "document.template",

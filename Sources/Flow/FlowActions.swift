@@ -251,9 +251,7 @@ extension Flows {
         let candidates = flow.steps(from: state)
         let row = try? await shownRow(candidates.map(\.shownText), place, declared, resource, record, values)
         return candidates.filter { step in
-            guard step.roles.contains(where: { name in principal.roles.contains { $0.rawValue == name } }) else {
-                return false
-            }
+            guard principal.has(oneOf: step.roles) else { return false }
             if step.isForOthers, standing?.lastBy == principal.id.raw { return false }
             guard !step.shownText.isEmpty, let row else { return true }
             return
@@ -283,15 +281,16 @@ extension Flows {
         guard let flow = place.declaration.flow, let principal = caller.principal,
             mayAct(try await kernel.resource(place.code), caller)
         else { return [] }
-        return flow.beginnings.filter { step in
-            step.roles.contains { name in principal.roles.contains { $0.rawValue == name } }
-        }
+        return flow.beginnings.filter { principal.has(oneOf: $0.roles) }
     }
 
     static func steps(_ resource: Int64, _ record: Int64, _ db: any SQLReading) throws -> [TakenStep] {
-        try db.rows(
-            "SELECT id, step, from_state, to_state, principal, at, note, changed FROM flow_steps WHERE resource = ? AND record = ? ORDER BY id LIMIT 1000",
-            [.integer(resource), .integer(record)]
+        try FlowStore.last(
+            "id, step, from_state, to_state, principal, at, note, changed",
+            of: "flow_steps",
+            resource,
+            record,
+            db
         ).map { row in
             TakenStep(
                 id: row.integer(0),
@@ -306,95 +305,13 @@ extension Flows {
         }
     }
 
-    // MARK: Tasks
-
-    /// What awaits somebody: records in states from which their roles lead on, those due first; and how many of each.
-    public var tasks: Action<Int, [FlowTask]> {
-        Action(Self.tasksDescriptor) { [self] limit, decision in
-            guard let principal = decision.caller.principal else { return [] }
-            var found: [FlowTask] = []
-            for system in try await systems.all() {
-                for declared in system.declaration.resources {
-                    guard let flow = declared.flow, let code = system.codes[declared.key] else { continue }
-                    let states = flow.states.filter { state in
-                        state.kind == .open
-                            && flow.steps(from: state.key).contains { step in
-                                step.kind == .forward
-                                    && step.roles.contains { name in
-                                        principal.roles.contains { $0.rawValue == name }
-                                    }
-                            }
-                    }
-                    let isTold = flow.steps.contains { step in
-                        step.notify.contains { name in principal.roles.contains { $0.rawValue == name } }
-                    }
-                    guard !states.isEmpty || isTold else { continue }
-                    let resource = try await kernel.resource(code)
-                    guard mayAct(resource, decision.caller) else { continue }
-                    let place = SystemPlace(system: system, declaration: declared, code: code)
-                    found += try await tasks(place, states.map(\.key), resource, decision.caller, limit: limit)
-                }
-            }
-            return Array(found.sorted { ($0.due ?? .max, $0.record) < ($1.due ?? .max, $1.record) }.prefix(limit))
-        }
-    }
-
-    private func tasks(
-        _ place: SystemPlace,
-        _ states: [String],
-        _ resource: Resource,
-        _ caller: Caller,
-        limit: Int
-    ) async throws -> [FlowTask] {
-        let roles = caller.principal?.roles.map(\.rawValue) ?? []
-        let rows = try await kernel.databases.records.read { db in
-            // Of each state the first by their due moments: an index range each.
-            var rows = try states.flatMap { state in
-                try db.rows(
-                    "SELECT record, state, due, changed_at, warn_at FROM flow_records WHERE resource = ? AND state = ? ORDER BY due, record LIMIT \(limit)",
-                    [.integer(resource.id.raw), .text(state)]
-                )
-            }
-            // What they were told of, though the step is another's.
-            for role in roles {
-                rows += try db.rows(
-                    """
-                    SELECT r.record, r.state, r.due, r.changed_at, r.warn_at FROM flow_notices n JOIN flow_records r ON r.resource = n.resource
-                    AND r.record = n.record WHERE n.resource = ? AND n.role = ? AND r.is_open = 1 ORDER BY n.at DESC LIMIT \(limit)
-                    """,
-                    [.integer(resource.id.raw), .text(role)]
-                )
-            }
-            var seen: Set<Int64> = []
-            return rows.filter { seen.insert($0.integer(0)).inserted }
-        }
-        let chosen = rows.sorted { ($0.integer(2), $0.integer(0)) < ($1.integer(2), $1.integer(0)) }.prefix(limit)
-        guard !chosen.isEmpty else { return [] }
-        // Names come through the gate: rows out of reach are not told of.
-        var query = RecordQuery(place.code, limit: limit)
-        query.condition = .isIn(.property("_id"), chosen.map { .literal(.integer($0.integer(0))) })
-        let titles = place.declaration.nameFields
-        query.fields = ["_id"] + titles
-        guard let page = try? await kernel.gate.perform(reading.read, query, as: caller) else { return [] }
-        var names: [Int64: String] = [:]
-        for row in 0..<page.batch.count {
-            guard case .integer(let id) = page.batch.value(row, 0) else { continue }
-            names[id] = titles.indices.map { page.batch.value(row, $0 + 1).text }.filter { !$0.isEmpty }
-                .joined(separator: " · ")
-        }
-        return chosen.compactMap { row in
-            guard let name = names[row.integer(0)] else { return nil }
-            return FlowTask(
-                place: place,
-                record: row.integer(0),
-                name: name.isEmpty ? "#\(row.integer(0))" : name,
-                standing: Standing(state: row.text(1), due: row.integer(2), warnAt: row.integer(4)),
-                since: row.integer(3)
-            )
-        }
-    }
-
     // MARK: The node's own steps
+
+    /// The clocks that ran out, after a place.
+    static let sweepStatement = """
+        SELECT due, resource, record, clock FROM flow_clocks WHERE state = 'running' AND due <= ?
+        AND (due, resource, record, clock) > (?, ?, ?, ?) ORDER BY due, resource, record, clock LIMIT 200
+        """
 
     /// Takes the steps of clocks that ran out; called each few seconds by the process that does scheduled work. What cannot be done now
     /// keeps nobody else's clock waiting.
@@ -406,13 +323,7 @@ extension Flows {
         while true {
             let place = after
             let rows = try await kernel.databases.records.read { db in
-                try db.rows(
-                    """
-                    SELECT due, resource, record, clock FROM flow_clocks WHERE state = 'running' AND due <= ?
-                    AND (due, resource, record, clock) > (?, ?, ?, ?) ORDER BY due, resource, record, clock LIMIT 200
-                    """,
-                    [.integer(now)] + place
-                )
+                try db.rows(Self.sweepStatement, [.integer(now)] + place)
             }
             for row in rows {
                 // One record's trouble is not the next one's; a database that is away ends the sweep.

@@ -84,10 +84,7 @@ extension Flows {
                 attributes: [.posixPermissions: 0o700]
             )
             // The same bytes lie there once; what is there is not written again.
-            if !FileManager.default.fileExists(atPath: target.path) {
-                try FileManager.default.moveItem(atPath: input.path, toPath: target.path)
-                try Self.settle(target)
-            }
+            if !FileManager.default.fileExists(atPath: target.path) { try KeptFile.move(input.path, to: target) }
             let id = try await kernel.databases.records.write { db in
                 try self.checkOpen(input.record, resource, flow, decision, db)
                 try db.execute(
@@ -145,13 +142,6 @@ extension Flows {
         )
     }
 
-    /// Makes a file that was moved durable before anybody is told that it is kept.
-    static func settle(_ target: URL) throws {
-        let handle = try FileHandle(forUpdating: target)
-        defer { try? handle.close() }
-        try handle.synchronize()
-    }
-
     static func digest(_ path: String) throws -> (digest: String, size: Int64) {
         let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
         defer { try? handle.close() }
@@ -187,23 +177,25 @@ extension Flows {
     }
 
     static func attachments(_ resource: Int64, _ record: Int64, _ db: any SQLReading) throws -> [Attachment] {
-        try db.rows(
-            "SELECT id, kind, name, type, size, digest, principal, at, longitude, latitude FROM flow_attachments WHERE resource = ? AND record = ? ORDER BY id LIMIT 1000",
-            [.integer(resource), .integer(record)]
-        ).map { row in
-            Attachment(
-                id: row.integer(0),
-                kind: row.text(1),
-                name: row.text(2),
-                type: row.text(3),
-                size: row.integer(4),
-                digest: row.text(5),
-                principal: row.integer(6),
-                at: row.integer(7),
-                longitude: row.values[8] == .null ? nil : row.real(8),
-                latitude: row.values[9] == .null ? nil : row.real(9)
-            )
-        }
+        try FlowStore.last(attachmentColumns, of: "flow_attachments", resource, record, db).map(attachment)
+    }
+
+    private static let attachmentColumns =
+        "id, kind, name, type, size, digest, principal, at, longitude, latitude"
+
+    private static func attachment(_ row: SQLRow) -> Attachment {
+        Attachment(
+            id: row.integer(0),
+            kind: row.text(1),
+            name: row.text(2),
+            type: row.text(3),
+            size: row.integer(4),
+            digest: row.text(5),
+            principal: row.integer(6),
+            at: row.integer(7),
+            longitude: row.values[8] == .null ? nil : row.real(8),
+            latitude: row.values[9] == .null ? nil : row.real(9)
+        )
     }
 
     /// A file of a record, and where it lies.
@@ -214,7 +206,10 @@ extension Flows {
             try Self.checkWhole(decision, resource)
             let found = try await kernel.databases.records.read { db in
                 _ = try self.lake.texts(of: input.record, in: resource, decision, db)
-                return try Self.attachments(resource.id.raw, input.record, db).first { $0.id == input.id }
+                return try db.row(
+                    "SELECT \(Self.attachmentColumns) FROM flow_attachments WHERE id = ? AND resource = ? AND record = ?",
+                    [.integer(input.id), .integer(resource.id.raw), .integer(input.record)]
+                ).map(Self.attachment)
             }
             guard let found else { throw Problem.notFound(.init("附件", "the file")) }
             decision.note("attachment", String(found.id))
@@ -238,9 +233,12 @@ extension Flows {
     // MARK: Documents
 
     static func documents(_ resource: Int64, _ record: Int64, _ db: any SQLReading) throws -> [IssuedDocument] {
-        try db.rows(
-            "SELECT id, document, title, number, code, digest, principal, issued_at FROM flow_documents WHERE resource = ? AND record = ? ORDER BY id LIMIT 1000",
-            [.integer(resource), .integer(record)]
+        try FlowStore.last(
+            "id, document, title, number, code, digest, principal, issued_at",
+            of: "flow_documents",
+            resource,
+            record,
+            db
         ).map(read)
     }
 

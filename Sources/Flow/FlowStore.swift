@@ -116,6 +116,23 @@ enum FlowStore {
         )
     }
 
+    /// More lines of a record than these are not shown at once.
+    static let shown = 1000
+
+    /// The last lines of a record in one of the tables beside it, in their order.
+    static func last(
+        _ columns: String,
+        of table: String,
+        _ resource: Int64,
+        _ record: Int64,
+        _ db: any SQLReading
+    ) throws -> [SQLRow] {
+        try db.rows(
+            "SELECT \(columns) FROM \(table) WHERE resource = ? AND record = ? ORDER BY id DESC LIMIT \(shown)",
+            [.integer(resource), .integer(record)]
+        ).reversed()
+    }
+
     /// The next number of a numbering.
     static func next(_ resource: Int64, _ number: String, _ period: String, _ db: any SQLWriting) throws -> Int64 {
         let key: [SQLValue] = [.integer(resource), .text(number), .text(period)]

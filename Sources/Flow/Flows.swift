@@ -50,6 +50,8 @@ public struct StepOutcome: Sendable, Hashable {
     public var created: [Created]
     /// How many alerts it made.
     public var alerts = 0
+    /// Whether the step led the record out of the rows of whoever took it.
+    public var isOutOfReach = false
 
     public struct Created: Sendable, Hashable {
         public var code: String
@@ -93,6 +95,7 @@ public final class Flows: Sendable {
         self.systems = systems
         self.folder = folder
         self.printer = printer
+        KeptFile.sweep(folder)
     }
 
     /// Where a resource stands in a system.
@@ -157,6 +160,7 @@ public final class Flows: Sendable {
             throw Problem.notFound(.init("步骤", "the step"))
         }
         try check(step, request, declared, principal, decision)
+        try await checkReferences(request, declared, resource)
         let surroundings = try await self.surroundings(place, declared, resource, step, request)
         return StepWork(
             flows: self,
@@ -218,7 +222,7 @@ public final class Flows: Sendable {
     ///
     /// - Throws: `flow.role`.
     static func check(_ step: FlowStep, _ principal: Principal) throws(Problem) {
-        guard !step.roles.contains(where: { name in principal.roles.contains { $0.rawValue == name } }) else { return }
+        guard !principal.has(oneOf: step.roles) else { return }
         // A clock's step is the node's own; nobody who signs in is it.
         if step.isOfClock, principal.login == Principal.commandLine { return }
         throw Problem(
@@ -305,9 +309,7 @@ public final class Flows: Sendable {
         guard let record else { return [:] }
         var found: [String: [[String: String]]] = [:]
         for related in declared.views.related
-        where templates.contains(where: { template in
-            DocumentTemplate.tags(template).contains { $0.name == "related.\(related.resource)" }
-        }) {
+        where templates.contains(where: { DocumentTemplate.shows(related.resource, $0) }) {
             guard let other = try await systems.place(key: related.resource) else { continue }
             let values = try await kernel.databases.records.read { db in
                 try self.lake.texts(of: record, in: resource, nil, db)

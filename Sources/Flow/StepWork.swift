@@ -66,12 +66,13 @@ struct StepWork: Sendable {
         try assign(step.set.filter { !$0.value.isExpression }, to: &values, from: values, beside: before, db)
         try assign(step.set.filter(\.value.isExpression), to: &values, from: values, beside: before, db)
         values[flow.field] = to
-        // The record's key is known before what is made elsewhere is linked to it.
+        // The record's key is known before what is made elsewhere is linked to it. A step is taken of a record within one's rows, and may
+        // lead it out of them as the flow says; what is begun lies within them.
         let (id, row) = try flows.lake.put(
             request.record,
             values,
             into: resource,
-            decision,
+            request.record == nil ? decision : nil,
             by: principal.id,
             at: now,
             db
@@ -82,6 +83,7 @@ struct StepWork: Sendable {
         let whole = names.isEmpty ? row : try surroundings.row(values, beside: known(names, beside))
         try checkGuards(whole)
         var outcome = StepOutcome(record: id, state: to, documents: [], created: [])
+        outcome.isOutOfReach = try decision.map { try !Lake.isInScope(row, $0) } ?? false
         if let clock = request.clock { try end(clock, id, db) }
         try runClocks(id, values, whole, db)
         let stepID = try writeStep(id, standing, to, request, old, values, db)
@@ -533,7 +535,7 @@ struct StepWork: Sendable {
 
     private func history(_ id: Int64, _ db: any SQLReading) throws -> [FilledDocument.Line] {
         try db.rows(
-            "SELECT step, at, note, principal FROM flow_steps WHERE resource = ? AND record = ? ORDER BY id LIMIT 500",
+            "SELECT step, at, note, principal FROM flow_steps WHERE resource = ? AND record = ? ORDER BY id",
             [.integer(resource.id.raw), .integer(id)]
         ).map { row in
             FilledDocument.Line(
@@ -561,7 +563,7 @@ struct StepWork: Sendable {
 
     private func attachments(_ id: Int64, _ db: any SQLReading) throws -> [FilledDocument.Line] {
         try db.rows(
-            "SELECT kind, name, digest FROM flow_attachments WHERE resource = ? AND record = ? ORDER BY id LIMIT 500",
+            "SELECT kind, name, digest FROM flow_attachments WHERE resource = ? AND record = ? ORDER BY id",
             [.integer(resource.id.raw), .integer(id)]
         ).map { row in
             FilledDocument.Line(

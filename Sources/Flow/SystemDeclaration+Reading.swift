@@ -72,12 +72,22 @@ extension SystemDeclaration {
             settingList: declared.settings,
             schemas: schemas(place.list("resources"), others)
         )
+        for (required, item) in place.texts("requires") where required == id {
+            item.fail("系统包不能要求自身", "a pack does not require itself")
+        }
+        checkContents(place)
         let resourceList = place.list("resources")
         declared.resources = resourceList.map { ResourceDeclaration.read($0, known) }
         Declaration.checkTwice(zip(declared.resources.map(\.key), resourceList).map { ($0, $1) })
         let all = others.merging(declared.resources.map { ($0.key, $0) }, uniquingKeysWith: { _, own in own })
         for (resource, item) in zip(declared.resources, resourceList) { resource.checkAcross(item, all) }
         declared.readRules(place, resourceList, known)
+        declared.checkCreations(resourceList, all)
+        // Rows that belong to a record are looked for by what they refer to it by.
+        for related in declared.resources.flatMap(\.views.related) {
+            guard let other = declared.resources.firstIndex(where: { $0.key == related.resource }) else { continue }
+            declared.resources[other].index(related.field)
+        }
         declared.migrations = place.list("migrations").flatMap { DeclaredMigration.read($0, declared) }
         return declared
     }
@@ -231,6 +241,7 @@ extension ResourceDeclaration {
         }
         if let transfer = place.at("transfer") { resource.transfer = .read(transfer, resource, known) }
         if let views = place.at("views") { resource.views = ViewsDeclaration.read(views, resource) }
+        resource.settleIndexes()
         if resource.isOfRecords, place.has("data") {
             place.fail(
                 "data",
@@ -307,7 +318,12 @@ extension ResourceDeclaration {
                 return nil
             }
             guard schema.index(fields[0]) != nil else { return nil }
-            return Reference(field: fields[0], resource: resource, referenced: referenced[0])
+            return Reference(
+                field: fields[0],
+                resource: resource,
+                referenced: referenced[0],
+                isEnforced: key.has("enforce") ? key.truth("enforce") : true
+            )
         }
     }
 

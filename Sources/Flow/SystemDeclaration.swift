@@ -128,6 +128,8 @@ public struct ResourceDeclaration: Sendable, Hashable {
         public var field: String
         public var resource: String
         public var referenced: String
+        /// Whether a value that a step is given must be there; a reference that is not enforced only offers rows.
+        public var isEnforced: Bool
     }
 
     /// The name of the resource in a language.

@@ -92,21 +92,39 @@ extension Flows {
             guard let place = try await systems.place(code: resource.code), let flow = place.declaration.flow else {
                 return
             }
+            try await move(from, to, flow, resource, next)
+            lake.recordsChanged(resource)
+        }
+    }
+
+    /// Records of a state that are moved in one transaction.
+    static let movedAtOnce = 1000
+
+    /// Moves the records of a state to another, a thousand in a transaction: nobody waits long, and what a stop interrupts goes on with
+    /// those that are left when the pack is installed again.
+    private func move(
+        _ from: String,
+        _ to: String,
+        _ flow: FlowDeclaration,
+        _ resource: Resource,
+        _ number: Int64
+    ) async throws {
+        while true {
             let now = kernel.clock.now()
-            try await kernel.databases.records.write { db in
+            let count = try await kernel.databases.records.write { db in
                 let records = try db.rows(
-                    "SELECT record FROM flow_records WHERE resource = ? AND state = ?",
+                    "SELECT record FROM flow_records WHERE resource = ? AND state = ? ORDER BY due, record LIMIT \(Self.movedAtOnce)",
                     [.integer(resource.id.raw), .text(from)]
                 ).map { $0.integer(0) }
-                for record in records {
-                    try self.lake.replace(flow.field, with: to, of: record, in: resource, at: now, db)
-                }
+                guard !records.isEmpty else { return 0 }
+                try self.lake.replace(flow.field, with: to, of: records, in: resource, at: now, db)
                 try db.execute(
-                    "UPDATE flow_records SET state = ?, number = ? WHERE resource = ? AND state = ?",
-                    [.text(to), .integer(next), .integer(resource.id.raw), .text(from)]
+                    "UPDATE flow_records SET state = ?, number = ? WHERE resource = ? AND record IN (\(records.map(String.init).joined(separator: ",")))",
+                    [.text(to), .integer(number), .integer(resource.id.raw)]
                 )
+                return records.count
             }
-            lake.recordsChanged(resource)
+            guard count == Self.movedAtOnce else { return }
         }
     }
 }

@@ -103,6 +103,10 @@ public final class Systems: Sendable {
             postgresql: Kernel.tellingStatements([("systems", nil), ("system_settings", nil)])
         ),
         PackageStore.trusted,
+        Migration(
+            "flow/002-installing",
+            ["CREATE TABLE system_installations (place INTEGER NOT NULL PRIMARY KEY, process TEXT NOT NULL)"]
+        ),
     ]
 
     public init(kernel: Kernel) { self.kernel = kernel }
@@ -269,6 +273,10 @@ public final class Systems: Sendable {
             }
         }
         let kept = (roles, grants)
+        // Whoever has a role of this name from another pack that was removed has it not from this one.
+        let former = Set(try await last(of: declaration.id)?.roles.map(\.key) ?? [])
+        let fresh = declaration.roles.map(\.key).filter { !former.contains($0) }.compactMap { Role(rawValue: $0) }
+        _ = try await kernel.accounts.withdraw(Set(fresh))
         let text = body.json.text
         let digest = body.digest
         try await kernel.databases.control.write { db in
@@ -318,7 +326,8 @@ public final class Systems: Sendable {
         )
     }
 
-    /// Takes a system's pages and rights away; its resources, records and declarations stay.
+    /// Takes a system's pages and rights away; its resources, records and declarations stay, and so do its roles with the people who have
+    /// them, who may do nothing by them until the same pack comes back.
     func remove(_ id: String) async throws {
         try await kernel.databases.control.write { db in
             guard try db.execute("DELETE FROM systems WHERE id = ?", [.text(id)]) == 1 else {

@@ -148,6 +148,27 @@ public final class Accounts: Sendable {
         forget(id)
     }
 
+    /// Takes roles away from every account that has one of them: what another pack once meant by their names. How many accounts that were.
+    public func withdraw(_ roles: Set<Role>) async throws -> Int {
+        guard !roles.isEmpty else { return 0 }
+        let changed = try await database.write { db in
+            var changed: [PrincipalID] = []
+            for row in try db.rows("SELECT id, roles FROM principals WHERE roles <> ''") {
+                let names = row.text(1).split(separator: ",").map(String.init)
+                let kept = names.filter { name in !roles.contains { $0.rawValue == name } }
+                guard kept.count < names.count else { continue }
+                try db.execute(
+                    "UPDATE principals SET roles = ? WHERE id = ?",
+                    [.text(kept.joined(separator: ",")), .integer(row.integer(0))]
+                )
+                changed.append(PrincipalID(row.integer(0)))
+            }
+            return changed
+        }
+        for id in changed { forget(id) }
+        return changed.count
+    }
+
     func setActive(_ isActive: Bool, of id: PrincipalID) async throws {
         try await database.write { db in
             try db.execute(

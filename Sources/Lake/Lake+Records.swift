@@ -183,10 +183,15 @@ extension Lake {
         touched.withLock { _ = $0.insert(resource.id) }
     }
 
+    /// Whether a record lies within the rows of a decision.
+    public static func isInScope(_ row: Batch, _ decision: Decision) throws -> Bool {
+        guard let rows = decision.rows else { return true }
+        return try BoundExpression(predicate: rows, fields: row.fields).evaluate(row).first == .yes
+    }
+
     /// A record outside the rows of the decision is neither changed nor made.
     static func checkScope(_ row: Batch, _ decision: Decision) throws {
-        guard let rows = decision.rows else { return }
-        guard try BoundExpression(predicate: rows, fields: row.fields).evaluate(row).first == .yes else {
+        guard try isInScope(row, decision) else {
             throw Problem(
                 "record.scope",
                 status: 403,
@@ -303,30 +308,5 @@ extension Lake {
             )
         }
         states.forget(resource.id)
-    }
-
-    /// Puts a text into a field of a record as it lies, with a change number, inside a records transaction.
-    public func replace(
-        _ field: String,
-        with text: String,
-        of record: Int64,
-        in resource: Resource,
-        at now: Int64,
-        _ db: any SQLWriting
-    ) throws {
-        guard let state = try TableState.current(resource.id, db),
-            let index = state.schema.fields.firstIndex(where: { $0.name == field }),
-            let sequence = try db.row("SELECT next_seq FROM tables WHERE resource = ?", [.integer(resource.id.raw)])?
-                .integer(0)
-        else { return }
-        let column = state.table.columns(index)[0]
-        try db.execute(
-            "UPDATE \(state.physical) SET \(column) = ?, _seq = ? WHERE _id = ?",
-            [.text(text), .integer(sequence), .integer(record)]
-        )
-        try db.execute(
-            "UPDATE tables SET next_seq = ?, updated_at = ? WHERE resource = ?",
-            [.integer(sequence + 1), .integer(now), .integer(resource.id.raw)]
-        )
     }
 }

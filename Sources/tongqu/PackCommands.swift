@@ -58,6 +58,7 @@ struct PackCommand: AsyncParsableCommand {
                         "\(pack.id), version \(pack.declaration.version), has no mistakes: \(pack.declaration.resources.count) resources, \(flows.reduce(0) { $0 + $1.steps.count }) steps, \(flows.reduce(0) { $0 + $1.clocks.count }) clocks, \(pack.declaration.resources.reduce(0) { $0 + $1.documents.count }) documents."
                     )
                 )
+                tellIgnored(pack)
             }
         }
     }
@@ -71,8 +72,13 @@ struct PackCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await node.with { node, _ in
-                let packs = try await SystemPacks.install(node, from: URL(fileURLWithPath: folder))
-                for pack in packs { emit(say("已安装 \(pack.id)", "\(pack.id) installed")) }
+                let (packs, refused) = try await SystemPacks.install(node, from: URL(fileURLWithPath: folder))
+                for pack in packs {
+                    emit(say("已安装 \(pack.id)", "\(pack.id) installed"))
+                    tellIgnored(pack)
+                }
+                for pack in refused { tell("\(pack.folder): \(pack.problem.text(language))") }
+                if !refused.isEmpty { throw ExitCode.failure }
             }
         }
     }
@@ -109,4 +115,16 @@ struct PackCommand: AsyncParsableCommand {
             }
         }
     }
+}
+
+/// Says what of a system's pack does not go into a node that is no demonstration.
+private func tellIgnored(_ pack: Pack) {
+    guard !pack.ignored.isEmpty else { return }
+    let names = pack.ignored.joined(separator: ", ")
+    tell(
+        say(
+            "\(pack.id)：\(names) 只在 --demo 演示中装入，其他节点不取。",
+            "\(pack.id): \(names) go in with --demo only; other nodes do not take them."
+        )
+    )
 }

@@ -55,7 +55,8 @@ struct Serve: AsyncParsableCommand {
             for folder in packs {
                 // A pack that is not right stops nothing: the node goes on with what it has, and says what is wrong.
                 do {
-                    _ = try await SystemPacks.install(node, from: URL(fileURLWithPath: folder))
+                    let (_, refused) = try await SystemPacks.install(node, from: URL(fileURLWithPath: folder))
+                    for pack in refused { tell("\(pack.folder): \(pack.problem.text(language))") }
                 } catch let problem as Problem {
                     tell(problem.text(language))
                 }

@@ -137,6 +137,12 @@ public struct Pack: Sendable {
         !declaration.roles.isEmpty || declaration.resources.contains { $0.flow != nil || !$0.grants.isEmpty }
     }
 
+    /// What of a system's pack goes in only where it is the demonstration of an empty node: other nodes take what it declares and nothing else.
+    public var ignored: [String] {
+        guard isSystem else { return [] }
+        return (body.members ?? []).map(\.name).filter { Self.contentKeys.contains($0) }
+    }
+
     static func invalid(_ file: URL, _ place: String, _ zh: String, _ en: String) -> Problem {
         Problem(
             "pack.invalid",
@@ -149,20 +155,56 @@ public struct Pack: Sendable {
 
     var resources: [JSONValue] { body["resources"]?.array ?? [] }
 
-    /// The packs of some folders, each after those it requires.
+    /// A pack of a folder that cannot be used.
+    public struct Refused: Sendable {
+        /// The name of its folder.
+        public var folder: String
+        public var problem: Problem
+    }
+
+    /// The packs of a folder that are right, each after those it requires, and those that are not: one that is faulty keeps no other out
+    /// that does not require it.
     ///
-    /// - Throws: `pack.invalid`, `pack.requires`.
-    public static func all(in folders: [URL], _ surroundings: Surroundings = Surroundings()) throws -> [Pack] {
-        var surroundings = surroundings
+    /// - Throws: `pack.none`.
+    static func usable(in folder: URL, _ surroundings: Surroundings) throws -> (packs: [Pack], refused: [Refused]) {
+        var (surroundings, packs, refused) = (surroundings, [Pack](), [Refused]())
+        var waiting: [Source] = []
+        for place in try places(in: [folder]) {
+            do { waiting.append(try Source(place)) } catch let problem as Problem {
+                refused.append(Refused(folder: place.lastPathComponent, problem: problem))
+            }
+        }
+        while let index = waiting.firstIndex(where: { $0.requires.allSatisfy(surroundings.packs.contains) }) {
+            let source = waiting.remove(at: index)
+            do {
+                let pack = try Pack(source, surroundings)
+                surroundings.add(pack.declaration)
+                packs.append(pack)
+            } catch let problem as Problem {
+                refused.append(Refused(folder: source.folder.lastPathComponent, problem: problem))
+            }
+        }
+        for source in waiting {
+            let missing = source.requires.filter { !surroundings.packs.contains($0) }.joined(separator: ", ")
+            let problem = Problem(
+                "pack.requires",
+                status: 422,
+                zh: "“\(source.id)”所需的系统包“\(missing)”不存在、有误或互相依赖。",
+                en: "What the pack “\(source.id)” requires is missing, faulty or requires it: \(missing)."
+            )
+            refused.append(Refused(folder: source.folder.lastPathComponent, problem: problem))
+        }
+        return (packs, refused)
+    }
+
+    /// The folders in some folders that hold a pack.
+    private static func places(in folders: [URL]) throws -> [URL] {
         let places = folders.flatMap { folder in
             ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).sorted().map {
                 folder.appendingPathComponent($0)
             }
-        }
-        var waiting = try places.filter {
-            FileManager.default.fileExists(atPath: $0.appendingPathComponent("pack.yaml").path)
-        }.map { try Source($0) }
-        guard !waiting.isEmpty else {
+        }.filter { FileManager.default.fileExists(atPath: $0.appendingPathComponent("pack.yaml").path) }
+        guard !places.isEmpty else {
             throw Problem(
                 "pack.none",
                 status: 404,
@@ -172,6 +214,15 @@ public struct Pack: Sendable {
                 hint: .init("请设置 TONGQU_PACKS。", "Set TONGQU_PACKS.")
             )
         }
+        return places
+    }
+
+    /// The packs of some folders, each after those it requires.
+    ///
+    /// - Throws: `pack.invalid`, `pack.requires`.
+    public static func all(in folders: [URL], _ surroundings: Surroundings = Surroundings()) throws -> [Pack] {
+        var surroundings = surroundings
+        var waiting = try places(in: folders).map { try Source($0) }
         var ordered: [Pack] = []
         while !waiting.isEmpty {
             let known = surroundings.packs

@@ -157,29 +157,58 @@ public enum SystemPacks {
         return surroundings
     }
 
-    /// Installs the packs of a folder, or brings them up to date, as whoever works on the node's own machine.
+    /// Installs the packs of a folder, or brings them up to date, as whoever works on the node's own machine. Those that cannot be used or
+    /// are refused keep no others out; what is wrong with them is told beside those that are in place.
     ///
-    /// - Throws: what a pack is refused for; those before it are in place then.
-    public static func install(_ node: Node, from folder: URL) async throws -> [Pack] {
+    /// - Throws: what the pack is refused for where the folder is one pack; `pack.none`, `pack.busy`.
+    public static func install(
+        _ node: Node,
+        from folder: URL
+    ) async throws -> (packs: [Pack], refused: [Pack.Refused]) {
         let machine = try await machine(node)
         let isOne = FileManager.default.fileExists(atPath: folder.appendingPathComponent("pack.yaml").path)
-        let known = try await surroundings(node)
-        let packs = isOne ? [try Pack(folder, in: known)] : try Pack.all(in: [folder], known)
-        for pack in packs {
-            for id in pack.requires where !known.packs.contains(id) && !packs.contains(where: { $0.id == id }) {
-                throw Problem(
-                    "pack.requires",
-                    status: 422,
-                    zh: "“\(pack.id)”所需的系统包“\(id)”不存在。",
-                    en: "The pack “\(id)” that “\(pack.id)” requires is missing."
-                )
+        return try await node.services.flows.systems.installing {
+            let known = try await surroundings(node)
+            guard !isOne else {
+                let pack = try Pack(folder, in: known)
+                if let id = pack.requires.first(where: { !known.packs.contains($0) }) {
+                    throw Problem(
+                        "pack.requires",
+                        status: 422,
+                        zh: "“\(pack.id)”所需的系统包“\(id)”不存在。",
+                        en: "The pack “\(id)” that “\(pack.id)” requires is missing."
+                    )
+                }
+                try await install(pack, node, machine)
+                return ([pack], [])
             }
+            var (packs, refused) = try Pack.usable(in: folder, known)
+            var failed: Set<String> = []
+            for pack in packs {
+                do {
+                    if let id = pack.requires.first(where: failed.contains) {
+                        throw Problem(
+                            "pack.requires",
+                            status: 422,
+                            zh: "“\(pack.id)”所需的系统包“\(id)”未能安装。",
+                            en: "The pack “\(id)” that “\(pack.id)” requires was refused."
+                        )
+                    }
+                    try await install(pack, node, machine)
+                } catch let problem as Problem where !problem.code.hasPrefix("store.") {
+                    failed.insert(pack.id)
+                    refused.append(Pack.Refused(folder: pack.folder.lastPathComponent, problem: problem))
+                }
+            }
+            packs.removeAll { failed.contains($0.id) }
+            return (packs, refused)
         }
-        for pack in packs where pack.isSystem {
-            var installer = PackInstaller(node, machine: machine, password: "")
-            try await installer.install(system: pack)
-        }
-        return packs
+    }
+
+    private static func install(_ pack: Pack, _ node: Node, _ machine: Caller) async throws {
+        guard pack.isSystem else { return }
+        var installer = PackInstaller(node, machine: machine, password: "")
+        try await installer.install(system: pack)
     }
 
     public static func machine(_ node: Node) async throws -> Caller {

@@ -124,7 +124,7 @@ extension Flows {
                 attributes: [.posixPermissions: 0o700]
             )
             try FileManager.default.moveItem(atPath: input.path, toPath: path(of: made))
-            try Self.settle(URL(fileURLWithPath: path(of: made)))
+            try KeptFile.settle(URL(fileURLWithPath: path(of: made)))
             try await kernel.databases.records.write { db in try ImportStore.add(made, db) }
             decision.note("import", id)
             decision.note("digest", made.digest)

@@ -95,12 +95,7 @@ extension Flows {
             withIntermediateDirectories: true,
             attributes: [.posixPermissions: 0o700]
         )
-        try FileManager.default.moveItem(atPath: path, toPath: target.path)
-        try settle(target)
-        let folder = open(target.deletingLastPathComponent().path, O_RDONLY | O_CLOEXEC)
-        guard folder >= 0 else { throw FileSource.unwritable() }
-        defer { close(folder) }
-        guard fsync(folder) == 0 else { throw FileSource.unwritable() }
+        try KeptFile.move(path, to: target)
     }
 
     /// What a package becomes a record by; nil where it is kept only.

@@ -91,7 +91,7 @@ extension Flows {
                 attributes: [.posixPermissions: 0o700]
             )
             try Data(bytes).write(to: target, options: .atomic)
-            try Self.settle(target)
+            try KeptFile.settle(target)
             let now = kernel.clock.now()
             try await kernel.databases.records.write { db in
                 try db.execute(

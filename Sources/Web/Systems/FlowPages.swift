@@ -200,7 +200,8 @@ enum FlowPages {
                     note: TextForms.trimmed(form["note"])
                 )
             )
-            return .redirect("\(SystemPages.path(place))/\(outcome.record)")
+            // What left one's rows is not shown any more.
+            return .redirect(SystemPages.path(place) + (outcome.isOutOfReach ? "" : "/\(outcome.record)"))
         } catch let problem as Problem where (400..<500).contains(problem.status) && problem.status != 401 {
             // What was typed is kept.
             let page = try await stepPage(step, detail, place, web, typed: form, problem: problem)

@@ -125,11 +125,17 @@ enum FormText {
             return "<select name=\"\(name)\"\(required)>\(items)</select>"
         case .date: return "<input type=\"date\" name=\"\(name)\" value=\"\(value)\"\(required)>"
         case .timestamp:
+            // Seconds that are there stay; nobody is asked for them.
+            let moment = Array(value.utf8).withUnsafeBufferPointer { CivilTime.parseISOTimestamp($0) }
+            let hasSeconds = moment.map { $0 % 60_000_000 != 0 } ?? false
             let local =
-                Array(value.utf8).withUnsafeBufferPointer { CivilTime.parseISOTimestamp($0) }.map {
-                    CivilTime.minute($0).replacing(" ", with: "T")
+                moment.map { moment in
+                    hasSeconds
+                        ? String(CivilTime.timestamp(moment).prefix(19))
+                        : CivilTime.minute(moment).replacing(" ", with: "T")
                 } ?? value
-            return "<input type=\"datetime-local\" name=\"\(name)\" value=\"\(local)\"\(required)>"
+            let step: HTML = hasSeconds ? " step=\"1\"" : .empty
+            return "<input type=\"datetime-local\"\(step) name=\"\(name)\" value=\"\(local)\"\(required)>"
         case .time: return "<input type=\"time\" name=\"\(name)\" value=\"\(value)\"\(required)>"
         case .integer: return "<input name=\"\(name)\" value=\"\(value)\" inputmode=\"numeric\"\(required)>"
         case .decimal, .real: return "<input name=\"\(name)\" value=\"\(value)\" inputmode=\"decimal\"\(required)>"
@@ -146,7 +152,10 @@ enum FormText {
     static func typed(_ text: String, _ field: Field) -> String {
         let text = TextForms.trimmed(text)
         // A local time of a browser is one of China.
-        if field.type == .timestamp, text.count == 16, text.contains("T") { return "\(text):00+08:00" }
+        if field.type == .timestamp, text.contains("T"), !text.contains("+"), !text.hasSuffix("Z") {
+            if text.utf8.count == 16 { return "\(text):00+08:00" }
+            if text.utf8.count >= 19 { return "\(text)+08:00" }
+        }
         return text
     }
 
