@@ -176,7 +176,7 @@ let testTargets: [Target] = [
     ),
     tests("ArchitectureTests", []),
     tests("BasicsTests", ["Basics"]),
-    tests("CQLTests", ["Basics", "Geo", "Tabular", "CQL", "Store", "StorePostgres", "StoreSQLite"]),
+    tests("CQLTests", ["Basics", "Codes", "Geo", "Tabular", "CQL", "Mask", "Store", "StorePostgres", "StoreSQLite"]),
     tests("CheckTests", ["Basics", "Codes", "Tabular", "Mask", "Check"]),
     tests("CodesTests", ["Basics", "Codes"]),
     tests(

@@ -1,5 +1,6 @@
 import Basics
 public import Geo
+import Mask
 public import Tabular
 
 /// A piece of SQL with the values of its `?` in order. Values are bound, never spliced.
@@ -155,6 +156,10 @@ private struct Renderer {
         case .arithmetic(let operation, let a, let b):
             let left = value(a)
             return arithmetic(operation, left, value(b))
+        case .function(.mask, let arguments, _):
+            guard let kind = Binder.kind(arguments[0]) else { return leave() }
+            let mask = Mask.standard(for: kind) ?? .suppress
+            return mask.sql(ofText: { value(arguments[1]) }, for: isPostgres ? .postgresql : .sqlite)
         case .function(let function, let arguments, _):
             var parts: [String] = []
             for argument in arguments { parts.append(value(argument)) }

@@ -149,8 +149,7 @@ extension Lake {
         let access = Dictionary(decision.fields.map { ($0.field.name, $0) }, uniquingKeysWith: { first, _ in first })
         let names = query.groups.map(\.field) + query.measures.map(\.field).filter { !$0.isEmpty }
         for name in names {
-            guard let field = access[name] else { throw DecidedQuery.unknown(name) }
-            guard field.mask == nil else { throw DecidedQuery.masked(name) }
+            guard access[name] != nil else { throw DecidedQuery.unknown(name) }
         }
         guard let state = try await readable(resource) else {
             var nothing = try Aggregation(query, fields: names.compactMap { access[$0]?.field })
@@ -186,7 +185,8 @@ extension Lake {
                 )
             }
             let (batch, last) = try await decided.fetch(after: cursor, limit: 4096, database)
-            try aggregation.take(decided.outputs(of: batch).1)
+            // Masked values are grouped as they are seen: an aggregate tells nothing that the rows do not.
+            try aggregation.take(decided.masked(decided.outputs(of: batch).1))
             cursor = batch.count == 4096 ? last : nil
             try Task.checkCancellation()
         } while cursor != nil

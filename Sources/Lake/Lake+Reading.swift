@@ -83,7 +83,7 @@ extension Lake {
         case .text(let text) where !text.utf8.contains(0): bound = .text(text)
         default: return nil
         }
-        let selection = try selections.selection(query.fields, decision, state)
+        let selection = try selections.selection(query.fields, decision, state, database.dialect)
         let statement = try selection.keyedStatement(name) {
             try DecidedQuery(query, decision, state, self, database.dialect).keyedStatement(value)
         }

@@ -135,7 +135,7 @@ struct DecidedQuery: Sendable {
         postGIS = state.shapes == .postGIS ? lake.postGIS : nil
         patience = lake.patience
         rows = state.rows
-        let selection = try lake.selections.selection(query.fields, decision, state)
+        let selection = try lake.selections.selection(query.fields, decision, state, dialect)
         self.selection = selection
         let (table, open, visible) = (selection.table, selection.open, selection.visible)
         var conditions: [SQLFragment] = []
@@ -153,13 +153,17 @@ struct DecidedQuery: Sendable {
             rest.append(left)
             for index in left.columns.sorted() {
                 let field = left.fields[index]
-                let isThere = selection.names.contains(field.name) || extras.contains { $0.name == field.name }
+                // A masked field comes out as its mask leaves it; what is asked of it is asked of the value.
+                let isOutput = selection.names.contains(field.name) && selection.masks[field.name] == nil
+                let isThere = isOutput || extras.contains { $0.name == field.name }
                 if !isThere { extras.append(field) }
             }
         }
-        let asked = try query.bound(open) { expression throws(Problem) in
-            for name in expression.properties {
-                if let access = visible[name], access.mask != nil { throw DecidedQuery.masked(name) }
+        // What is masked may be asked about as the mask leaves it.
+        let known = open + table.fields.filter { visible[$0.name]?.mask != nil }
+        let asked = try query.bound(known) { expression throws(Problem) in
+            for name in expression.unmaskedProperties({ visible[$0]?.mask }) where visible[name]?.mask != nil {
+                throw DecidedQuery.masked(name)
             }
         }
         if let asked { take(asked) }
@@ -341,9 +345,11 @@ struct DecidedQuery: Sendable {
         var rows = (0..<Int32(batch.count)).map { $0 }
         for expression in rest {
             let nothing = Column(.int64([]))
-            let columns = expression.fields.indices.map { index in
-                expression.columns.contains(index)
-                    ? batch.index(expression.fields[index].name).map { batch.columns[$0] } ?? nothing : nothing
+            let columns = expression.fields.indices.map { index -> Column in
+                guard expression.columns.contains(index) else { return nothing }
+                // The extras come last: of a name that is an output too they have the value.
+                let name = expression.fields[index].name
+                return batch.fields.lastIndex { $0.name == name }.map { batch.columns[$0] } ?? nothing
             }
             let truths = expression.evaluate(Batch(fields: expression.fields, columns: columns, count: batch.count))
             rows = rows.filter { truths[Int($0)] == .yes }

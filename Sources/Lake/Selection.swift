@@ -2,12 +2,13 @@ import Basics
 import CQL
 import Kernel
 import Mask
+import Store
 import Synchronization
 import Tabular
 
 /// Which columns of a table a query reads, and as what fields they come out: the same for every page asked for alike.
 final class Selection: Sendable {
-    /// A field that comes out, with its place in the table and its mask.
+    /// A field that comes out, with what is selected for it and its mask.
     typealias Output = (field: Field, columns: [String], mask: Mask?)
 
     let table: PhysicalTable
@@ -33,7 +34,12 @@ final class Selection: Sendable {
     private let keyed = Mutex<(key: String, sql: String)?>(nil)
 
     /// - Throws: `query.field`.
-    convenience init(_ wanted: [String]?, _ decision: Decision, _ state: TableState) throws(Problem) {
+    convenience init(
+        _ wanted: [String]?,
+        _ decision: Decision,
+        _ state: TableState,
+        _ dialect: Dialect
+    ) throws(Problem) {
         let table = state.table
         let visible = Dictionary(decision.fields.map { ($0.field.name, $0) }, uniquingKeysWith: { first, _ in first })
         // A resource may have a field of that name itself.
@@ -47,7 +53,11 @@ final class Selection: Sendable {
                 continue
             }
             guard let index = table.fields.firstIndex(where: { $0.name == name }) else { continue }
-            outputs.append((table.fields[index], table.columns(index), access.mask))
+            let columns = table.columns(index)
+            // What a server of its own holds is masked before it goes over the wire.
+            let shown =
+                dialect == .postgresql ? access.mask?.sql(columns, of: table.fields[index], for: .postgresql) : nil
+            outputs.append((table.fields[index], shown ?? columns, access.mask))
         }
         var open = table.fields.filter { field in visible[field.name].map { $0.mask == nil } ?? false }
         if hasNumber { open.append(PhysicalTable.number) }
@@ -98,7 +108,7 @@ final class Selection: Sendable {
         return (ids, Batch(fields: fields, columns: columns, count: batch.count))
     }
 
-    /// Masks the columns of a batch of the outputs.
+    /// Masks the columns of a batch of the outputs. What is masked already stays as it is.
     func masked(_ batch: Batch) -> Batch {
         guard !masks.isEmpty else { return batch }
         var batch = batch
@@ -134,10 +144,15 @@ final class Selections: Sendable {
     private let known = Cache<Key, Selection>(limit: 300)
 
     /// - Throws: `query.field`.
-    func selection(_ wanted: [String]?, _ decision: Decision, _ state: TableState) throws(Problem) -> Selection {
+    func selection(
+        _ wanted: [String]?,
+        _ decision: Decision,
+        _ state: TableState,
+        _ dialect: Dialect
+    ) throws(Problem) -> Selection {
         let key = Key(resource: state.resource, principal: decision.caller.principal?.id, wanted: wanted)
         if let selection = known[key], selection.isOf(decision, state) { return selection }
-        let selection = try Selection(wanted, decision, state)
+        let selection = try Selection(wanted, decision, state, dialect)
         known.store(selection, for: key, since: known.epoch)
         return selection
     }

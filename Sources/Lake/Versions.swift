@@ -94,7 +94,9 @@ final class VersionRows {
         var conditions: [BoundExpression] = []
         let open = reader.fields.filter { visible[$0.name] != nil }
         let asked = try query.bound(open) { expression throws(Problem) in
-            for name in expression.properties where visible[name]?.mask != nil { throw DecidedQuery.masked(name) }
+            for name in expression.unmaskedProperties({ visible[$0]?.mask }) where visible[name]?.mask != nil {
+                throw DecidedQuery.masked(name)
+            }
         }
         if let asked { conditions.append(asked) }
         if let rows = decision.rows { conditions.append(try BoundExpression(predicate: rows, fields: reader.fields)) }

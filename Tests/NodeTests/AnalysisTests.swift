@@ -122,6 +122,28 @@ import Testing
             let shown = try await node.ask("GET", base + path, headers: steward)
             #expect(shown.status < 500 && !shown.text.contains("138000011"), "\(path): \(shown.text.prefix(300))")
         }
+        // Asked about and grouped as they are seen.
+        func ask(_ path: String, _ filter: String) async throws -> TestNode.Answer {
+            let text = filter.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+            return try await node.ask("GET", "\(base)\(path)filter=\(text)", headers: steward)
+        }
+        let groups = try await ask("/aggregate?group=\(name)&measure=count,distinct(\(name))&", "").json["groups"]?
+            .array
+        #expect(groups?.count == 30 && groups?[0]["手机号"]?.string == "138****1111", "\(groups ?? [])")
+        for version in ["", "version=\(version)&"] {
+            let found = try await ask("/records?\(version)", "mask('phone', 手机号) = '138****1117' OR 编号 = '2'")
+            #expect(
+                found.json["records"]?.array?.compactMap { $0["编号"]?.text.filter(\.isNumber) } == ["2", "7"],
+                "\(found.text)"
+            )
+            for guess in [
+                "手机号 = '13800001117'", "mask('phone', 手机号) = '138****1117' AND 手机号 LIKE '1380%'",
+                "mask('bank_card', 手机号) = '138000*1117'", "mask('phone', casei(手机号)) = '138****1117'",
+            ] {
+                let refused = try await ask("/records?\(version)", guess)
+                #expect(refused.status == 403 && refused.json["code"]?.string == "query.masked", "\(guess)")
+            }
+        }
         try await node.close()
     }
 

@@ -246,16 +246,16 @@ import Testing
 
         let state = try #require(try await node.node.lake.state(resource))
         let selections = Selections()
-        let selection = try selections.selection(["name"], decision, state)
-        #expect(try selections.selection(["name"], decision, state) === selection)
-        #expect(try selections.selection(nil, decision, state) !== selection)
+        let selection = try selections.selection(["name"], decision, state, .sqlite)
+        #expect(try selections.selection(["name"], decision, state, .sqlite) === selection)
+        #expect(try selections.selection(nil, decision, state, .sqlite) !== selection)
         var replaced = state
         replaced.physical = "r1_99"
-        #expect(try selections.selection(["name"], decision, replaced).table.name == "r1_99")
+        #expect(try selections.selection(["name"], decision, replaced, .sqlite).table.name == "r1_99")
         replaced = state
         replaced.layout = "1,2,3,4,5,9/9"
-        #expect(try selections.selection(["lanes"], decision, replaced).columns == ["_id", "c9"])
-        #expect(try selections.selection(["lanes"], decision, state).columns == ["_id", "c6"])
+        #expect(try selections.selection(["lanes"], decision, replaced, .sqlite).columns == ["_id", "c9"])
+        #expect(try selections.selection(["lanes"], decision, state, .sqlite).columns == ["_id", "c6"])
         let stamps = Stamps()
         let stamp = stamps.stamp(decision, resource, state.physical, 1)
         #expect(stamps.stamp(decision, resource, state.physical, 1) == stamp)
