@@ -5,6 +5,8 @@ import Store
 /// One connection, used by one thread at a time.
 final class PostgresConnection {
     let handle: OpaquePointer
+    /// What a statement is stopped by, from any thread.
+    let canceller: OpaquePointer?
     /// The schema that unqualified names are looked up in.
     private var schema = ""
     /// How often each statement was asked for; from the second time on it is prepared.
@@ -33,9 +35,13 @@ final class PostgresConnection {
             throw PostgresFailure.refusal(said)
         }
         handle = found
+        canceller = PQgetCancel(found)
     }
 
-    deinit { PQfinish(handle) }
+    deinit {
+        PQfreeCancel(canceller)
+        PQfinish(handle)
+    }
 
     private static func withStrings<R>(
         _ texts: [String],

@@ -192,11 +192,13 @@ public final class PostgresServer: Sendable {
         for attempt in 0..<4 {
             let worker = try await take(schema)
             do {
-                let result = try await worker.run(schema, mode, body)
+                let result = try await worker.stoppable(schema, mode, body)
                 give(worker, schema)
                 return result
             } catch {
-                guard await !worker.isConnected else {
+                // A worker whose statement was stopped makes another connection when it is needed.
+                let isGivenUp = error is CancellationError
+                guard await !worker.isConnected, !isGivenUp else {
                     give(worker, schema)
                     throw error
                 }
@@ -306,6 +308,40 @@ actor PostgresWorker {
 
     var isConnected: Bool { connection != nil }
 
+    private let stops = StatementStop()
+    /// The reading under way, where it may be given up.
+    private var reading: Int?
+
+    /// Runs a closure; a reading ends when its task is cancelled.
+    nonisolated func stoppable<T: Sendable>(
+        _ schema: String,
+        _ mode: Mode,
+        _ body: @escaping @Sendable (PostgresSession) throws -> T
+    ) async throws -> T {
+        guard mode == .read else { return try await run(schema, mode, body) }
+        let number = stops.number()
+        defer { stops.forget(number) }
+        return try await withTaskCancellationHandler {
+            try await read(number, schema, body)
+        } onCancel: {
+            stops.stop(number)
+        }
+    }
+
+    private func read<T: Sendable>(
+        _ number: Int,
+        _ schema: String,
+        _ body: @Sendable (PostgresSession) throws -> T
+    ) throws -> T {
+        reading = number
+        defer { reading = nil }
+        do {
+            return try run(schema, .read, body)
+        } catch {
+            throw stops.isStopped(number) ? CancellationError() : error
+        }
+    }
+
     /// Ends the connection; the next transaction makes another.
     func forget() { connection = nil }
 
@@ -367,6 +403,10 @@ actor PostgresWorker {
             connection = try PostgresConnection(settings, process: process)
             self.connection = connection
         }
+        if let reading {
+            guard stops.begin(reading, by: connection) else { throw CancellationError() }
+        }
+        defer { if reading != nil, stops.end() { self.connection = nil } }
         if !schema.isEmpty { try connection.use(schema: schema) }
         switch mode {
         case .read: try connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -58,7 +58,7 @@ public final class SQLiteDatabase: Store.Database {
         do {
             return try await pool.read { db in try body(SQLiteSession(db)) }
         } catch let error as DatabaseError {
-            throw SQLiteDatabase.problem(error)
+            throw SQLiteDatabase.ending(error)
         }
     }
 
@@ -78,7 +78,7 @@ public final class SQLiteDatabase: Store.Database {
         do {
             return try await pool.write { db in try body(SQLiteSession(db)) }
         } catch let error as DatabaseError {
-            throw SQLiteDatabase.problem(error)
+            throw SQLiteDatabase.ending(error)
         }
     }
 
@@ -100,6 +100,11 @@ public final class SQLiteDatabase: Store.Database {
         try glances.close()
         _ = try? await pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
         try pool.close()
+    }
+
+    /// How a transaction ended: a statement that was stopped because its task was cancelled has not failed.
+    private static func ending(_ error: DatabaseError) -> any Error {
+        error.resultCode == .SQLITE_INTERRUPT && Task.isCancelled ? CancellationError() : problem(error)
     }
 
     /// Turns an engine's error into a problem. Its text is kept out: it may quote values.

@@ -81,6 +81,7 @@ extension WebRequest {
         headers[.cacheControl] = "no-cache"
         if isRanged { headers[.acceptRanges] = "bytes" }
         let lengths = services.lake.lengths
+        let audience = audience()
         if isRanged, let asked = request.headers[.range], request.headers[.ifRange].map({ $0 == mark }) ?? true {
             let length: Int
             if let known = lengths[mark] {
@@ -100,7 +101,9 @@ extension WebRequest {
                     headers: headers,
                     body: ResponseBody(contentLength: range.count) { writer in
                         var at = 0
-                        while at < range.upperBound, let piece = try await bytes.next() {
+                        while at < range.upperBound,
+                            let piece = try await audience.making({ try await bytes.next() })
+                        {
                             let begin = max(range.lowerBound - at, 0)
                             let end = min(range.upperBound - at, piece.count)
                             if begin < end { try await writer.write(ByteBuffer(bytes: piece[begin..<end])) }
@@ -117,7 +120,7 @@ extension WebRequest {
             headers: headers,
             body: ResponseBody { writer in
                 var total = 0
-                while let piece = try await bytes.next() {
+                while let piece = try await audience.making({ try await bytes.next() }) {
                     total += piece.count
                     try await writer.write(ByteBuffer(bytes: piece))
                 }
@@ -155,6 +158,8 @@ actor FormatStream: ByteStream {
             isBegun = true
         }
         while bytes.count < 1 << 19 {
+            // Few rows may fit: a piece is long in the making, and whoever wants it may have gone.
+            try Task.checkCancellation()
             guard let batch = try await scan.next() else {
                 writer.end(into: &bytes)
                 isDone = true

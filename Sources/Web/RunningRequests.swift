@@ -7,7 +7,8 @@ import Synchronization
 public final class RunningRequests: Sendable {
     private struct Running {
         var cancel: @Sendable () -> Void
-        var since: ContinuousClock.Instant
+        /// When it began; nil for what takes as long as it takes.
+        var since: ContinuousClock.Instant?
         /// The connection it came by; nil without one.
         var channel: ObjectIdentifier?
     }
@@ -103,6 +104,20 @@ public final class RunningRequests: Sendable {
         }
     }
 
+    /// Keeps an answer that is sent piece by piece for as long as it is held.
+    func audience(_ channel: ObjectIdentifier?) -> Audience {
+        let work = Audience.Work()
+        let number = state.withLock { state in
+            state.last += 1
+            state.running[state.last] = Running(cancel: { work.stop() }, since: nil, channel: channel)
+            return state.last
+        }
+        return Audience(work) { [weak self] in self?.state.withLock { $0.running[number] = nil } }
+    }
+
+    /// How many are under way.
+    var count: Int { state.withLock(\.running.count) }
+
     /// Stops what a connection asked for that is gone.
     func left(_ channel: ObjectIdentifier) {
         let asked = state.withLock { $0.running.values.filter { $0.channel == channel } }
@@ -112,7 +127,7 @@ public final class RunningRequests: Sendable {
     /// Stops what took too long.
     func sweep(now: ContinuousClock.Instant = .now) {
         let overdue = state.withLock { state in
-            let late = state.running.filter { now - $0.value.since > patience }
+            let late = state.running.filter { $0.value.since.map { now - $0 > patience } ?? false }
             state.late.formUnion(late.keys)
             return late.values
         }

@@ -64,6 +64,7 @@ final class WebRequest: Sendable {
     let request: Request
     let context: WebContext
     let services: Services
+    let running: RunningRequests
     let caller: Caller
     /// The session's token; nil for API keys and the public.
     let token: String?
@@ -76,6 +77,7 @@ final class WebRequest: Sendable {
         request: Request,
         context: WebContext,
         services: Services,
+        running: RunningRequests,
         caller: Caller,
         token: String?,
         csrf: String,
@@ -84,6 +86,7 @@ final class WebRequest: Sendable {
         self.request = request
         self.context = context
         self.services = services
+        self.running = running
         self.caller = caller
         self.token = token
         self.csrf = csrf
@@ -98,6 +101,9 @@ final class WebRequest: Sendable {
     }
 
     var principal: Principal? { caller.principal }
+
+    /// Whoever receives what this request's answer is made of, piece by piece.
+    func audience() -> Audience { running.audience(context.channel) }
 
     /// The title of a role, declared by a pack or the node's own.
     func title(of role: Role) -> String { services.kernel.gate.title(of: role)[language] }

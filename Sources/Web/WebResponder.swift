@@ -102,6 +102,7 @@ public struct WebApplication: Sendable {
                 request: request,
                 context: context,
                 services: services,
+                running: running,
                 caller: caller,
                 token: token,
                 csrf: csrf,

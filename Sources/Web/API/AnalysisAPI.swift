@@ -139,6 +139,7 @@ enum AnalysisAPI {
         let found = try await web.perform(web.services.lake.difference, (code, from, to))
         let isCSV = web.query("f") == "csv" || web.request.headers[.accept]?.hasPrefix("text/csv") ?? false
         let stream = DifferenceStream(found, from: from, to: to, isCSV: isCSV)
+        let audience = web.audience()
         var headers: HTTPFields = [.contentType: isCSV ? OutputFormat.csv.mediaType : "application/json"]
         if isCSV {
             headers[.contentDisposition] = "attachment; filename=\"\(Entry.slug(code))-\(from)-\(to).csv\""
@@ -147,7 +148,9 @@ enum AnalysisAPI {
             status: .ok,
             headers: headers,
             body: ResponseBody { writer in
-                while let piece = try await stream.next() { try await writer.write(ByteBuffer(bytes: piece)) }
+                while let piece = try await audience.making({ try await stream.next() }) {
+                    try await writer.write(ByteBuffer(bytes: piece))
+                }
                 try await writer.finish(nil)
             }
         )

@@ -419,6 +419,7 @@ enum DataAPI {
         let load = try web.number("load")
         let first = try await web.perform(web.services.lake.quarantine, (code, load, -1, 10_000))
         let fields = first.header.map { Field($0) } + [Field("_row", .integer), Field("_reasons")]
+        let audience = web.audience()
         let body = ResponseBody { writer in
             var output = CSVBatchWriter(fields: fields, mark: true)
             var bytes: [UInt8] = []
@@ -440,7 +441,9 @@ enum DataAPI {
                 try await writer.write(ByteBuffer(bytes: bytes))
                 bytes = []
                 guard page.count == 10_000, let last = page.last?.row else { break }
-                page = try await web.perform(web.services.lake.quarantine, (code, load, last, 10_000)).rows
+                page = try await audience.making {
+                    try await web.perform(web.services.lake.quarantine, (code, load, last, 10_000)).rows
+                }
             }
             if !bytes.isEmpty { try await writer.write(ByteBuffer(bytes: bytes)) }
             try await writer.finish(nil)

@@ -253,6 +253,7 @@ actor PackageStream: ByteStream {
             writer.begin(into: &text)
         }
         while text.count < 1 << 19 {
+            try Task.checkCancellation()
             guard let batch = try await scan.next() else {
                 length += text.count
                 archive.write(text, into: &out)

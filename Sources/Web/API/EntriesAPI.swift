@@ -171,10 +171,11 @@ enum EntriesAPI {
 
     static func export(_ web: WebRequest) async throws -> Response {
         let scan = try await web.perform(web.services.catalogue.export, query(web))
+        let audience = web.audience()
         let body = ResponseBody { writer in
             var book = WorkbookWriter(scan.organisations)
             var bytes: [UInt8] = []
-            while let entries = try await scan.next() {
+            while let entries = try await audience.making({ try await scan.next() }) {
                 book.write(entries, into: &bytes)
                 if bytes.count > 1 << 18 {
                     try await writer.write(ByteBuffer(bytes: bytes))

@@ -274,11 +274,12 @@ struct CKANDatastore {
             if wanted.limit < 0 { wanted.limit = 0 }
             let scan = isEmpty ? nil : try await web.perform(web.services.lake.export, wanted)
             let fields = scan?.fields ?? visible
+            let audience = web.audience()
             let body = ResponseBody { writer in
                 var output = CKANDump(form, fields)
                 var bytes: [UInt8] = marks ? [0xEF, 0xBB, 0xBF] : []
                 output.begin(into: &bytes)
-                while let batch = try await scan?.next() {
+                while let batch = try await audience.making({ try await scan?.next() }) {
                     output.write(batch, into: &bytes)
                     if bytes.count >= 1 << 19 {
                         try await writer.write(ByteBuffer(bytes: bytes))
