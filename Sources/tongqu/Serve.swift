@@ -43,6 +43,7 @@ struct Serve: AsyncParsableCommand {
             let isTerminal = isatty(2) == 1
             let level = settings.logLevel.flatMap { Logger.Level(rawValue: $0) } ?? (isTerminal ? .notice : .info)
             LoggingSystem.bootstrap { JSONLogHandler(label: $0, logLevel: level) }
+            defer { LogLines.shared.flush() }
             let logger = Logger(label: "tongqu")
             let node = try await Node.open(settings.settings)
             let accounts =
@@ -163,6 +164,6 @@ struct JSONLogHandler: LogHandler {
         }
         writer.endObject()
         writer.bytes.append(0x0A)
-        writer.bytes.withUnsafeBytes { bytes in _ = write(2, bytes.baseAddress, bytes.count) }
+        LogLines.shared.append(writer.bytes, isUrgent: event.level >= .warning)
     }
 }
