@@ -483,13 +483,23 @@ struct StepWork: Sendable {
         guard let target = targets[telling.place], let key = values[telling.by], !key.isEmpty,
             let record = try flows.lake.record(where: telling.field, is: key, in: target.resource, db),
             let standing = try FlowStore.standing(target.resource.id.raw, record, db),
-            target.flow.steps(from: standing.state).contains(where: { $0.key == telling.step })
+            target.flow.steps(from: standing.state).contains(where: { $0.key == telling.step }),
+            try applies(target, record, db)
         else { return }
         var given: [String: String] = [:]
         try assign(telling.values, to: &given, from: values, beside: beside, db)
         let told = try work(at: target, given, number: standing.number)
             .run(StepRequest(target.place.code, record: record, step: telling.step, values: given), nil, db)
         outcome.created += told.created
+    }
+
+    /// Whether a step is offered on another record at all.
+    private func applies(_ target: StepTarget, _ record: Int64, _ db: any SQLReading) throws -> Bool {
+        let shown = target.step.shownText
+        guard !shown.isEmpty else { return true }
+        let values = try flows.lake.texts(of: record, in: target.resource, nil, db)
+        let row = try target.surroundings.row(for: [shown], of: record, values, flows.lake, db)
+        return try BoundExpression(text: shown, fields: row.fields).evaluate(row).first == .yes
     }
 
     // MARK: Documents
