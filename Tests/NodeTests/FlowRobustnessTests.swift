@@ -12,7 +12,7 @@ import Testing
 @testable import Lake
 @testable import Web
 
-/// Lists of many rows by a sort, and mistakes of packs.
+/// Flows where there are many records, other people's rows, faulty packs and things that refer to others.
 @Suite struct FlowRobustnessTests {
     static let pack = """
         pack: jobs
@@ -66,6 +66,149 @@ import Testing
               - {role: job_worker, may: [read, act], rows: "crew = 'B'"}
 
         """
+
+    struct Yard {
+        var node: TestNode
+        var sessions: [String: [String: String]] = [:]
+
+        func ask(_ login: String, _ method: String, _ path: String, _ body: String = "") async throws -> TestNode.Answer
+        {
+            try await node.ask(method, path, headers: sessions[login] ?? [:], body: Array(body.utf8))
+        }
+
+        func plan(_ login: String, _ values: String) async throws -> TestNode.Answer {
+            try await ask(
+                login,
+                "POST",
+                "/api/v1/systems/jobs/jobs/records",
+                #"{"step":"plan","values":\#(values)}"#
+            )
+        }
+
+        func step(_ login: String, _ record: Int64, _ step: String, _ values: String) async throws -> TestNode.Answer {
+            try await ask(
+                login,
+                "POST",
+                "/api/v1/systems/jobs/jobs/records/\(record)/steps",
+                #"{"step":"\#(step)","values":\#(values)}"#
+            )
+        }
+    }
+
+    static func yard() async throws -> Yard {
+        let node = try await TestNode(demonstration: true)
+        _ = try await SystemPacks.install(node.node, from: try FlowTests.write(pack))
+        var yard = Yard(node: node)
+        let machine = try await SystemPacks.machine(node.node)
+        let kernel = node.node.kernel
+        let home = try #require(try await kernel.accounts.find(login: "clerk")).organisation
+        for (login, role) in [("planner", "job_planner"), ("worker", "job_worker")] {
+            let id = try await kernel.gate.perform(
+                kernel.administration.createAccount,
+                .init(
+                    login: login,
+                    name: "测\(login)",
+                    organisation: home,
+                    password: TestNode.password,
+                    isLasting: true
+                ),
+                as: machine
+            )
+            let named = try kernel.gate.role(named: role)
+            try await kernel.gate.perform(kernel.administration.setRoles, (id, [named]), as: machine)
+            yard.sessions[login] = try await node.session(login)
+        }
+        for crew in ["A", "B"] {
+            let made = try await yard.ask(
+                "planner",
+                "POST",
+                "/api/v1/systems/jobs/crews/records",
+                #"{"step":"add","values":{"crew":"\#(crew)"}}"#
+            )
+            #expect(made.status == 201, "\(made.text)")
+        }
+        return yard
+    }
+
+    /// Rows of others, due before one's own, do not stand in their place.
+    @Test func tasksAreThoseOfOnesOwnRows() async throws {
+        let yard = try await Self.yard()
+        for _ in 0..<30 { #expect(try await yard.plan("planner", #"{"crew":"A","what":"别人的"}"#).status == 201) }
+        for _ in 0..<3 { #expect(try await yard.plan("planner", #"{"crew":"B","what":"自己的"}"#).status == 201) }
+        let tasks = try await yard.ask("worker", "GET", "/api/v1/tasks?limit=5").json["tasks"]?.array ?? []
+        #expect(tasks.map { $0["name"]?.string } == ["自己的", "自己的", "自己的"])
+        // One statement for all states, each by its range of the index.
+        let records = yard.node.node.kernel.databases.records
+        if TestNode.isSQLite {
+            let (sql, values) = Flows.waiting(["open", "over"], 1, after: nil, limit: 50)
+            let plan = try await records.read { try $0.plan(sql, values) }
+            #expect(plan.contains("flow_records_work") && !plan.contains("SCAN flow_records"), "\(plan)")
+            let sweep = try await records.read { db in
+                try db.plan(Flows.sweepStatement, [.integer(1), .integer(0), .integer(0), .integer(0), .text("")])
+            }
+            #expect(sweep.contains("flow_clocks_due") && !sweep.contains("SCAN flow_clocks"), "\(sweep)")
+        }
+        try await yard.node.close()
+    }
+
+    /// A step leads a record out of one's rows; what is begun lies within them; what lies outside is not touched.
+    @Test func aStepMayLeadOutOfOnesRows() async throws {
+        let yard = try await Self.yard()
+        let made = try await yard.plan("worker", #"{"crew":"B"}"#)
+        let record = try #require(made.json["record"]?.integer, "\(made.text)")
+        #expect(try await yard.plan("worker", #"{"crew":"A"}"#).json["code"]?.string == "record.scope")
+        let passed = try await yard.step("worker", record, "pass", #"{"crew":"A"}"#)
+        #expect(passed.status == 200, "\(passed.text)")
+        #expect(try await yard.ask("worker", "GET", "/api/v1/systems/jobs/jobs/records/\(record)").status == 403)
+        #expect(try await yard.step("worker", record, "pass", #"{"crew":"B"}"#).json["code"]?.string == "record.scope")
+        // On the page too: what left is not shown, the list is.
+        let other = try #require(try await yard.plan("worker", #"{"crew":"B"}"#).json["record"]?.integer)
+        var session = yard.sessions["worker"] ?? [:]
+        let token = session["x-csrf-token"] ?? ""
+        session["content-type"] = "application/x-www-form-urlencoded"
+        let answer = try await yard.node.ask(
+            "POST",
+            "/systems/jobs/jobs/\(other)/step/pass",
+            headers: session,
+            body: Array("_csrf=\(token)&step=pass&v_crew=A".utf8)
+        )
+        #expect(answer.status == 303 && answer.headers["location"] == "/systems/jobs/jobs", "\(answer.headers)")
+        try await yard.node.close()
+    }
+
+    @Test func whatIsReferredToIsThere() async throws {
+        let yard = try await Self.yard()
+        let refused = try await yard.plan("planner", #"{"crew":"C"}"#)
+        #expect(refused.status == 422 && refused.json["code"]?.string == "flow.reference", "\(refused.text)")
+        #expect(refused.text.contains("班组") && refused.text.contains("养护班组"))
+        #expect(try await yard.plan("planner", #"{"crew":"A","helper":"C"}"#).status == 201)
+        try await yard.node.close()
+    }
+
+    /// Histories and files longer than a page of them end with what was done last.
+    @Test func longHistoriesEndWithTheLast() async throws {
+        let yard = try await Self.yard()
+        let record = try #require(try await yard.plan("planner", #"{"crew":"A"}"#).json["record"]?.integer)
+        try await yard.node.node.kernel.databases.records.write { db in
+            let line = try db.row(
+                "SELECT resource, principal FROM flow_steps WHERE record = ? AND step = 'plan'",
+                [.integer(record)]
+            )
+            for number in 0..<1005 {
+                try db.execute(
+                    "INSERT INTO flow_steps (resource, record, step, number, from_state, to_state, principal, at, note, changed) VALUES (?,?,'pass',1,'open','open',?,0,?,'')",
+                    [
+                        .integer(line?.integer(0) ?? 0), .integer(record), .integer(line?.integer(1) ?? 0),
+                        .text("第\(number)次"),
+                    ]
+                )
+            }
+        }
+        let shown = try await yard.ask("planner", "GET", "/api/v1/systems/jobs/jobs/records/\(record)").json
+        #expect(shown["history"]?.array?.count == 1000)
+        #expect(shown["history"]?.array?.last?["note"]?.string == "第1004次")
+        try await yard.node.close()
+    }
 
     /// A list by its sort gives the same rows, whichever way they are looked for, page after page.
     @Test func sortedPagesAreTheSameByEveryWay() async throws {
@@ -139,6 +282,28 @@ import Testing
 
     // MARK: Packs
 
+    /// One faulty pack of a folder, and what requires it, stay out; the others go in, and it is told what is wrong.
+    @Test func aFaultyPackKeepsNoOtherOut() async throws {
+        let node = try await TestNode()
+        let right = try FlowTests.write(Self.pack)
+        let folder = right.deletingLastPathComponent()
+        for (name, text) in [
+            ("broken", "pack: broken\nversion: x\ntitle: 坏\n"),
+            ("needs-broken", "pack: needs-broken\ntitle: 依赖\nrequires: [broken]\n"),
+            ("no-yaml", "pack: [\n"),
+        ] {
+            let place = folder.appending(path: name)
+            try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+            try Data(text.utf8).write(to: place.appending(path: "pack.yaml"))
+        }
+        let (packs, refused) = try await SystemPacks.install(node.node, from: folder)
+        #expect(packs.map(\.id) == ["jobs"])
+        #expect(Set(refused.map(\.folder)) == ["broken", "needs-broken", "no-yaml"])
+        #expect(refused.first { $0.folder == "needs-broken" }?.problem.code == "pack.requires")
+        #expect(try await node.node.flows.systems.all().map(\.id) == ["jobs"])
+        try await node.close()
+    }
+
     @Test(arguments: [
         ("version: 1\n", "version: 1\nrequires: [jobs]\n", "does not require itself"),
         ("begin: true, to: there,", "begin: true, to: there, create: {resource: crews, step: add},", "make each other"),
@@ -158,5 +323,18 @@ import Testing
         let folder = try FlowTests.write(Self.pack.replacingCharacters(in: place, with: to))
         let problem = #expect(throws: Problem.self) { _ = try Pack(folder) }
         #expect(problem?.message.en.contains(told) == true, "\(problem?.message.en ?? "")")
+    }
+
+    /// A role of a removed pack is nobody's in another pack that calls its own the same.
+    @Test func aRoleOfARemovedPackIsNotAnothersRole() async throws {
+        let yard = try await Self.yard()
+        let machine = try await SystemPacks.machine(yard.node.node)
+        let kernel = yard.node.node.kernel
+        try await kernel.gate.perform(yard.node.node.flows.removed, "jobs", as: machine)
+        let other = Self.pack.replacing("pack: jobs", with: "pack: other").replacing("key: jobs", with: "key: tasks")
+            .replacing("key: crews", with: "key: teams").replacing("resource: crews", with: "resource: teams")
+        _ = try await SystemPacks.install(yard.node.node, from: try FlowTests.write(other))
+        #expect(try await kernel.accounts.find(login: "worker")?.roles.isEmpty == true)
+        try await yard.node.close()
     }
 }
