@@ -15,7 +15,12 @@ extension StepWork {
         let moment = isPast ? flows.kernel.clock.now() : now
         if isPast { try AlertStore.forgetSweeps(resource.id.raw, db) }
         let clocks = try FlowStore.clocks(resource.id.raw, id, db)
-        let row = try Lake.checked(values.filter { resource.schema.index($0.key) != nil }, resource.schema.loose)
+        // Read as a row only where a condition asks for it.
+        let asks = alerts.contains { if case .condition = $0.cause { true } else { false } }
+        let row =
+            asks
+            ? try Lake.checked(values.filter { resource.schema.index($0.key) != nil }, resource.schema.loose)
+            : Batch(fields: [], columns: [], count: 0)
         var made = 0
         for alert in alerts {
             switch alert.cause {

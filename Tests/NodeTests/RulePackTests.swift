@@ -12,12 +12,10 @@ import Testing
     static let example: String =
         PackTests.example.replacing(
             "- {name: fault, title: 故障情况, type: string}",
-            """
-            - {name: fault, title: 故障情况, type: string}
-                    - {name: checked_on, title: 检查日期, type: date, "tongqu:index": true}
-                    - {name: watts, title: 功率, type: integer}
-                    - {name: keeper_phone, title: 电话, type: string, "tongqu:kind": phone}
-            """
+            with: "- {name: fault, title: 故障情况, type: string}\n"
+                + "        - {name: checked_on, title: 检查日期, type: date, \"tongqu:index\": true}\n"
+                + "        - {name: watts, title: 功率, type: integer}\n"
+                + "        - {name: keeper_phone, title: 电话, type: string, \"tongqu:kind\": phone}"
         ) + """
             settings: [{key: shown_months, title: 公示月数, value: 12, unit: 月}]
             alerts:

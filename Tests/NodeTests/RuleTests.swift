@@ -12,7 +12,7 @@ import Testing
     static let pack =
         FlowTests.pack.replacing(
             "- {name: granted_on, title: 批准日期, type: date}",
-            "- {name: granted_on, title: 批准日期, type: date, \"tongqu:index\": true}"
+            with: "- {name: granted_on, title: 批准日期, type: date, \"tongqu:index\": true}"
         ) + """
             alerts:
               - {key: late, of: permits, title: {zh: 审批超期, en: late}, clock: decide, at: overdue, level: 1, to: [permit_chief], every: 7}
