@@ -2,6 +2,7 @@ import Basics
 import Composition
 import Foundation
 import Kernel
+import Store
 import TestKit
 import Tabular
 import Testing
