@@ -36,10 +36,10 @@ struct IndicatorStatement {
         }
         let isDay = !indicator.date.isEmpty && declared.field(indicator.date)?.type == .date
         let bounds = window.bounds.map { isDay ? Int64($0) : CivilTime.chinaMidnight(day: $0) }
-        var period = String(bounds.count - 2)
-        for index in (1..<(bounds.count - 1)).reversed() {
-            period = "CASE WHEN \(moment) < \(bounds[index]) THEN \(index - 1) ELSE \(period) END"
-        }
+        // One flat CASE: engines nest only so deep.
+        let cases = (1..<(bounds.count - 1)).map { "WHEN \(moment) < \(bounds[$0]) THEN \($0 - 1)" }
+        let latest = bounds.count - 2
+        let period = cases.isEmpty ? "0" : "CASE \(cases.joined(separator: " ")) ELSE \(latest) END"
         conditions.append("\(moment) >= \(bounds[0]) AND \(moment) < \(bounds[bounds.count - 1])")
         var group = "''"
         if indicator.by == IndicatorDeclaration.byClock {

@@ -192,7 +192,7 @@ import Testing
         #expect(try await town.node.ask("GET", "/api/v1/systems/permits/indicators").status == 401)
         let csv = try await town.ask("pclerk", "GET", "/api/v1/systems/permits/indicators?f=csv&key=total_width")
         #expect(csv.text.contains("total_width") && csv.text.contains("甲"))
-        for path in ["/systems/permits/indicators", "/systems/permits/indicators?lang=en&periods=24&until=2026-12"] {
+        for path in ["/systems/permits/indicators", "/systems/permits/indicators?lang=en&periods=60&until=2026-12"] {
             let page = try await town.ask("pclerk", "GET", path)
             #expect(page.status == 200 && page.text.contains("class=\"trend\""), "\(path) \(page.status)")
         }
