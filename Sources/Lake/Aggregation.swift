@@ -171,7 +171,10 @@ extension Lake {
         }
         retain(state.physical)
         defer { release(state.physical) }
-        if try await decided.group(query, into: &aggregation, database) { return try settle(&aggregation) }
+        // What is masked is grouped as it is seen, which the engine's groups are not.
+        if names.allSatisfy({ access[$0]?.mask == nil }), try await decided.group(query, into: &aggregation, database) {
+            return try settle(&aggregation)
+        }
         let deadline = ContinuousClock.now + patience
         var cursor: DecidedQuery.Cursor?
         repeat {

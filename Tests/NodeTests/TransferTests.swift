@@ -221,8 +221,9 @@ import Testing
         #expect(try problem(sent + [0]) == "file.zip_form")
         #expect(try problem([0] + sent) == "file.zip_form")
         // Packed anew with another file, without one, in another order.
-        try Data(sent).write(to: URL(fileURLWithPath: path))
-        let reader = try StoredZipReader(path: path)
+        let whole = folder.appending(path: "whole.zip")
+        try Data(sent).write(to: whole)
+        let reader = try StoredZipReader(path: whole.path)
         func packed(
             _ names: [String],
             changed: [String: (String, String)] = [:],

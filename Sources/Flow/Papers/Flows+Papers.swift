@@ -82,7 +82,7 @@ extension Flows {
                     )
                 )
             }
-            let bytes = try await printer.print(input.page(document, body))
+            let bytes = try await printer.printed(input.page(document, body))
             let digest = Digest(.sm3, of: bytes).description
             let target = paper(digest)
             try FileManager.default.createDirectory(

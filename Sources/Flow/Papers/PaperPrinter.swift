@@ -6,9 +6,9 @@ import Synchronization
 /// Makes PDF of a page of HTML, where a program for it is installed.
 public struct PaperPrinter: Sendable {
     /// The bytes of a PDF.
-    public var print: @Sendable (_ html: String) async throws -> [UInt8]
+    public var printed: @Sendable (_ html: String) async throws -> [UInt8]
 
-    public init(print: @escaping @Sendable (_ html: String) async throws -> [UInt8]) { self.print = print }
+    public init(printed: @escaping @Sendable (_ html: String) async throws -> [UInt8]) { self.printed = printed }
 
     static let failed = Problem(
         "flow.pdf_failed",
@@ -46,7 +46,7 @@ extension PaperPrinter {
         return PaperPrinter { html in
             try await running.enter()
             defer { running.leave() }
-            return try await ChromiumRun(program: program).print(html)
+            return try await ChromiumRun(program: program).printed(html)
         }
     }
 }
@@ -81,7 +81,7 @@ private struct ChromiumRun {
     static let memory = 2 << 20
     static let largest = 8 << 20
 
-    func print(_ html: String) async throws -> [UInt8] {
+    func printed(_ html: String) async throws -> [UInt8] {
         guard html.utf8.count <= Self.largest else { throw PaperPrinter.failed }
         // A short path: the profile holds a socket, whose name has 108 bytes at the most.
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tq-\(UUID().uuidString.prefix(8))")
