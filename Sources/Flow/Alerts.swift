@@ -135,6 +135,14 @@ extension Flows {
         for id in Set(rows.compactMap { $0.row.optionalInteger(5) }) {
             people[id] = try await kernel.accounts.find(PrincipalID(id))?.name
         }
+        // Notes are written freely: who sees some fields only, or masked, does not see them.
+        var whole: Set<String> = []
+        for code in names.keys {
+            let resource = try await kernel.resource(code)
+            let open = kernel.gate.unmaskedFields(reading.read.descriptor, resource, caller, anyRows: true)
+            if resource.schema.fields.allSatisfy({ open.contains($0.name) }) { whole.insert(code) }
+        }
+        let readable = whole
         return rows.compactMap { row, place, alert -> RaisedAlert? in
             guard let name = names[place.code]?[row.integer(1)] else { return nil }
             return RaisedAlert(
@@ -147,7 +155,7 @@ extension Flows {
                 raisedAt: row.integer(3),
                 acknowledgedAt: row.optionalInteger(4),
                 acknowledgedBy: row.optionalInteger(5).flatMap { people[$0] } ?? "",
-                note: row.text(6),
+                note: readable.contains(place.code) ? row.text(6) : "",
                 endedAt: row.optionalInteger(7)
             )
         }

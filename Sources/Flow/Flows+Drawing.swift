@@ -56,7 +56,16 @@ public struct MadeDraw: Sendable {
     public var at: Int64
 
     /// Whether the seed and the pool that are kept give the rows that were drawn.
-    public var isRight: Bool {
+    public var isRight = false
+
+    /// Draws again.
+    fileprivate func checked() -> MadeDraw {
+        var made = self
+        made.isRight = isFoundAgain
+        return made
+    }
+
+    private var isFoundAgain: Bool {
         guard Digest(.sm3, of: Array(pool.utf8)).description == digest else { return false }
         let candidates = pool.split(separator: "\n").map { line -> RandomDraw.Candidate in
             let parts = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
@@ -105,10 +114,15 @@ extension Flows {
             let step = flow.step(draw.step)
         else { throw Problem.notFound(.init("抽取", "the draw")) }
         try check(draw, request, principal, declared)
+        try await checkReferences(
+            StepRequest(request.code, step: draw.step, values: request.values),
+            declared,
+            resource
+        )
         let (pool, condition) = try await pool(
             draw.resource,
             draw.condition,
-            request.filter.filter { draw.filters.contains($0.key) },
+            request.filter,
             draw.values,
             weight: draw.weight
         )
@@ -205,7 +219,7 @@ extension Flows {
         }
         lake.recordsChanged(resource)
         for (_, target) in targets { lake.recordsChanged(target.resource) }
-        return made
+        return try await seen(made.checked(), declared, decision.caller)
     }
 
     private static let tooFewPeople = Problem(
@@ -243,6 +257,14 @@ extension Flows {
                 status: 422,
                 zh: "“\(draw.title.zh)”不填写字段“\(name)”。",
                 en: "“\(draw.title.en)” does not ask for the field “\(name)”."
+            )
+        }
+        for name in request.filter.keys where !draw.filters.contains(name) {
+            throw Problem(
+                "flow.field",
+                status: 422,
+                zh: "“\(draw.title.zh)”不能按字段“\(name)”限定。",
+                en: "“\(draw.title.en)” is not narrowed by the field “\(name)”."
             )
         }
         for asked in draw.fields where asked.isRequired && TextForms.isBlank(request.values[asked.field] ?? "") {
@@ -331,7 +353,7 @@ extension Flows {
                 weight: weights.map { batch.value(row, $0).text } ?? "1"
             )
         }
-        return (Pool(batch: batch, candidates: candidates), whole?.json.text ?? "")
+        return (Pool(batch: batch, candidates: candidates), whole?.text ?? "")
     }
 
     private static func json(_ drawn: [MadeDraw.Drawn]) -> JSONValue {
@@ -378,8 +400,30 @@ extension Flows {
                 )
             }
             guard let row else { throw Self.draws }
-            return try await read(row)
+            let place = try await place(input.code)
+            return try await seen(try await read(row).checked(), place.declaration, decision.caller)
         }
+    }
+
+    /// A draw with the lists only that somebody may read where they lie; the digest says which they were.
+    private func seen(_ made: MadeDraw, _ declared: ResourceDeclaration, _ caller: Caller) async throws -> MadeDraw {
+        var made = made
+        let draw = declared.draws.first { $0.key == made.draw }
+        if try await !mayRead(keysOf: draw?.resource, caller) { made.pool = "" }
+        if try await !mayRead(keysOf: draw?.people?.resource, caller) {
+            made.people = ""
+            for index in made.drawn.indices { made.drawn[index].people = [] }
+        }
+        return made
+    }
+
+    private func mayRead(keysOf key: String?, _ caller: Caller) async throws -> Bool {
+        guard let key, let place = try await systems.place(key: key), let name = place.declaration.schema.key.first
+        else {
+            return false
+        }
+        let resource = try await kernel.resource(place.code)
+        return kernel.gate.unmaskedFields(reading.read.descriptor, resource, caller, anyRows: false).contains(name)
     }
 
     private func read(_ row: SQLRow) async throws -> MadeDraw {

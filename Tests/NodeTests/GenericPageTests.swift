@@ -138,7 +138,7 @@ import Testing
     static let file = """
         编号,单位名称,信用代码,类别,开业日期,停业日期,经度,纬度,备注
         A1,甲矿,,矿区,2024-01-02,,117.2,39.1,x
-        A2,乙港,91110000710926064L,港口,2024/3/5,,117.3,39.2,
+        A2,乙港,9112011670010090XW,港口,2024/3/5,,117.3,39.2,
         A3,丙港,,港口,2024-05-01,2024-01-01,,,
         A4,,,矿区,2024-05-01,,,,
         A5,禁用,,mine,,,,,
@@ -229,18 +229,18 @@ import Testing
     @Test func aFormIsToldWhatTheCheckerFinds() async throws {
         let place = try await Self.place()
         let wrong = try await place.check(
-            #"{"number":"A1","name":"","credit":"911100007109260641","opened":"2024-02-01","closed":"2024-01-01"}"#
+            #"{"number":"A1","name":"","credit":"9112011670010090X1","opened":"2024-02-01","closed":"2024-01-01"}"#
         )
         #expect(wrong.status == 200)
         let found = Dictionary(
             (wrong.json["findings"]?.array ?? []).map { ($0["field"]?.string ?? "", $0["message"]?.string ?? "") },
             uniquingKeysWith: { first, _ in first }
         )
-        #expect(found["credit"]?.contains("校验码应为 L") == true, "\(found)")
+        #expect(found["credit"]?.contains("校验码应为 W") == true, "\(found)")
         #expect(found["name"] == "不能为空" && found["closed"] == "停业不早于开业", "\(found)")
-        let right = try await place.check(#"{"number":"A1","name":"甲","credit":"91110000710926064L"}"#)
+        let right = try await place.check(#"{"number":"A1","name":"甲","credit":"9112011670010090XW"}"#)
         #expect(right.json["findings"]?.array?.isEmpty == true, "\(right.text)")
-        #expect(right.json["explained"]?["credit"]?.string?.contains("北京") == true, "\(right.text)")
+        #expect(right.json["explained"]?["credit"]?.string?.contains("天津") == true, "\(right.text)")
         #expect(try await place.check("{}", step: "none").status == 404)
         #expect(try await place.check("{}", place.reader).status == 403)
         let form = try await place.ask(place.keeper, "GET", "/new?step=list")

@@ -88,7 +88,7 @@ extension Flows {
             var rows = try ImportRows(path: input.path)
             let columns = try ImportColumns(rows.header, step, place.declaration)
             var count: Int64 = 0
-            while try rows.next() != nil { count += 1 }
+            while count <= Self.maximumImport, try rows.next() != nil { count += 1 }
             guard (1...Self.maximumImport).contains(count) else {
                 throw count == 0
                     ? Problem("upload.empty", zh: "文件是空的。", en: "The file is empty.")
@@ -341,6 +341,7 @@ extension Flows {
         _ resource: Resource,
         _ body: (_ line: Int64, _ request: StepRequest, _ asked: Set<String>) async throws -> Void
     ) async throws -> LocalizedText? {
+        if let damage = row.damage { return damage }
         let (texts, findings) = try asked.read(row.values(columns, declared))
         let errors = findings.filter { $0.severity == .error }
         guard errors.isEmpty else {
