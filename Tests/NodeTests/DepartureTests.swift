@@ -36,7 +36,7 @@ import Testing
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) SELECT count(*) FROM n"
         for _ in 0..<3 {
             let taken = try await ending { _ = try await lake.read { db in try db.rows(endless) } }
-            #expect(taken < .seconds(1), "\(taken)")
+            #expect(taken < .seconds(5), "\(taken)")
             // The connections that are there answer others.
             try await withThrowingTaskGroup(of: Int64?.self) { group in
                 for number in 0..<8 {
@@ -69,7 +69,7 @@ import Testing
         }
         try await Task.sleep(for: .milliseconds(50))
         let taken = try await ending(after: .milliseconds(50)) { try await turns.taking {} }
-        #expect(taken < .seconds(1), "\(taken)")
+        #expect(taken < .seconds(5), "\(taken)")
         isOver.store(true, ordering: .relaxed)
         try await first.value
         #expect(try await turns.taking { 7 } == 7)
