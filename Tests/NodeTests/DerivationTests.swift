@@ -398,7 +398,7 @@ import Testing
         #expect(try await rows(node, id, clerk).count == 301)
         let started = ContinuousClock.now
         for _ in 0..<20 { _ = try await node.ask("GET", "/api/v1/resources/\(id)/records?limit=1", headers: clerk) }
-        #expect(ContinuousClock.now - started < .seconds(10))
+        #expect(ContinuousClock.now - started < .seconds(30))
         try await node.close()
     }
 
