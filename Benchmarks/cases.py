@@ -97,10 +97,10 @@ def officers(number):
 
 
 def review(number):
-    _, _, _, standard, low, high = next(cause for cause in CAUSES)
+    _, _, _, standard, low, _ = next(cause for cause in CAUSES)
     fine = low + 500
     values = {"facts": "经查，当事人违法事实清楚。", "evidence_summary": "现场笔录、询问笔录、称重检测单", "violated": "公路安全保护条例的规定", "basis": "公路安全保护条例第六十四条", "investigation_result": f"建议罚款{fine}元。",
-              "complicated": "false", "major_kind": "无", "discretion_no": standard, "discretion_level": "一般", "discretion_from": low, "discretion_to": high, "proposed_kind": "罚款", "proposed_fine": fine, "proposed_text": f"罚款{fine}元"}
+              "complicated": "false", "major_kind": "无", "discretion_no": standard, "discretion_level": "一般", "proposed_kind": "罚款", "proposed_fine": fine, "proposed_text": f"罚款{fine}元"}
     return values if number % 50 else values | {"proposed_fine": low - 500, "deviation_reason": "首次违法，及时改正"}
 
 
