@@ -107,6 +107,12 @@ let floor2: [Target] = [
     module("Webhooks", ["Basics", "Connect", "Kernel", "Seal", "Store"]),
 ]
 
+// MARK: Floor 3: the Swift of systems, a line each
+
+let floor3: [Target] = [
+    module("Enforcement", ["Basics", "CQL", "Tabular", "Flow"], path: "Systems/enforcement/Sources")
+]
+
 // MARK: Floors 4 and 5: the web, and the one place that knows everything
 
 let floor4: [Target] = [
@@ -147,7 +153,7 @@ let floor5: [Target] = [
         [
             "Basics", "Codes", "Tabular", "Check", "Connect", "Seal", "Mask", "Kernel", "Lake", "Catalogue", "Collect",
             "Declare", "Derive", "Flow", "Harvest", "Open", "Quality", "Store", "StorePostgres", "StoreSQLite", "Web",
-            "Webhooks",
+            "Webhooks", "Enforcement",
         ]
     ),
     .executableTarget(
@@ -186,7 +192,8 @@ let testTargets: [Target] = [
             "StoreSQLite", "Connect",
             "Kernel",
             "Lake",
-            "Collect", "Declare", "Derive", "Flow", "Open", "Tiles", "Web", "Webhooks", "CZstd", hummingbird,
+            "Collect", "Declare", "Derive", "Enforcement", "Flow", "Open", "Tiles", "Web", "Webhooks", "CZstd",
+            hummingbird,
             .product(name: "HummingbirdTesting", package: "hummingbird"),
         ]
     ),
@@ -215,6 +222,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
-    targets: systemLibraries + floor0 + floor1 + floor2 + floor4 + floor5 + testTargets,
+    targets: systemLibraries + floor0 + floor1 + floor2 + floor3 + floor4 + floor5 + testTargets,
     swiftLanguageModes: [.v6]
 )

@@ -174,12 +174,19 @@ struct Binder {
             guard arguments.count == 2 else { throw Binder.misfit(name) }
             return .arrays(relation, try elements(arguments[0]), try elements(arguments[1]))
         }
-        guard let function = Function(rawValue: name) ?? Function(rawValue: name.lowercased()) else {
-            throw unknownFunction(name)
-        }
         var nodes: [Node] = []
+        if let function = Function(rawValue: name) ?? Function(rawValue: name.lowercased()) {
+            for argument in arguments { nodes.append(try bind(argument)) }
+            return try apply(function, nodes)
+        }
+        guard let added = AddedFunction.named(name) else { throw unknownFunction(name) }
         for argument in arguments { nodes.append(try bind(argument)) }
-        return try apply(function, nodes)
+        nodes =
+            zip(nodes, added.arguments).map { Binder.convert($0, to: $1) ?? $0 }
+            + nodes.dropFirst(added.arguments.count)
+        let fits = zip(nodes, added.arguments).allSatisfy { $0.type == $1 || $0.type == .integer && $1 == .real }
+        guard fits, nodes.count == added.arguments.count else { throw Binder.misfit(added.name) }
+        return .added(added, nodes)
     }
 
     private static func misfit(_ name: String) -> Problem {
@@ -200,13 +207,26 @@ struct Binder {
             fits = !nodes.isEmpty && nodes.allSatisfy { $0.type == nodes[0].type } && nodes[0].type != .geometry
             type = nodes.first?.type ?? .text
         case .abs: fits = nodes.count == 1 && nodes[0].type.isNumber
+        case .least, .greatest: fits = nodes.count == 2 && nodes.allSatisfy { $0.type.isNumber }
         case .place: fits = nodes.count == 2 && nodes.allSatisfy { $0.type.isNumber }
         case .valid, .mask:
             fits = nodes.map(\.type) == wanted && Binder.kind(nodes[0]) != nil
         default: fits = nodes.map(\.type) == wanted
         }
         guard fits else { throw Binder.misfit(function.rawValue) }
+        // A day that is known beforehand is what an index is asked for.
+        if function == .addDays, case .literal(.date(let day), _) = nodes[0],
+            case .literal(.integer(let days), _) = nodes[1]
+        {
+            return .literal(Self.day(day, plus: days).map { .date($0) } ?? .null, .date)
+        }
         return .function(function, nodes, type)
+    }
+
+    /// The day so many days after another; nil where no calendar reaches.
+    static func day(_ day: Int32, plus days: Int64) -> Int32? {
+        let (sum, isTooFar) = Int64(day).addingReportingOverflow(days)
+        return isTooFar ? nil : Int32(exactly: sum)
     }
 
     /// The kind that a function's first argument names.
@@ -279,7 +299,8 @@ struct Binder {
     }
 
     private func unknownFunction(_ name: String) -> Problem {
-        let known = Function.allCases.map(\.rawValue) + Array(StandardFunction.names.values)
+        let known =
+            Function.allCases.map(\.rawValue) + AddedFunction.known.map(\.name) + Array(StandardFunction.names.values)
         let suggestion = Spelling.closest(to: name, among: known)
         return Problem(
             "cql.unknown_function",

@@ -53,7 +53,7 @@ extension BoundExpression {
             guard case .bits(let bits) = batch.columns[index].values else { return Array(repeating: 2, count: count) }
             let column = batch.columns[index]
             return (0..<count).map { column.isNull($0) ? 2 : bits[$0] ? 1 : 0 }
-        case .function:
+        case .function, .added:
             guard case .truth(let truths) = vector(node, batch) else { return Array(repeating: 2, count: count) }
             return truths
         default: return Array(repeating: 2, count: count)
@@ -97,6 +97,8 @@ extension BoundExpression {
             return arithmetic(operation, vector(a, batch), vector(b, batch), batch.count)
         case .function(let function, let arguments, _):
             return call(function, arguments.map { vector($0, batch) }, batch.count)
+        case .added(let function, let arguments):
+            return function.vector(arguments.map { vector($0, batch) }, batch.count)
         default: return .truth(truths(node, batch))
         }
     }
@@ -296,6 +298,26 @@ extension BoundExpression {
                 guard case .integer(let days) = Self.number(arguments[0], row) else { return nil }
                 let civil = CivilTime.civil(days: Int32(truncatingIfNeeded: days))
                 return Int64(function == .year ? civil.year : function == .month ? civil.month : civil.day)
+            }
+        case .addDays:
+            return integers(count) { row in
+                guard case .integer(let day) = Self.number(arguments[0], row),
+                    case .integer(let days) = Self.number(arguments[1], row),
+                    let sum = Binder.day(Int32(truncatingIfNeeded: day), plus: days)
+                else { return nil }
+                return Int64(sum)
+            }
+        case .daysBetween:
+            return integers(count) { row in
+                guard case .integer(let from) = Self.number(arguments[0], row),
+                    case .integer(let to) = Self.number(arguments[1], row)
+                else { return nil }
+                return to - from
+            }
+        case .least, .greatest:
+            return reals(count) { row in
+                guard let a = Self.real(arguments[0], row), let b = Self.real(arguments[1], row) else { return nil }
+                return function == .least ? min(a, b) : max(a, b)
             }
         case .coalesce: return coalesce(arguments, count)
         case .distance:

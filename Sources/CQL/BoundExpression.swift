@@ -51,12 +51,14 @@ public struct BoundExpression: Sendable, Hashable {
         case isNull(Node)
         case arithmetic(Expression.Arithmetic, Node, Node)
         case function(Function, [Node], ValueType)
+        case added(AddedFunction, [Node])
         case spatial(SpatialRelation, Node, Node)
         case arrays(ArrayRelation, Elements, Elements)
 
         var type: ValueType {
             switch self {
             case .column(_, let type), .literal(_, let type), .function(_, _, let type): type
+            case .added(let function, _): function.result
             case .shape: .geometry
             case .arithmetic: .real
             default: .boolean
@@ -68,7 +70,7 @@ public struct BoundExpression: Sendable, Hashable {
             switch self {
             case .column, .literal, .shape: []
             case .compare(_, let a, let b), .arithmetic(_, let a, let b), .spatial(_, let a, let b): [a, b]
-            case .and(let list), .or(let list), .function(_, let list, _): list
+            case .and(let list), .or(let list), .function(_, let list, _), .added(_, let list): list
             case .not(let a), .isNull(let a), .like(let a, _): [a]
             case .isIn(let a, let list): [a] + list
             case .arrays(_, let a, let b): [a, b].compactMap { if case .parts(let node) = $0 { node } else { nil } }

@@ -17,6 +17,12 @@ public enum Function: String, Sendable, CaseIterable {
     case coalesce
     /// The year, month, day of a date.
     case year, month, day
+    /// The date so many days after another: `add_days(day, 60)`.
+    case addDays = "add_days"
+    /// The days from one date to another: `days_between(from, to)`.
+    case daysBetween = "days_between"
+    /// The smallest and the greatest of numbers; null where one of them is.
+    case least, greatest
     /// Metres between two points, along the sphere.
     case distance
     /// The point of a longitude and a latitude that are fields of their own: `place(lon, lat)`.
@@ -38,6 +44,9 @@ public enum Function: String, Sendable, CaseIterable {
         case .abs: ([.real], .real)
         case .coalesce: ([.text, .text], .text)
         case .year, .month, .day: ([.date], .integer)
+        case .addDays: ([.date, .integer], .date)
+        case .daysBetween: ([.date, .date], .integer)
+        case .least, .greatest: ([.real, .real], .real)
         case .distance: ([.geometry, .geometry], .real)
         case .place: ([.real, .real], .geometry)
         case .valid: ([.text, .text], .boolean)

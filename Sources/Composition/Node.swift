@@ -147,6 +147,7 @@ public final class Node: Sendable {
         clock: Clock = .system,
         faults: Lake.FaultPlan = .init()
     ) async throws -> Node {
+        try BundledSystems.add()
         try FileManager.default.createDirectory(
             at: settings.folder,
             withIntermediateDirectories: true,

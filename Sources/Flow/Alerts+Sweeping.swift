@@ -75,8 +75,9 @@ extension Flows {
                     switch alert.cause {
                     case .clock(let key, let moment):
                         try await sweepClocks(key, moment, alert, resource, sweep, caller)
-                    case .condition(let when):
+                    case .condition(let when) where !alert.looksUp(declared):
                         try await sweepRecords(when, alert, place, resource, sweep, caller)
+                    case .condition: break
                     }
                     if let days = alert.again { try await tellAgain(alert, days, resource, caller) }
                 } catch let problem as Problem {
@@ -134,14 +135,21 @@ extension Flows {
         _ caller: Caller
     ) async throws {
         let today = CivilTime.chinaDay(microseconds: kernel.clock.now())
-        func settled(_ text: String) -> String { RuleText(text).settled(today: today, setting: place.system.setting) }
+        func settled(_ text: String) -> String {
+            RuleText(text).settled(of: resource.schema, today: today, setting: place.system.setting)
+        }
         let rule = settled(when) + "\n" + settled(alert.until)
         var sweep = from
         if sweep.rule != rule {
             try await endOld(when, alert, place, resource, today, caller)
             sweep = AlertStore.Sweep(rule: rule)
         }
-        guard sweep.upto == 0, let condition = try RuleText(when).condition(today: today, setting: place.system.setting)
+        guard sweep.upto == 0,
+            let condition = try RuleText(when).condition(
+                of: resource.schema,
+                today: today,
+                setting: place.system.setting
+            )
         else { return }
         while sweep.upto == 0 {
             let after = sweep.place
@@ -195,7 +203,13 @@ extension Flows {
         _ caller: Caller
     ) async throws {
         let text = alert.until.isEmpty ? when : alert.until
-        guard let condition = try RuleText(text).condition(today: today, setting: place.system.setting) else { return }
+        guard
+            let condition = try RuleText(text).condition(
+                of: resource.schema,
+                today: today,
+                setting: place.system.setting
+            )
+        else { return }
         for state in ["open", "acknowledged"] {
             var after: Int64 = 0
             while true {

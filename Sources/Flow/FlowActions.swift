@@ -73,7 +73,7 @@ extension Flows {
             documentDescriptor, verifyDescriptor,
             tasksDescriptor, importDescriptor, importRunDescriptor, importsDescriptor, importRefusedDescriptor,
             checkDescriptor, paperDescriptor, alertsDescriptor, acknowledgeDescriptor, watchDescriptor,
-            indicatorsDescriptor, publishedDescriptor,
+            indicatorsDescriptor, publishedDescriptor, workDescriptor,
         ] + packageDescriptors
 
     // MARK: Systems
@@ -249,7 +249,15 @@ extension Flows {
     ) async throws -> [FlowStep] {
         guard let principal = caller.principal, mayAct(resource, caller) else { return [] }
         let candidates = flow.steps(from: state)
-        let row = try? await shownRow(candidates.map(\.shownText), place, declared, resource, record, values)
+        let row = try? await shownRow(
+            candidates.map(\.shownText),
+            place,
+            declared,
+            resource,
+            record,
+            values,
+            principal
+        )
         return candidates.filter { step in
             guard principal.has(oneOf: step.roles) else { return false }
             if step.isForOthers, standing?.lastBy == principal.id.raw { return false }
@@ -266,11 +274,14 @@ extension Flows {
         _ declared: ResourceDeclaration,
         _ resource: Resource,
         _ record: Int64,
-        _ values: [String: String]
+        _ values: [String: String],
+        _ principal: Principal
     ) async throws -> Batch {
         let names = declared.beside(in: expressions)
         guard !names.isEmpty else { return try Lake.checked(values, resource.schema.loose) }
-        let known = try await surroundings(place, declared, resource, for: names, record: record, values)
+        var asked = try await surroundings(place, declared, resource, for: names, record: record, values)
+        asked.actor = .init(principal, kernel.gate.organisations[principal.organisation])
+        let known = asked
         return try await kernel.databases.records.read { db in
             try known.row(for: expressions, of: record, values, self.lake, db)
         }
@@ -335,6 +346,7 @@ extension Flows {
             after = last.values
         }
         try await keepUpAlerts(caller)
+        try await keepUpWork(machine)
     }
 
     private func ranOut(_ row: SQLRow, _ caller: Caller) async throws {

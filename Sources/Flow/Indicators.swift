@@ -88,7 +88,8 @@ extension Flows {
             let resource = try await kernel.resource(code)
             guard kernel.gate.admits(Self.indicatorsDescriptor, resource, caller) else { continue }
             let seen = kernel.gate.unmaskedFields(Self.indicatorsDescriptor, resource, caller, anyRows: true)
-            if indicator.fields.allSatisfy(seen.contains) { found.append(indicator) }
+            guard let declared = system.declaration.resource(indicator.resource) else { continue }
+            if indicator.fields(declared).allSatisfy(seen.contains) { found.append(indicator) }
         }
         return found
     }
@@ -123,7 +124,7 @@ extension Flows {
         let today = CivilTime.chinaDay(microseconds: now)
         let window = IndicatorWindow(indicator.period, until: query.until ?? today, count: query.periods)
         var target = Double(indicator.target)
-        if let key = RuleText(indicator.target).settings.first { target = Double(place.system.setting(key)) }
+        if case .setting(let key) = AssignedValue(indicator.target) { target = Double(place.system.setting(key)) }
         var found = IndicatorFigures(
             system: place.system.id,
             indicator: indicator,
@@ -135,7 +136,9 @@ extension Flows {
             target: target
         )
         guard let table = try await lake.decided(decision), let resource = decision.resource else { return found }
-        func settled(_ text: String) -> String { RuleText(text).settled(today: today, setting: place.system.setting) }
+        func settled(_ text: String) -> String {
+            RuleText(text).settled(of: resource.schema, today: today, setting: place.system.setting)
+        }
         // Rows that stand as they stood give the same figures, but for time, which goes on in steps of a minute.
         let asked =
             "\(place.system.id) \(place.system.number) \(indicator.key) \(resource.code) \(table.stamp) \(window.bounds) \(settled(indicator.among)) \(settled(indicator.numerator)) \(now / 60_000_000)"
@@ -150,8 +153,16 @@ extension Flows {
                 resource: resource.id.raw,
                 table,
                 window,
-                among: try RuleText(indicator.among).condition(today: today, setting: place.system.setting),
-                numerator: try RuleText(indicator.numerator).condition(today: today, setting: place.system.setting),
+                among: try RuleText(indicator.among).condition(
+                    of: resource.schema,
+                    today: today,
+                    setting: place.system.setting
+                ),
+                numerator: try RuleText(indicator.numerator).condition(
+                    of: resource.schema,
+                    today: today,
+                    setting: place.system.setting
+                ),
                 now: now,
                 limit: Self.mostRows + 1
             )
@@ -227,7 +238,7 @@ struct IndicatorWindow: Sendable, Hashable {
 
 extension IndicatorDeclaration {
     /// The fields that somebody must see as they are to be told of it.
-    var fields: Set<String> {
+    func fields(_ declared: ResourceDeclaration) -> Set<String> {
         var found: Set<String> = []
         if !by.isEmpty, by != Self.byClock { found.insert(by) }
         if !date.isEmpty { found.insert(date) }
@@ -236,9 +247,8 @@ extension IndicatorDeclaration {
         default: break
         }
         for text in [numerator, among] where !text.isEmpty {
-            let settled = RuleText(text).settled(today: 0) { _ in "1" }
             // What cannot be read is asked by nobody.
-            found.formUnion((try? CQL.Expression(either: settled))?.properties ?? ["?"])
+            found.formUnion(RuleText(text).fields(of: declared.schema) ?? ["?"])
         }
         return found
     }

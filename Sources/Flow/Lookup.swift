@@ -19,12 +19,27 @@ public struct DeclaredLookup: Sendable, Hashable {
 
 /// Names that expressions of steps know beside the record's fields.
 public enum NamesBeside {
+    /// The day a rule is asked on, and the first ones of its year and month.
+    static let days: [Field] = [Field("today", .date), Field("year_start", .date), Field("month_start", .date)]
     /// Moments of the day a step is taken on.
-    static let moments: [Field] = [
-        Field("today", .date), Field("now", .timestamp), Field("year_start", .date), Field("month_start", .date),
-    ]
+    static let moments: [Field] = days + [Field("now", .timestamp)]
+    /// Whoever takes a step; nothing where the node does.
+    static let caller: [Field] = [Field("caller.login"), Field("caller.name"), Field("caller.organisation")]
+
+    /// The day that a name of ``days`` stands for.
+    static func day(_ name: String, today: Int32) -> Int32? {
+        let (year, month, _) = CivilTime.civil(days: today)
+        return switch name {
+        case "today": today
+        case "year_start": CivilTime.days(year: year, month: 1, day: 1)
+        case "month_start": CivilTime.days(year: year, month: month, day: 1)
+        default: nil
+        }
+    }
 
     static func setting(_ key: String) -> String { "setting.\(key)" }
+    /// The key of a setting's name.
+    static func settingKey(_ name: String) -> String? { name.hasPrefix("setting.") ? String(name.dropFirst(8)) : nil }
     /// The day on which a clock ends; nothing where it does not run.
     static func clock(_ key: String) -> String { "clock.\(key)" }
     /// A field of the record, in the condition of a lookup.
@@ -44,7 +59,7 @@ public enum NamesBeside {
     ) -> [Field] {
         let names = Set(schema.fields.map(\.name))
         return
-            (moments + settings.map(field) + clocks.map { Field(clock($0), .date) } + lookups.map(\.field))
+            (moments + caller + settings.map(field) + clocks.map { Field(clock($0), .date) } + lookups.map(\.field))
             .filter { !names.contains($0.name) }
     }
 }

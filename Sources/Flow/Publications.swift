@@ -58,8 +58,8 @@ extension Flows {
             let resource = try await kernel.resource(place.code)
             decision.note("published", place.code)
             let names = rule.fields.map(\.field)
-            let needed = try rule.fields.flatMap { shown in
-                try RuleText(shown.masked).condition(today: 0, setting: place.system.setting)?.properties ?? []
+            let needed = rule.fields.flatMap { shown in
+                RuleText(shown.masked).fields(of: resource.schema) ?? []
             }
             let conditions = try conditions(rule, place, query.word)
             let pieces = try await pieces(
@@ -132,7 +132,13 @@ extension Flows {
         _ word: String
     ) throws -> [CQL.Expression] {
         let today = CivilTime.chinaDay(microseconds: kernel.clock.now())
-        guard let when = try RuleText(rule.when).condition(today: today, setting: place.system.setting) else {
+        guard
+            let when = try RuleText(rule.when).condition(
+                of: place.declaration.schema,
+                today: today,
+                setting: place.system.setting
+            )
+        else {
             throw Problem.notFound(.init("公示", "the publication"))
         }
         var conditions = [when]
@@ -220,7 +226,11 @@ extension Flows {
             if let mask = shown.mask {
                 // Where a record may go unmasked, that must be certain.
                 var isMasked = Array(repeating: true, count: batch.count)
-                if let condition = try RuleText(shown.masked).condition(today: today, setting: place.system.setting) {
+                if let condition = try RuleText(shown.masked).condition(
+                    of: place.declaration.schema,
+                    today: today,
+                    setting: place.system.setting
+                ) {
                     let bound = try? BoundExpression(predicate: condition, fields: batch.fields)
                     isMasked = bound?.evaluate(batch).map { $0 != .no } ?? isMasked
                 }

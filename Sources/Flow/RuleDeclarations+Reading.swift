@@ -6,11 +6,14 @@ import Mask
 import Tabular
 
 extension SystemDeclaration {
-    /// Reads the alerts, indicators and publications of a pack: those that stand with their resource, and those at the top that name it.
+    /// Reads the work, alerts, indicators and publications of a pack: those that stand with their resource, and those at the top that name it.
     mutating func readRules(_ place: Declaration, _ resourceList: [Declaration], _ known: Known) {
         alerts = read("alerts", place, resourceList, known, AlertDeclaration.read)
         indicators = read("indicators", place, resourceList, known, IndicatorDeclaration.read)
         publications = read("publish", place, resourceList, known, PublicationDeclaration.read)
+        let workList = place.list("work")
+        work = workList.map { WorkDeclaration.read($0, self, known) }
+        Declaration.checkTwice(zip(work.map(\.key), workList).map { ($0, $1) })
         Declaration.checkTwice(
             zip(indicators.map(\.key), items("indicators", place, resourceList).map(\.item)).map { ($0, $1) }
         )
@@ -70,32 +73,25 @@ extension SystemDeclaration {
 }
 
 extension ResourceDeclaration {
-    /// Reads a condition with the words of rules; `isAsked` where the database itself must be able to ask it.
+    /// Reads a condition with the names of rules; `isAsked` where the database itself must be able to ask it, `lookups` where it may use them.
     func rule(
         _ name: String,
         _ place: Declaration,
         _ known: SystemDeclaration.Known,
         required: Bool = false,
-        isAsked: Bool = false
+        isAsked: Bool = false,
+        lookups: Bool = false
     ) -> String {
         let text = place.text(name, required: required)
         guard !text.isEmpty else { return "" }
         let item = place.at(name) ?? place
         let rule = RuleText(text)
-        guard rule.isKnown else {
-            item.fail(
-                "“$”后应是 today、today+天数 或 setting(键)",
-                "“$” stands before today, today+DAYS or setting(KEY)"
-            )
-            return text
-        }
-        for key in rule.settings where !known.settings.contains(key) {
-            item.unknown(.init("设置", "setting"), key, among: known.settings)
-            return text
-        }
-        let settled = rule.settled(today: 20_000) { known.values[$0] ?? "1" }
-        check(settled, item)
-        if isAsked, let bound = try? BoundExpression(text: settled, fields: schema.fields),
+        var asked = self
+        asked.beside = RuleText.fields(known.settingList, schema) + (lookups ? self.lookups.map(\.field) : [])
+        asked.check(rule.text, item, step: true)
+        if isAsked,
+            let settled = try? rule.condition(of: schema, today: 20_000, setting: { known.values[$0] ?? "1" }),
+            let bound = try? BoundExpression(predicate: settled, fields: schema.fields),
             bound.sql(for: .sqlite, columns: { [$0.name, $0.name] }).rest != nil
                 || bound.sql(for: .postgresql(), columns: { [$0.name, $0.name] }).rest != nil
         {
@@ -141,7 +137,7 @@ extension AlertDeclaration {
             place.fail("until", "时限停止时预警即结束", "an alert of a clock ends with it: no “until”")
         }
         let at = place.choice("at", Moment.overdue)
-        let when = resource.rule("when", place, known)
+        let when = resource.rule("when", place, known, lookups: true)
         let roles = place.texts("to")
         if roles.isEmpty { place.fail("缺少“to”", "“to” is missing") }
         for (role, item) in roles where !known.roles.contains(role) {
@@ -173,7 +169,7 @@ extension AlertDeclaration {
             resource: resource.key,
             title: title,
             cause: clock.isEmpty ? .condition(when) : .clock(clock, at),
-            until: clock.isEmpty ? resource.rule("until", place, known) : "",
+            until: clock.isEmpty ? resource.rule("until", place, known, lookups: true) : "",
             level: Int(min(max(level, 1), 4)),
             to: roles.map(\.text),
             again: again,
@@ -225,9 +221,8 @@ extension IndicatorDeclaration {
         }
         readDate(indicator.date, place, resource)
         if !indicator.target.isEmpty, Double(indicator.target) == nil {
-            let rule = RuleText(indicator.target)
-            if rule.settings.count == 1, rule.isKnown, indicator.target.hasPrefix("$setting(") {
-                for key in rule.settings where !known.settings.contains(key) {
+            if case .setting(let key) = AssignedValue(indicator.target) {
+                if !known.settings.contains(key) {
                     (place.at("target") ?? place).unknown(.init("设置", "setting"), key, among: known.settings)
                 }
             } else {
@@ -315,10 +310,8 @@ extension PublicationDeclaration {
         }
         let when = resource.rule("when", place, known, required: true)
         if !when.isEmpty,
-            let condition = try? CQL.Expression(
-                either: RuleText(when).settled(today: 20_000) { known.values[$0] ?? "1" }
-            ),
-            !condition.properties.contains(where: { name in
+            let asked = RuleText(when).fields(of: resource.schema),
+            !asked.contains(where: { name in
                 resource.field(name)?.indexed == true || resource.schema.key == [name]
             })
         {
@@ -398,14 +391,13 @@ extension PublicationDeclaration {
         let text = item.text("months", required: true)
         if text.isEmpty { return End(field: name, months: nil) }
         if let number = Int(text), (1...1200).contains(number) { return End(field: name, months: .number(number)) }
-        let rule = RuleText(text)
-        guard rule.isKnown, rule.settings.count == 1, text.hasPrefix("$setting("), text.hasSuffix(")") else {
+        guard case .setting(let key) = AssignedValue(text) else {
             item.fail("months", "应是月数或 $setting(键)", "a number of months or $setting(KEY) is expected")
             return End(field: name, months: nil)
         }
-        if !known.settings.contains(rule.settings[0]) {
-            item.at("months")?.unknown(.init("设置", "setting"), rule.settings[0], among: known.settings)
+        if !known.settings.contains(key) {
+            item.at("months")?.unknown(.init("设置", "setting"), key, among: known.settings)
         }
-        return End(field: name, months: .setting(rule.settings[0]))
+        return End(field: name, months: .setting(key))
     }
 }

@@ -6,7 +6,7 @@ public struct AlertDeclaration: Sendable, Hashable {
     public enum Moment: String, Sendable, CaseIterable { case overdue, warning }
 
     public enum Cause: Sendable, Hashable {
-        /// CQL2 over the record, with the words of rules.
+        /// CQL2 over the record, with the names of rules.
         case condition(String)
         case clock(String, Moment)
     }
@@ -29,6 +29,17 @@ public struct AlertDeclaration: Sendable, Hashable {
     /// After how many days it is told again while it holds; nil for once.
     public var again: Int?
     public var message: LocalizedText
+
+    /// What it asks of a record.
+    var conditions: [String] {
+        guard case .condition(let when) = cause else { return [] }
+        return [when, until].filter { !$0.isEmpty }.map { RuleText($0).text }
+    }
+
+    /// Whether it asks rows of other records too: then only steps of its own record make and end it.
+    func looksUp(_ declared: ResourceDeclaration) -> Bool {
+        !declared.beside(in: conditions).isDisjoint(with: declared.lookups.map(\.key))
+    }
 }
 
 /// A figure of a system, made of its records and of what was done with them.

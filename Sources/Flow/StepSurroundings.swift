@@ -14,6 +14,18 @@ struct StepSurroundings: Sendable {
         var resource: Resource
     }
 
+    /// Whoever takes the step.
+    struct Actor: Sendable {
+        var login: String
+        var name: String
+        var organisation: String
+
+        init(_ principal: Principal, _ organisation: Organisation?) {
+            (login, name) = (principal.login, principal.name)
+            self.organisation = organisation?.name ?? ""
+        }
+    }
+
     let system: InstalledSystem
     let declared: ResourceDeclaration
     let resource: Resource
@@ -22,6 +34,8 @@ struct StepSurroundings: Sendable {
     let sources: [Source]
     /// What was found elsewhere before the transaction began.
     let found: [String: String]
+    /// Nil where the node takes the step.
+    var actor: Actor?
 
     private var today: Int32 { CivilTime.chinaDay(microseconds: now) }
 
@@ -51,12 +65,17 @@ struct StepSurroundings: Sendable {
 
     /// The day and the settings.
     private func plain(_ names: Set<String>) -> [String: String] {
-        let (year, month, _) = CivilTime.civil(days: today)
-        var known = [
-            "today": CivilTime.date(today), "now": CivilTime.timestamp(now),
-            "year_start": CivilTime.date(CivilTime.days(year: year, month: 1, day: 1)),
-            "month_start": CivilTime.date(CivilTime.days(year: year, month: month, day: 1)),
-        ].filter { names.contains($0.key) }
+        var known: [String: String] = [:]
+        for field in NamesBeside.days where names.contains(field.name) {
+            known[field.name] = NamesBeside.day(field.name, today: today).map(CivilTime.date)
+        }
+        if names.contains("now") { known["now"] = CivilTime.timestamp(now) }
+        if let actor {
+            known["caller.login"] = actor.login
+            known["caller.name"] = actor.name
+            known["caller.organisation"] = actor.organisation
+            known = known.filter { names.contains($0.key) }
+        }
         for setting in system.declaration.settings where names.contains(NamesBeside.setting(setting.key)) {
             known[NamesBeside.setting(setting.key)] = system.setting(setting.key)
         }
@@ -183,7 +202,8 @@ extension Flows {
         _ request: StepRequest
     ) async throws -> StepSurroundings {
         let templates = declared.documents.filter { step.issue.contains($0.key) }.map(\.template)
-        let names = declared.beside(in: step.expressions).union(declared.beside(of: templates))
+        let alerts = place.system.declaration.alerts.filter { $0.resource == declared.key }.flatMap(\.conditions)
+        let names = declared.beside(in: step.expressions + alerts).union(declared.beside(of: templates))
         var values = request.values
         if let record = request.record, declared.lookups.contains(where: { names.contains($0.key) }) {
             let old = try await kernel.databases.records.read { try self.lake.texts(of: record, in: resource, nil, $0) }

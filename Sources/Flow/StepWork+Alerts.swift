@@ -16,11 +16,12 @@ extension StepWork {
         if isPast { try AlertStore.forgetSweeps(resource.id.raw, db) }
         let clocks = try FlowStore.clocks(resource.id.raw, id, db)
         // Read as a row only where a condition asks for it.
-        let asks = alerts.contains { if case .condition = $0.cause { true } else { false } }
+        let texts = alerts.flatMap(\.conditions)
+        let own = values.filter { resource.schema.index($0.key) != nil }
         let row =
-            asks
-            ? try Lake.checked(values.filter { resource.schema.index($0.key) != nil }, resource.schema.loose)
-            : Batch(fields: [], columns: [], count: 0)
+            texts.isEmpty
+            ? Batch(fields: [], columns: [], count: 0)
+            : try asked.row(for: texts, of: id, own, flows.lake, db)
         var made = 0
         for alert in alerts {
             switch alert.cause {
@@ -32,10 +33,10 @@ extension StepWork {
                     try AlertStore.end(alert.key, resource.id.raw, id, at: moment, db)
                 }
             case .condition(let when):
-                if try holds(when, row) {
-                    guard !isPast else { continue }
+                if holds(when, row) {
+                    guard !isPast || alert.looksUp(declared) else { continue }
                     if try AlertStore.raise(alert.key, resource.id.raw, id, at: moment, db) { made += 1 }
-                } else if try alert.until.isEmpty || holds(alert.until, row) {
+                } else if alert.until.isEmpty || holds(alert.until, row) {
                     try AlertStore.end(alert.key, resource.id.raw, id, at: moment, db)
                 }
             }
@@ -44,11 +45,8 @@ extension StepWork {
     }
 
     /// Whether a rule's condition holds for a record; one that no longer fits its fields does not.
-    private func holds(_ text: String, _ row: Batch) throws -> Bool {
-        let day = CivilTime.chinaDay(microseconds: flows.kernel.clock.now())
-        guard let condition = try RuleText(text).condition(today: day, setting: place.system.setting),
-            let bound = try? BoundExpression(predicate: condition, fields: row.fields)
-        else { return false }
+    private func holds(_ text: String, _ row: Batch) -> Bool {
+        guard let bound = try? BoundExpression(text: RuleText(text).text, fields: row.fields) else { return false }
         return bound.evaluate(row).first == .yes
     }
 }

@@ -29,6 +29,16 @@ struct StepWork: Sendable {
     /// What expressions know beside the record's fields.
     let surroundings: StepSurroundings
 
+    /// The surroundings with whoever takes the step in them.
+    var asked: StepSurroundings { asked(surroundings) }
+
+    private func asked(_ surroundings: StepSurroundings) -> StepSurroundings {
+        guard !step.isOfClock else { return surroundings }
+        var known = surroundings
+        known.actor = .init(principal, organisation)
+        return known
+    }
+
     private var today: Int32 { CivilTime.chinaDay(microseconds: now) }
 
     /// - Throws: `flow.moved`, `flow.others`, `flow.guard`, `flow.required`, `flow.attachments`, `record.*`.
@@ -61,7 +71,7 @@ struct StepWork: Sendable {
         var values = old.merging(request.values) { _, new in new }
         values[flow.field] = to
         let names = declared.beside(in: step.expressions)
-        let before = try surroundings.values(names, of: request.record, values, flows.lake, db)
+        let before = try asked.values(names, of: request.record, values, flows.lake, db)
         // Expressions see what the plain words set.
         try assign(step.set.filter { !$0.value.isExpression }, to: &values, from: values, beside: before, db)
         try assign(step.set.filter(\.value.isExpression), to: &values, from: values, beside: before, db)
@@ -79,8 +89,8 @@ struct StepWork: Sendable {
         )
         // What was stored counts, not how it was typed.
         values = Lake.texts(row, of: resource.schema)
-        let beside = names.isEmpty ? [:] : try surroundings.values(names, of: id, values, flows.lake, db)
-        let whole = names.isEmpty ? row : try surroundings.row(values, beside: known(names, beside))
+        let beside = names.isEmpty ? [:] : try asked.values(names, of: id, values, flows.lake, db)
+        let whole = names.isEmpty ? row : try asked.row(values, beside: known(names, beside))
         try checkGuards(whole)
         var outcome = StepOutcome(record: id, state: to, documents: [], created: [])
         outcome.isOutOfReach = try decision.map { try !Lake.isInScope(row, $0) } ?? false
@@ -152,7 +162,7 @@ struct StepWork: Sendable {
             )
         }
         if !step.shownText.isEmpty {
-            let row = try surroundings.row(for: [step.shownText], of: record, values, flows.lake, db)
+            let row = try asked.row(for: [step.shownText], of: record, values, flows.lake, db)
             guard try BoundExpression(text: step.shownText, fields: row.fields).evaluate(row).first == .yes else {
                 throw Problem(
                     "flow.guard",
@@ -498,7 +508,7 @@ struct StepWork: Sendable {
         let shown = target.step.shownText
         guard !shown.isEmpty else { return true }
         let values = try flows.lake.texts(of: record, in: target.resource, nil, db)
-        let row = try target.surroundings.row(for: [shown], of: record, values, flows.lake, db)
+        let row = try asked(target.surroundings).row(for: [shown], of: record, values, flows.lake, db)
         return try BoundExpression(text: shown, fields: row.fields).evaluate(row).first == .yes
     }
 
@@ -519,7 +529,7 @@ struct StepWork: Sendable {
             document: document,
             declared: declared,
             values: values,
-            beside: try surroundings.values(names, of: id, values, flows.lake, db),
+            beside: try asked.values(names, of: id, values, flows.lake, db),
             related: related,
             steps: try history(id, db),
             attachments: try attachments(id, db),

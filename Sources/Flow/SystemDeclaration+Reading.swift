@@ -13,7 +13,7 @@ extension SystemDeclaration {
     static let keys: Set<String> = [
         "pack", "version", "title", "description", "law", "requires", "roles", "resources", "settings", "migrations",
         "organisations", "accounts", "elements", "code_lists", "trees", "sources", "feedback", "demonstration",
-        "alerts", "indicators", "publish",
+        "alerts", "indicators", "publish", "work",
     ]
 
     /// Reads a declaration, noting every mistake; nil where its identity is missing. What is returned of a faulty declaration is not used.
@@ -87,6 +87,7 @@ extension SystemDeclaration {
         for related in declared.resources.flatMap(\.views.related) {
             guard let other = declared.resources.firstIndex(where: { $0.key == related.resource }) else { continue }
             declared.resources[other].index(related.field)
+            declared.resources[other].index(related.sortField)
         }
         declared.migrations = place.list("migrations").flatMap { DeclaredMigration.read($0, declared) }
         return declared
@@ -470,6 +471,10 @@ extension ResourceDeclaration {
     private func checkRelated(_ related: ViewsDeclaration.Related, _ item: Declaration, _ other: ResourceDeclaration) {
         if !related.field.isEmpty { other.checkField(related.field, item.at("field") ?? item) }
         for (name, place) in item.texts("fields") { other.checkField(name, place) }
+        if !related.sort.isEmpty { other.checkField(related.sortField, item.at("sort") ?? item) }
+        if related.sort.isEmpty, let measures = item.at("measures") {
+            measures.fail("统计最前的 1000 条，须写“sort”", "the first 1,000 are measured: “sort” is needed")
+        }
         for (text, place) in item.texts("measures") {
             do {
                 let measure = try AggregateQuery.Measure(text: text)
@@ -614,7 +619,7 @@ extension ViewsDeclaration {
                 : .pair(longitude: field(map, "longitude"), latitude: field(map, "latitude"))
         }
         views.related = place.list("related").map { item in
-            item.allow(["resource", "field", "key", "step", "title", "where", "fields", "measures"])
+            item.allow(["resource", "field", "key", "step", "title", "where", "fields", "sort", "measures"])
             let isByKey = item.has("field") || item.has("key") || !item.has("where")
             return Related(
                 resource: item.text("resource", required: true),
@@ -624,6 +629,7 @@ extension ViewsDeclaration {
                 title: item.title("title", ""),
                 condition: item.text("where"),
                 fields: item.texts("fields").map(\.text),
+                sort: item.text("sort"),
                 measures: item.texts("measures").map(\.text)
             )
         }

@@ -32,6 +32,7 @@ public struct SystemDeclaration: Sendable, Hashable {
     public var alerts: [AlertDeclaration] = []
     public var indicators: [IndicatorDeclaration] = []
     public var publications: [PublicationDeclaration] = []
+    public var work: [WorkDeclaration] = []
 
     public func resource(_ key: String) -> ResourceDeclaration? { resources.first { $0.key == key } }
 }
@@ -172,8 +173,12 @@ public struct ViewsDeclaration: Sendable, Hashable {
         public var condition: String
         /// The fields shown; empty for those of the other resource's list.
         public var fields: [String]
-        /// Figures over the rows: `count`, `p50(field)` and their like.
+        /// A field, with `-` before it for downwards; empty for the order in which they were made.
+        public var sort: String
+        /// Figures over the first of the rows: `count`, `p50(field)` and their like.
         public var measures: [String]
+
+        var sortField: String { String(sort.drop { $0 == "-" }) }
     }
 
     public struct Chart: Sendable, Hashable {

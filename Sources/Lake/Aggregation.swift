@@ -35,6 +35,18 @@ public struct AggregateQuery: Sendable {
         public var name: String { step.map { "\(field)_\($0.rawValue)" } ?? field }
     }
 
+    /// The first rows of a sort: what many rows would cost is not asked where the last of them tell enough.
+    public struct First: Sendable, Hashable {
+        /// A field's name, with `-` in front for descending.
+        public var sort: String
+        public var rows: Int
+
+        public init(sort: String, rows: Int) {
+            self.sort = sort
+            self.rows = max(1, min(rows, 1000))
+        }
+    }
+
     /// A number for each group.
     public struct Measure: Sendable, Hashable {
         public enum Kind: Sendable, Hashable {
@@ -114,6 +126,8 @@ public struct AggregateQuery: Sendable {
     public var sort: String?
     /// Groups at the most, 1–10,000.
     public var limit: Int
+    /// Only the first rows of a sort are measured; nil for all.
+    public var first: First?
 
     public init(
         _ code: String,
@@ -156,11 +170,11 @@ extension Lake {
             return try nothing.finish()
         }
         let asked =
-            "\(try await stamp(decision)) \(query.groups) \(query.measures) \(query.filter ?? "") \(query.sort ?? "") \(query.limit)"
+            "\(try await stamp(decision)) \(query.groups) \(query.measures) \(query.filter ?? "") \(query.sort ?? "") \(query.limit) \(query.first.map { "\($0.sort) \($0.rows)" } ?? "")"
         if let kept = aggregates[asked] { return kept }
         let epoch = aggregates.epoch
         let database = database(resource)
-        let scan = RecordQuery(query.code, fields: names, filter: query.filter)
+        let scan = RecordQuery(query.code, fields: names, filter: query.filter, sort: query.first?.sort)
         let decided = try DecidedQuery(scan, decision, state, self, database.dialect)
         var aggregation = try Aggregation(query, fields: decided.outputs.map(\.field))
         func settle(_ aggregation: inout Aggregation) throws -> Aggregate {
@@ -171,6 +185,11 @@ extension Lake {
         }
         retain(state.physical)
         defer { release(state.physical) }
+        if let first = query.first {
+            let (batch, _) = try await decided.fetch(after: nil, limit: first.rows, database)
+            try aggregation.take(decided.masked(decided.outputs(of: batch).1))
+            return try settle(&aggregation)
+        }
         // What is masked is grouped as it is seen, which the engine's groups are not.
         if names.allSatisfy({ access[$0]?.mask == nil }), try await decided.group(query, into: &aggregation, database) {
             return try settle(&aggregation)

@@ -20,6 +20,7 @@ public final class PostgresServer: Sendable {
     }
 
     let presence: Presence
+    let turns = WriteTurns()
 
     public init(_ settings: PostgresSettings) {
         self.settings = settings
@@ -221,7 +222,7 @@ public final class PostgresServer: Sendable {
                 if let limit = state.limit, limit.until < .now { state.limit = nil }
                 if state.open < state.limit?.connections ?? settings.connections {
                     state.open += 1
-                    return .success(PostgresWorker(settings, process: presence.number))
+                    return .success(PostgresWorker(settings, process: presence.number, turns))
                 }
                 if let worker = state.idle.popLast()?.worker { return .success(worker) }
                 state.waiting.append(continuation)
@@ -253,7 +254,7 @@ public final class PostgresServer: Sendable {
             state.open += 1
             return (state.open, state.waiting.removeFirst())
         }
-        next?.resume(returning: PostgresWorker(settings, process: presence.number))
+        next?.resume(returning: PostgresWorker(settings, process: presence.number, turns))
         return others
     }
 
@@ -301,9 +302,12 @@ actor PostgresWorker {
 
     private let process: Int32
 
-    init(_ settings: PostgresSettings, process: Int32) {
+    private let turns: WriteTurns
+
+    init(_ settings: PostgresSettings, process: Int32, _ turns: WriteTurns) {
         self.settings = settings
         self.process = process
+        self.turns = turns
     }
 
     var isConnected: Bool { connection != nil }
@@ -358,7 +362,10 @@ actor PostgresWorker {
             var isCommitting = false
             let hadConnection = connection != nil
             do {
-                return try attempt(schema, mode, body, &isCommitting)
+                guard mode == .write else { return try attempt(schema, mode, body, &isCommitting) }
+                return try turns.take(schema, alone: attempts >= WriteTurns.triesBeside) {
+                    try attempt(schema, mode, body, &isCommitting)
+                }
             } catch let failure as PostgresFailure {
                 if failure.isLost { connection = nil } else { rollBack() }
                 if failure.isLost, isCommitting, mode == .write { throw PostgresFailure.unknownEnd }

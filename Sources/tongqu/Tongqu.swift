@@ -1,5 +1,6 @@
 import ArgumentParser
 import Basics
+import Composition
 import Foundation
 import Glibc
 import Kernel
@@ -81,6 +82,7 @@ func emit(_ text: String) { emit(Array((text + "\n").utf8)) }
 /// Runs a command's work; a problem is printed and ends it with 2.
 func carry(_ body: () async throws -> Void) async throws {
     do {
+        try BundledSystems.add()
         try await body()
     } catch let problem as Problem {
         tell(problem.text(language))

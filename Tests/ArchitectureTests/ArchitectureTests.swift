@@ -27,6 +27,7 @@ import Testing
             "Flow": capability.union(["Declare", "Seal"]),
             "Open": capability,
             "Quality": capability, "Webhooks": capability.union(["Connect", "Seal"]),
+            "Enforcement": ["Basics", "CQL", "Tabular", "Kernel", "Flow"],
             "Web": capability.union([
                 "Geo", "Harvest", "Tiles", "Catalogue", "Collect", "Derive", "Flow", "Open", "Quality", "Webhooks",
                 "CZlib",
@@ -34,8 +35,8 @@ import Testing
             ])
             .subtracting(["Store"]),
             "Composition": capability.union([
-                "Connect", "Catalogue", "Collect", "Declare", "Derive", "Flow", "Harvest", "Open", "Quality", "Seal",
-                "Web",
+                "Connect", "Catalogue", "Collect", "Declare", "Derive", "Enforcement", "Flow", "Harvest", "Open",
+                "Quality", "Seal", "Web",
                 "Webhooks",
                 "StorePostgres",
                 "StoreSQLite",
@@ -86,6 +87,26 @@ import Testing
         }
     }
 
+    /// A system knows the kernel and capabilities; of other systems, of the store and of the web it knows nothing.
+    @Test func systemsImportWhatTheTableSays() throws {
+        let folders = try FileManager.default.contentsOfDirectory(atPath: Self.root.appending(path: "Systems").path)
+        let modules = Set(Self.allowed.keys)
+        var found = 0
+        for folder in folders {
+            let files = Self.files("Systems/\(folder)/Sources")
+            guard !files.isEmpty else { continue }
+            let module = folder.split(separator: "-").map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
+            let allowed = try #require(Self.allowed[module], "\(module) has no line in the table")
+            for file in files {
+                found += 1
+                for name in Self.imports(file.text) where modules.contains(name) {
+                    #expect(allowed.contains(name), "\(file.name) imports \(name)")
+                }
+            }
+        }
+        #expect(found > 0)
+    }
+
     @Test func onlyTheCompositionKnowsAnEngine() {
         for module in Self.folders where module != "StoreSQLite" {
             for file in Self.files("Sources/\(module)") {
@@ -107,8 +128,9 @@ import Testing
             "try!", "as!", "fatalError(", "preconditionFailure(", "@unchecked Sendable", "DateFormatter",
             "String(format:", "print(",
         ]
-        for module in Self.folders where !["tongqu", "TestKit"].contains(module) {
-            for file in Self.files("Sources/\(module)") {
+        let libraries = Self.folders.filter { !["tongqu", "TestKit"].contains($0) }.map { "Sources/\($0)" }
+        for folder in libraries + ["Systems"] {
+            for file in Self.files(folder) {
                 for line in file.text.split(separator: "\n") where !line.drop(while: { $0 == " " }).hasPrefix("//") {
                     for word in forbidden where line.contains(word) { Issue.record("\(file.name): \(line)") }
                 }

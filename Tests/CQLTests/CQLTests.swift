@@ -162,7 +162,7 @@ import Testing
     }
 
     static func number(_ random: inout Random, depth: Int) -> String {
-        switch random.next(depth > 0 ? 9 : 6) {
+        switch random.next(depth > 0 ? 11 : 6) {
         case 0: "axles"
         case 1: "mass"
         case 2: "fee"
@@ -171,6 +171,9 @@ import Testing
         case 5: "length(plate)"
         case 6: "abs(\(number(&random, depth: depth - 1)))"
         case 7: "year(day)"
+        case 8: "days_between(day, \(["DATE('2025-06-01')", "day", "add_days(day, 3)"][random.next(3)]))"
+        case 9:
+            "\(["least", "greatest"][random.next(2)])(\(number(&random, depth: depth - 1)), \(number(&random, depth: depth - 1)))"
         default:
             "(\(number(&random, depth: depth - 1)) \(["+", "-", "*", "/", "%", "div"][random.next(6)]) \(number(&random, depth: depth - 1)))"
         }
@@ -193,7 +196,9 @@ import Testing
                 "open", "casei(plate) = casei('ABC')", "T_BEFORE(day, DATE('2025-06-01'))",
                 "T_INTERSECTS(seen, INTERVAL('2023-11-14T22:13:21Z', '..'))", "lower(plate) = 'abc'",
                 "T_EQUALS(INTERVAL(day, '..'), INTERVAL('2025-01-01', '..'))", "accenti(plate) = 'e'",
-            ][random.next(7)]
+                "add_days(day, -30) \(comparison) DATE('2025-06-01')", "add_days(day, axles) IS NULL",
+                "day \(comparison) add_days(DATE('2025-06-01'), 45)",
+            ][random.next(10)]
         case 8: return "NOT (\(predicate(&random, depth: depth - 1)))"
         case 9: return "(\(predicate(&random, depth: depth - 1)) AND \(predicate(&random, depth: depth - 1)))"
         case 10: return "(\(predicate(&random, depth: depth - 1)) OR \(predicate(&random, depth: depth - 1)))"

@@ -4,6 +4,7 @@ import Declare
 import Foundation
 import Kernel
 import TestKit
+import Tabular
 import Testing
 
 @testable import Flow
@@ -42,7 +43,9 @@ import Testing
         let keys = SystemDeclaration.keys.union(ResourceDeclaration.keys).union(FlowStep.keys)
             .union(AlertDeclaration.keys).union(IndicatorDeclaration.keys).union(PublicationDeclaration.keys)
         for key in keys.sorted() { #expect(text.contains("`\(key)`"), "\(key)") }
-        for word in AssignedValue.words + RuleText.words + IndicatorDeclaration.measures {
+        for word in AssignedValue.words + (NamesBeside.moments + NamesBeside.caller).map(\.name)
+            + IndicatorDeclaration.measures
+        {
             #expect(text.contains(word), "\(word)")
         }
     }

@@ -1,7 +1,9 @@
 import Basics
+import CQL
 import Declare
 import Foundation
 import Mask
+import Tabular
 import Testing
 
 @testable import Flow
@@ -20,7 +22,7 @@ import Testing
             settings: [{key: shown_months, title: 公示月数, value: 12, unit: 月}]
             alerts:
               - {key: late, of: tunnel_lamps, title: 维修超期, clock: repair, at: overdue, level: 1, to: [lighting_keeper], every: 3, message: 请尽快修复}
-              - {key: unchecked, of: tunnel_lamps, title: 久未检查, when: "state <> 'scrapped' AND checked_on < $today-365", until: checked_on >= $today-365, level: 3, to: [lighting_keeper]}
+              - {key: unchecked, of: tunnel_lamps, title: 久未检查, when: "state <> 'scrapped' AND checked_on < add_days(today, -365)", until: "checked_on >= add_days(today, -365)", level: 3, to: [lighting_keeper]}
             indicators:
               - {key: in_time, of: tunnel_lamps, title: 修复按期率, measure: "in_time:repair", by: tunnel, target: 95}
               - {key: broken_share, of: tunnel_lamps, title: 待修率, measure: ratio, where: "state = 'broken'", among: "state <> 'scrapped'", date: checked_on, period: year, good: low, target: $setting(shown_months)}
@@ -59,9 +61,10 @@ import Testing
         .init("message: 请尽快修复", "message: \"请修复 {{fault}}\"", "a message holds no fields"),
         .init("{key: late, of: tunnel_lamps", "{key: late, of: tunnel_lamp", "did you mean “tunnel_lamps”?"),
         .init("{key: late, of: tunnel_lamps", "{key: late", "“of” is missing"),
-        .init("$today-365\", until", "$yesterday\", until", "“$” stands before today"),
-        .init("$today-365\", until", "$setting(dayz)\", until", "no setting “dayz”"),
-        .init("checked_on < $today-365", "cheked_on < $today-365", "cheked_on"),
+        .init("add_days(today, -365)\", until", "yesterday\", until", "no property “yesterday”"),
+        .init("add_days(today, -365)\", until", "add_days(todai, -365)\", until", "Did you mean “today”?"),
+        .init("add_days(today, -365)\", until", "setting.dayz\", until", "no property “setting.dayz”"),
+        .init("checked_on < add_days", "cheked_on < add_days", "cheked_on"),
         .init("measure: \"in_time:repair\"", "measure: \"in_time:repiar\"", "did you mean “repair”?"),
         .init("measure: \"in_time:repair\"", "measure: punctual", "there is no measure “punctual”"),
         .init("by: tunnel, target", "by: tunel, target", "did you mean “tunnel”?"),
@@ -96,14 +99,26 @@ import Testing
     }
 
     @Test(arguments: [
-        ("a > $today", "a > DATE('2026-11-22')"), ("a > $today+10", "a > DATE('2026-12-02')"),
-        ("a > $today - 22", "a > DATE('2026-10-31')"), ("a = '$today'", "a = '$today'"),
-        ("n > $setting(cap)", "n > 7"), ("s = $setting(word)", "s = 'o''k'"),
+        ("a > today", "a > DATE('2026-11-22')"), ("a > year_start", "a > DATE('2026-01-01')"),
+        ("a > add_days(month_start, -1)", "a > add_days(DATE('2026-11-01'), -1)"),
+        ("n > setting.cap", "n > 7.0"), ("s = setting.word", "s = 'o''k'"), ("own = today", "own = DATE('2026-11-22')"),
+        // As releases before wrote it.
+        ("a > $today", "a > DATE('2026-11-22')"), ("a > $today+10", "a > add_days(DATE('2026-11-22'), 10)"),
+        ("a > $today - 22", "a > add_days(DATE('2026-11-22'), -22)"), ("a = '$today'", "a = '$today'"),
+        ("n > $setting(cap)", "n > 7.0"), ("s = $setting(word)", "s = 'o''k'"),
     ])
-    func wordsOfRulesAreSettled(_ text: String, _ settled: String) {
+    func namesOfRulesAreSettled(_ text: String, _ settled: String) throws {
         let day = CivilTime.days(year: 2026, month: 11, day: 22)
-        #expect(RuleText(text).isKnown)
-        #expect(RuleText(text).settled(today: day) { $0 == "cap" ? "7" : "o'k" } == settled)
+        let asked = try RuleText(text).condition(of: Schema(fields: []), today: day) { $0 == "cap" ? "7" : "o'k" }
+        #expect(try asked == CQL.Expression(settled))
+    }
+
+    /// A record's own field goes before a name of rules.
+    @Test func fieldsGoBeforeNamesOfRules() throws {
+        let schema = Schema(fields: [Field("today", .date)])
+        let asked = try RuleText("today < year_start").condition(of: schema, today: 20_000) { _ in "" }
+        #expect(asked?.properties == ["today"])
+        #expect(RuleText("today < year_start").fields(of: schema) == ["today"])
     }
 
     /// The first day that is shown is that whose term ends today or later, over every length of month.

@@ -17,7 +17,7 @@ import Testing
             alerts:
               - {key: late, of: permits, title: {zh: 审批超期, en: late}, clock: decide, at: overdue, level: 1, to: [permit_chief], every: 7}
               - {key: wide, of: permits, title: {zh: 占道过宽, en: too wide}, when: "width > 3 AND state = 'received'", level: 2, to: [permit_chief, permit_guest], message: {zh: 请核对, en: look at it}}
-              - {key: old, of: permits, title: {zh: 批准已满三十日, en: granted thirty days ago}, when: granted_on <= $today-30, level: 4, to: [permit_clerk]}
+              - {key: old, of: permits, title: {zh: 批准已满三十日, en: granted thirty days ago}, when: "granted_on <= add_days(today, -30)", level: 4, to: [permit_clerk]}
             indicators:
               - {key: applications, of: permits, title: {zh: 申请数, en: applications}, measure: count, by: applicant}
               - {key: total_width, of: permits, title: {zh: 总宽度, en: width}, unit: m, measure: "sum:width", by: applicant}
@@ -32,7 +32,7 @@ import Testing
             publish:
               of: permits
               title: {zh: 占道许可公示, en: Permits published}
-              when: state = 'granted' AND granted_on <= $today
+              when: state = 'granted' AND granted_on <= today
               until: {field: granted_on, months: 1}
               fields: [number, {field: applicant, mask: person_name, where: width < 2}, phone, granted_on]
 

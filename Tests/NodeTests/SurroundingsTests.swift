@@ -128,6 +128,7 @@ import Testing
                   title: {zh: 同类处罚, en: Like fines}
                   where: "standard = my.standard AND state = 'fined'"
                   fields: [number, fine]
+                  sort: -fine
                   measures: [count, p50(fine)]
             grants: [{role: checker, may: [read, act]}, {role: check_chief, may: [read, act]}]
 

@@ -85,6 +85,7 @@ public struct Pack: Sendable {
     }
 
     private init(_ source: Source, _ surroundings: Surroundings) throws {
+        try BundledSystems.add()
         folder = source.folder
         let mistakes = Declaration.Mistakes()
         let place = Declaration(source.value, mistakes: mistakes)

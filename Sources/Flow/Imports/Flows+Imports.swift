@@ -192,6 +192,7 @@ extension Flows {
     // MARK: Work
 
     public func registerJobs() {
+        kernel.jobs.register(Self.workJob) { [self] job, _ in try await doWork(job) }
         kernel.jobs.register(Self.importJob) { [self] job, progress in
             guard let principal = try await kernel.accounts.find(job.principal), principal.isActive,
                 let id = job.payload["import"]?.string

@@ -206,14 +206,17 @@ enum FeaturesAPI {
             default: .string(type.rawValue)
             }
         }
+        let own = Function.allCases.filter { $0 != .casei && $0 != .accenti }.map {
+            ($0.rawValue, $0.signature.arguments, $0.signature.result)
+        }
+        let known = own + AddedFunction.known.map { ($0.name, $0.arguments, $0.result) }
         return .object([
             .init(
                 "functions",
                 .array(
-                    Function.allCases.filter { $0 != .casei && $0 != .accenti }.map { function in
-                        let (arguments, result) = function.signature
-                        return .object([
-                            .init("name", .string(function.rawValue)),
+                    known.map { name, arguments, result in
+                        .object([
+                            .init("name", .string(name)),
                             .init("arguments", .array(arguments.map { .object([.init("type", .array([type($0)]))]) })),
                             .init("returns", .array([type(result)])),
                         ])

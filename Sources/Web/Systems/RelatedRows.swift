@@ -21,6 +21,7 @@ enum RelatedRows {
             let declared = other.declaration
             var query = RecordQuery(other.code, limit: 50)
             query.condition = condition
+            query.sort = related.sort.isEmpty ? nil : related.sort
             // Who may not read the other resource is not told of it.
             guard let page = try? await web.perform(web.services.lake.read, query) else { continue }
             let names =
@@ -70,7 +71,10 @@ enum RelatedRows {
         return "<tr>\(cells)\(state)</tr>"
     }
 
-    /// The figures that the pack asks for over all related rows, where the reader may see their fields.
+    /// Rows that figures are made of: of a cause that most cases have, the last ones tell enough.
+    private static let measured = 1000
+
+    /// The figures that the pack asks for over the first related rows, where the reader may see their fields.
     private static func figures(
         _ related: ViewsDeclaration.Related,
         _ condition: CQL.Expression,
@@ -79,7 +83,8 @@ enum RelatedRows {
     ) async throws -> HTML {
         guard !related.measures.isEmpty else { return .empty }
         let measures = try related.measures.map { try AggregateQuery.Measure(text: $0) }
-        let query = AggregateQuery(other.code, measures: measures, filter: condition.json.text)
+        var query = AggregateQuery(other.code, measures: measures, filter: condition.json.text)
+        query.first = .init(sort: related.sort, rows: measured)
         guard let found = try? await web.perform(web.services.lake.aggregate, query), found.batch.count == 1 else {
             return .empty
         }
@@ -91,7 +96,12 @@ enum RelatedRows {
             return
                 "<div><dt>\(label)\(label.isEmpty ? "" : web.text("，", ", "))\(word(measure.kind, web))</dt><dd>\(value.isEmpty ? "—" : value)\(unit.isEmpty ? "" : " " + unit)</dd></div>"
         }
-        return "<dl class=\"facts\">\(lines)</dl>"
+        let isCut = found.rows == Int64(measured)
+        let note: HTML =
+            isCut
+            ? "<p class=\"hint\">\(web.text("统计最前的 \(measured) 条。", "Figures of the first \(measured)."))</p>"
+            : .empty
+        return "<dl class=\"facts\">\(lines)</dl>\(note)"
     }
 
     private static func word(_ kind: AggregateQuery.Measure.Kind, _ web: WebRequest) -> String {

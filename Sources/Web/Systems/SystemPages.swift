@@ -156,6 +156,7 @@ enum SystemPages {
                 <header class="title"><h1>\(title)</h1><p class="muted">\(system.declaration.description[web.language])</p>\(law)\(figures)</header>
                 \(try await AlertPages.summary(web, system: id))\(tasksSection(tasks, web))
                 <section class="card"><h2>\(web.text("业务", "What it keeps"))</h2>\(Layout.table(heads, rows, label: web.text("业务", "What it keeps")))</section>
+                \(try await WorkPages.section(system, web))
                 \(settings(system, web))
                 """
             )
