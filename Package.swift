@@ -30,6 +30,7 @@ let systemLibraries: [Target] = [
     .systemLibrary(name: "CODBC", pkgConfig: "odbc", providers: [.apt(["unixodbc-dev"])]),
     .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
     .systemLibrary(name: "CSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
     .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
@@ -98,7 +99,7 @@ let floor2: [Target] = [
     module(
         "Flow",
         [
-            "Basics", "Codes", "Tabular", "CQL", "Check", "Declare", "Kernel", "Lake", "Seal", "Store",
+            "Basics", "Codes", "Tabular", "CQL", "Check", "Declare", "Kernel", "Lake", "Seal", "Store", "CQREncode",
             .product(name: "Mustache", package: "swift-mustache"),
         ]
     ),

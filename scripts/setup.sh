@@ -20,7 +20,7 @@ install_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-build_packages="pkg-config libsqlite3-dev libpcre2-dev libssl-dev zlib1g-dev libzip-dev libexpat1-dev libgeos-dev liblz4-dev libzstd-dev libpq-dev unixodbc-dev libssh2-1-dev python3 python3-venv libjs-chart.js unzip"
+build_packages="pkg-config libsqlite3-dev libpcre2-dev libssl-dev zlib1g-dev libzip-dev libexpat1-dev libgeos-dev liblz4-dev libzstd-dev libpq-dev unixodbc-dev libssh2-1-dev libqrencode-dev python3 python3-venv libjs-chart.js unzip"
 
 # A Python environment of the project's own, for the packages that carry scripts and test clients.
 python_environment() {

@@ -22,8 +22,8 @@ extension Expression {
                 }
             case .arithmetic: return .real
             case .function(let name, _):
-                let result = Function(rawValue: name)?.signature.result
-                return result == .real || result == .integer ? .real : result == .boolean ? .boolean : .text
+                let result = Self.signature(of: name)?.result ?? .text
+                return result == .integer ? .real : FieldType(result)
             case .interval(let a, let b): return [a, b].compactMap { $0.flatMap(type) }.first
             default: return .boolean
             }
@@ -53,7 +53,7 @@ extension Expression {
                     same(ends)
                     for end in ends { note(end, .timestamp) }
                 } else {
-                    for (item, wanted) in zip(list, Function(rawValue: name)?.signature.arguments ?? []) {
+                    for (item, wanted) in zip(list, Self.signature(of: name)?.arguments ?? []) {
                         note(item, FieldType(wanted))
                     }
                 }
@@ -61,6 +61,10 @@ extension Expression {
             }
         }
         return properties.map { Field($0, types[$0] ?? .text) }
+    }
+
+    private static func signature(of name: String) -> (arguments: [ValueType], result: ValueType)? {
+        Function(rawValue: name)?.signature ?? AddedFunction.named(name).map { ($0.arguments, $0.result) }
     }
 }
 

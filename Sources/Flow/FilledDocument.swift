@@ -61,7 +61,18 @@ struct FilledDocument {
             group[parts[1]] = value
             context[parts[0]] = group
         }
-        return try DocumentTemplate.render(document.template, context)
+        return Self.drawn(try DocumentTemplate.render(document.template, context))
+    }
+
+    /// The page with its QR codes in their places.
+    private static func drawn(_ html: String) -> String {
+        guard html.contains(DocumentValue.mark) else { return html }
+        var pieces = html.split(separator: DocumentValue.mark, omittingEmptySubsequences: false).map(String.init)
+        for index in stride(from: 1, to: pieces.count, by: 2) {
+            let text = Hexadecimal.bytes(pieces[index]).map { String(decoding: $0, as: UTF8.self) } ?? ""
+            pieces[index] = QRCode.svg(text, label: "二维码") ?? ""
+        }
+        return pieces.joined()
     }
 
     /// 2026年11月21日.
@@ -95,11 +106,16 @@ struct FilledDocument {
     }
 }
 
-/// A field's value in a template: as it is shown, and under `raw` as it is kept.
+/// A field's value in a template: as it is shown, under `raw` as it is kept, under `qr` as a QR code.
 struct DocumentValue: CustomStringConvertible, CustomReflectable {
     var shown: String
     var raw: String
 
+    /// Stands before and after what becomes a QR code; nobody types it.
+    static let mark = "\u{F0000}"
+
     var description: String { shown }
-    var customMirror: Mirror { Mirror(self, children: ["raw": raw]) }
+    var customMirror: Mirror {
+        Mirror(self, children: ["raw": raw, "qr": Self.mark + Hexadecimal.text(raw.utf8) + Self.mark])
+    }
 }

@@ -234,6 +234,8 @@ struct StepWork: Sendable {
             case .myName: values[assignment.field] = principal.name
             case .myOrganisation: values[assignment.field] = organisation?.name ?? ""
             case .setting(let key): values[assignment.field] = place.system.setting(key)
+            case .code:
+                if values[assignment.field, default: ""].isEmpty { values[assignment.field] = Secrets.token(16) }
             case .number(let key):
                 // A number that was given stays.
                 if values[assignment.field, default: ""].isEmpty {

@@ -64,13 +64,15 @@ extension SystemDeclaration {
             )
         }
         Declaration.checkTwice(zip(declared.settings.map(\.key), settingList).map { ($0, $1) })
+        let vocabulary = FieldVocabulary(place)
         let known = Known(
             roles: roles.union(declared.roles.map(\.key)),
             settings: Set(declared.settings.map(\.key)),
             values: Dictionary(declared.settings.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first }),
             files: files,
             settingList: declared.settings,
-            schemas: schemas(place.list("resources"), others)
+            schemas: schemas(place.list("resources"), others, vocabulary),
+            vocabulary: vocabulary
         )
         for (required, item) in place.texts("requires") where required == id {
             item.fail("系统包不能要求自身", "a pack does not require itself")
@@ -102,18 +104,20 @@ extension SystemDeclaration {
         var settingList: [Setting]
         /// What lookups may ask, by the keys of resources.
         var schemas: [String: Schema]
+        var vocabulary: FieldVocabulary
     }
 
     /// The schemas of a pack's resources and of others, where lookups ask for them: they are needed before the resources are read.
     private static func schemas(
         _ list: [Declaration],
-        _ others: [String: ResourceDeclaration]
+        _ others: [String: ResourceDeclaration],
+        _ vocabulary: FieldVocabulary
     ) -> [String: Schema] {
         guard list.contains(where: { $0.has("lookups") }) else { return [:] }
         var schemas = others.mapValues(\.schema)
         for item in list {
             let silent = Declaration(item.value, mistakes: Declaration.Mistakes())
-            var schema = ResourceDeclaration.schema(of: silent)
+            var schema = ResourceDeclaration.schema(of: silent, vocabulary)
             // The state is asked by an index.
             if let flow = silent.at("flow") {
                 let name = flow.has("field") ? flow.text("field") : "state"
@@ -186,7 +190,7 @@ extension ResourceDeclaration {
 
     static func read(_ place: Declaration, _ known: SystemDeclaration.Known) -> ResourceDeclaration {
         place.allow(keys)
-        let (schema, labels, references) = readSchema(place)
+        let (schema, labels, references) = readSchema(place, known.vocabulary)
         var resource = ResourceDeclaration(
             key: place.text("key", required: true),
             name: place.text("name", required: true),
@@ -260,10 +264,15 @@ extension ResourceDeclaration {
     }
 
     /// The schema of a resource that is read later; what is wrong with it is told then.
-    static func schema(of place: Declaration) -> Schema { readSchema(place).0 }
+    static func schema(of place: Declaration, _ vocabulary: FieldVocabulary) -> Schema {
+        readSchema(place, vocabulary).0
+    }
 
     /// The schema, English labels, and references by keys; what cannot be read is noted and left empty.
-    private static func readSchema(_ place: Declaration) -> (Schema, [String: String], [Reference]) {
+    private static func readSchema(
+        _ place: Declaration,
+        _ vocabulary: FieldVocabulary
+    ) -> (Schema, [String: String], [Reference]) {
         guard let item = place.at("schema") else {
             place.fail("缺少“schema”", "“schema” is missing")
             return (Schema(fields: []), [:], [])
@@ -294,15 +303,18 @@ extension ResourceDeclaration {
                 field.at("tongqu:kind")?.unknown(.init("含义", "kind"), kind, among: kinds)
             }
         }
+        let schema = vocabulary.expanded(item)
         var labels: [String: String] = [:]
-        for field in fields where field.has("en") { labels[field.text("name")] = field.text("en") }
+        for field in schema["fields"]?.array ?? [] {
+            if let name = field["name"]?.string, let label = field["en"]?.string { labels[name] = label }
+        }
         do {
-            var schema = try TableSchema.read(item.value.json)
-            let references = readReferences(item, schema)
-            schema.foreignKeys = []
+            var read = try TableSchema.read(schema)
+            let references = readReferences(item, read)
+            read.foreignKeys = []
             // Rules and limits are settled as they will be when rows come.
-            _ = try Checker(schema: schema, header: schema.fields.map(\.name))
-            return (schema, labels, references)
+            _ = try Checker(schema: read, header: read.fields.map(\.name))
+            return (read, labels, references)
         } catch {
             item.fail(error.message.zh, error.message.en)
             return (Schema(fields: []), labels, [])
@@ -570,7 +582,7 @@ extension ResourceDeclaration {
 
 extension ViewsDeclaration {
     static func read(_ place: Declaration, _ resource: ResourceDeclaration) -> ViewsDeclaration {
-        place.allow(["list", "detail", "board", "map", "related", "dashboard"])
+        place.allow(["list", "form", "detail", "board", "map", "related", "dashboard"])
         var views = ViewsDeclaration()
         func fields(_ from: Declaration, _ name: String) -> [String] {
             from.texts(name).map { text, item in
@@ -597,6 +609,10 @@ extension ViewsDeclaration {
                 if !filter.isEmpty { resource.check(filter, item.at("filter") ?? item) }
                 return SavedFilter(title: item.title("title"), filter: filter)
             }
+        }
+        if let form = place.at("form") {
+            form.allow(["scan"])
+            views.scanned = fields(form, "scan")
         }
         if let detail = place.at("detail") {
             detail.allow(["sections"])

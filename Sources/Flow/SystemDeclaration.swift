@@ -208,6 +208,8 @@ public struct ViewsDeclaration: Sendable, Hashable {
     public var map: Map?
     public var related: [Related] = []
     public var charts: [Chart] = []
+    /// Fields of forms that a device's camera may read from a QR code.
+    public var scanned: [String] = []
 
     public init() {}
 }
@@ -355,6 +357,8 @@ public enum AssignedValue: Sendable, Hashable {
     case today, now, me, myName, myOrganisation
     case number(String)
     case setting(String)
+    /// Sixteen random letters and digits that nobody guesses; a code that was given stays.
+    case code
     /// CQL2 over the record.
     case expression(String)
 
@@ -376,6 +380,7 @@ public enum AssignedValue: Sendable, Hashable {
         case "$today": self = .today
         case "$empty": self = .empty
         case "$now": self = .now
+        case "$code": self = .code
         case "$me": self = .me
         case "$my_name": self = .myName
         case "$my_organisation": self = .myOrganisation
@@ -393,7 +398,7 @@ public enum AssignedValue: Sendable, Hashable {
     var isExpression: Bool { if case .expression = self { true } else { false } }
 
     static let words = [
-        "$today", "$now", "$empty", "$me", "$my_name", "$my_organisation", "$number(KEY)", "$setting(KEY)",
+        "$today", "$now", "$empty", "$me", "$my_name", "$my_organisation", "$code", "$number(KEY)", "$setting(KEY)",
     ]
 }
 

@@ -24,7 +24,7 @@ import Testing
             "Lake": floor1.union(["Geo", "Store", "Kernel", "Tiles", "CLZ4", "CMalloc"]),
             "Catalogue": capability.union(["Harvest", "Seal"]), "Collect": capability.union(["Connect"]),
             "Derive": capability,
-            "Flow": capability.union(["Declare", "Seal"]),
+            "Flow": capability.union(["Declare", "Seal", "CQREncode"]),
             "Open": capability,
             "Quality": capability, "Webhooks": capability.union(["Connect", "Seal"]),
             "Enforcement": ["Basics", "CQL", "Tabular", "Kernel", "Flow"],

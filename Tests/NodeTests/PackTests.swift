@@ -37,6 +37,43 @@ import Testing
         #expect(Self.mistakes(Self.example) == [])
     }
 
+    /// Fields take titles, limits and codes of the pack's own elements and lists.
+    @Test func fieldsAreDeclaredByElementsAndLists() throws {
+        let state = "        - {name: state, title: 状态, type: string}\n"
+        let pack =
+            Self.example.replacing(
+                state,
+                with: state + """
+                            - {name: colour, "tongqu:element": E1, constraints: {maxLength: 4}}
+                            - {name: lamp_kind, title: 灯具, type: string, "tongqu:codes": lamp-kinds}
+
+                    """
+            ) + """
+                code_lists:
+                  - id: lamp-kinds
+                    name: 灯具种类
+                    versions:
+                      - {version: "1", values: [{value: "1", label: 钠灯}]}
+                      - {version: "2", values: [{value: "1", label: 钠灯}, {value: "2", label: LED}]}
+                elements:
+                  - {id: E1, name: 光色, en: colour of light, type: string, min_length: 1, max_length: 8, codes: lamp-kinds}
+
+                """
+        #expect(Self.mistakes(pack) == [])
+        let read = SystemDeclaration.read(
+            Declaration(try DeclaredValue(yaml: pack), mistakes: Declaration.Mistakes()),
+            files: { _ in nil }
+        )
+        let lamps = try #require(read.resource("tunnel_lamps"))
+        let colour = try #require(lamps.field("colour"))
+        #expect(colour.title == "光色" && lamps.labels["colour"] == "colour of light")
+        #expect(colour.minimumLength == 1 && colour.maximumLength == 4)
+        #expect(colour.codes.map(\.label) == ["钠灯", "LED"])
+        #expect(try #require(lamps.field("lamp_kind")).codes.map(\.value) == ["1", "2"])
+        let wrong = Self.mistakes(pack.replacing("\"tongqu:codes\": lamp-kinds", with: "\"tongqu:codes\": lamp-kind"))
+        #expect(wrong.contains { $0.message.en.contains("did you mean “lamp-kinds”?") }, "\(wrong)")
+    }
+
     /// Every key that the reader knows stands in the reference.
     @Test func everyKeyIsDocumented() throws {
         let text = try DocumentationTests.document("packs.md")

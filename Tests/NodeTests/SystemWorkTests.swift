@@ -28,6 +28,7 @@ import Testing
                 - {name: weight, title: 重量, type: integer}
                 - {name: doubled, title: 两倍, type: integer}
                 - {name: holder, title: 保管人, type: string}
+                - {name: tag, title: 标签, type: string}
                 - {name: state, title: 状态, type: string}
             lookups:
               - {key: others, of: kept_things, where: "holder = my.holder AND state = 'kept'", take: count}
@@ -45,14 +46,19 @@ import Testing
                   set: {doubled: "=twice(weight)"}
                 - {key: clear, title: 清出, from: [kept], to: gone, roles: [clock]}
                 - {key: leave, title: 出库, from: [kept], to: gone, roles: [keeper]}
+                - {key: label, title: 贴标签, from: [kept], roles: [keeper], kind: side, set: {tag: $code}, issue: [card]}
+            documents: [{key: card, title: 标签, template: documents/card.html}]
             alerts:
               - {key: many, title: {zh: 一人保管过多, en: one holds many}, when: "state = 'kept' AND holder IS NOT NULL AND others >= 2", to: [looker]}
             grants: [{role: keeper, may: [read, act]}, {role: looker, may: [read]}]
             views:
               list: {filters: [holder]}
+              form: {scan: [holder]}
         work:
           - {key: clear_light, title: {zh: 清出轻物, en: clear what is light}, of: kept_things, roles: [keeper], every: day}
         """
+
+    static let card = "<h1>标签</h1><p>{{holder}} {{tag.qr}} {{tag}}</p>"
 
     static let code = SystemCode(
         pack: "keeping",
@@ -86,6 +92,11 @@ import Testing
         let node = try await TestNode(demonstration: true)
         let folder = FileManager.default.temporaryDirectory.appending(path: "tongqu-\(UUID().uuidString)/keeping")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            at: folder.appending(path: "documents"),
+            withIntermediateDirectories: true
+        )
+        try Data(card.utf8).write(to: folder.appending(path: "documents/card.html"))
         try Data(pack.utf8).write(to: folder.appending(path: "pack.yaml"))
         _ = try await SystemPacks.install(node.node, from: folder)
         let machine = try await SystemPacks.machine(node.node)
@@ -148,6 +159,23 @@ import Testing
         #expect(left.status == 200, "\(left.text)")
         #expect(try await alerts() == 0)
 
+        // A label has a code that nobody guesses, which stays, and its picture; its form may read codes by camera.
+        let label = #"{"step":"label"}"#
+        let first = try await ask("keeper1", "POST", "/kept_things/records/\(heavy)/steps", label)
+        let tag = try #require(try await state(heavy)["tag"]?.string)
+        #expect(tag.count == 16)
+        #expect(try await ask("keeper1", "POST", "/kept_things/records/\(heavy)/steps", label).status == 200)
+        #expect(try await state(heavy)["tag"]?.string == tag)
+        let document = try #require(first.json["documents"]?.array?.first?.integer, "\(first.text)")
+        let paper = try await node.ask(
+            "GET",
+            "/systems/keeping/kept_things/\(heavy)/documents/\(document)",
+            headers: sessions["keeper1"] ?? [:]
+        )
+        #expect(paper.text.contains("<svg class=\"qr\"") && paper.text.contains("甲") && paper.text.contains(tag))
+        let form = try await node.ask("GET", "/systems/keeping/kept_things/new", headers: sessions["keeper1"] ?? [:])
+        #expect(form.text.contains("data-scan=\"holder\""))
+
         // The sweep queued the day's work, once however often it looks; then people ask for it.
         try await node.node.flows.keepUp()
         #expect(try await node.node.kernel.jobs.runPending() == 1)
@@ -179,7 +207,8 @@ import Testing
 
     @Test func aPackIsToldWhatItsProgramHasNot() throws {
         try SystemCode.add(Self.code)
-        #expect(PackTests.mistakes(Self.pack).isEmpty, "\(PackTests.mistakes(Self.pack))")
+        let files = ["documents/card.html": Self.card]
+        #expect(PackTests.mistakes(Self.pack, files: files).isEmpty, "\(PackTests.mistakes(Self.pack, files: files))")
         for (old, new, says) in [
             ("key: clear_light", "key: clear_lite", "did you mean “clear_light”?"),
             ("roles: [keeper], every: day", "every: never", "“roles” or “every” is needed"),
@@ -187,12 +216,22 @@ import Testing
             ("=twice(weight)", "=thrice(weight)", "There is no function “thrice”"),
             ("=twice(weight)", "=twice(number)", "The arguments of twice do not fit"),
         ] {
-            let found = PackTests.mistakes(Self.pack.replacing(old, with: new))
+            let found = PackTests.mistakes(Self.pack.replacing(old, with: new), files: files)
             #expect(found.contains { $0.message.en.contains(says) }, "\(new): \(found)")
         }
         #expect(throws: Problem.self) {
             try AddedFunction.add(.init("length", .init("", ""), [.text], .integer) { _ in .null })
         }
+    }
+
+    /// The three squares by which a reader finds a code stand in their corners (ISO/IEC 18004); what no code holds has no picture.
+    @Test func picturesOfCodes() throws {
+        let svg = try #require(QRCode.svg("https://data.example.gov.cn/verify/Ab3", label: "码"))
+        let side = try #require(svg.firstMatch(of: /viewBox="0 0 (\d+) \d+"/).flatMap { Int($0.1) })
+        #expect((side - 8 - 17).isMultiple(of: 4))
+        for row in [4, 10] { #expect(svg.contains("M4 \(row)h7v1h-7z") && svg.contains("M\(side - 11) \(row)h7v1h-7z")) }
+        for row in [side - 11, side - 5] { #expect(svg.contains("M4 \(row)h7v1h-7z")) }
+        #expect(QRCode.svg(String(repeating: "x", count: 3000), label: "") == nil)
     }
 
     /// Article 3: what stands in the table, and what does not.

@@ -133,7 +133,7 @@ extension PackInstaller {
 extension Pack {
     /// What is content, and no part of the system that is kept.
     static let contentKeys: Set<String> = [
-        "organisations", "accounts", "sources", "feedback", "demonstration", "elements", "code_lists", "trees",
+        "organisations", "accounts", "sources", "feedback", "demonstration", "trees",
     ]
 }
 

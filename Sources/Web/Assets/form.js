@@ -66,6 +66,28 @@ for (const form of document.querySelectorAll("form[data-check]")) {
     check();
   }
 
+  // What a camera reads from a QR code: where the browser can, a picture is taken and its code stands in the field.
+  for (const name of (form.dataset.scan ?? "").split(" ")) {
+    const control = places.get(name)?.control;
+    if (!control || !("BarcodeDetector" in window)) continue;
+    const picture = Object.assign(document.createElement("input"), { type: "file", accept: "image/*", hidden: true });
+    picture.setAttribute("capture", "environment");
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: zh ? "扫码" : "Scan" });
+    const told = Object.assign(document.createElement("span"), { className: "hint" });
+    told.setAttribute("role", "status");
+    control.after(button, picture, told);
+    button.addEventListener("click", () => picture.click());
+    picture.addEventListener("change", async () => {
+      const none = zh ? "照片中没有二维码，请重拍。" : "There is no QR code in the picture; take another.";
+      try {
+        const codes = await new BarcodeDetector({ formats: ["qr_code"] }).detect(await createImageBitmap(picture.files[0]));
+        told.textContent = codes.length ? "" : none;
+        if (codes.length) control.value = codes[0].rawValue;
+      } catch { told.textContent = none; }
+      picture.value = "";
+    });
+  }
+
   // A step that asks for a place takes this device's, where its owner says so.
   const [longitude, latitude] = [form.dataset.longitude, form.dataset.latitude].map((name) => places.get(name)?.control);
   if (longitude && latitude && navigator.geolocation) {

@@ -91,19 +91,25 @@ enum DocumentPages {
             <html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
             <title>\(document.title)</title><link rel="stylesheet" href="/assets/site.css"></head>
             <body class="sheet"><nav class="sheet-bar"><a href="\(back)">← \(web.text("回到记录", "Back to the record"))</a> \(pdf)</nav>
-            \(sheet(document, body))</body></html>
+            \(sheet(document, body, web))</body></html>
             """
         )
     }
 
     /// The paper itself: the same on the page and as PDF.
-    private static func sheet(_ document: IssuedDocument, _ body: String) -> HTML {
+    private static func sheet(_ document: IssuedDocument, _ body: String, _ web: WebRequest) -> HTML {
         let number: HTML = document.number.isEmpty ? .empty : "<p class=\"number-line\">\(document.number)</p>"
         var paper = HTML.empty
         paper.text = body
+        // Only an address that the node was given leads others back to it.
+        var code = HTML.empty
+        if let address = web.services.settings.address {
+            let place = (address.hasSuffix("/") ? String(address.dropLast()) : address) + "/verify/\(document.code)"
+            code.text = QRCode.svg(place, label: "核验二维码") ?? ""
+        }
         return """
             <main class="paper" id="main">\(number)\(paper)
-            <footer class="paper-foot">核验码 <a href="/verify/\(document.code)">\(document.code)</a> · \(document.digest)</footer></main>
+            <footer class="paper-foot">\(code)核验码 <a href="/verify/\(document.code)">\(document.code)</a> · \(document.digest)</footer></main>
             """
     }
 
@@ -115,7 +121,7 @@ enum DocumentPages {
             let page: HTML = """
                 <!doctype html>
                 <html lang="zh-CN"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-                <title>\(document.title)</title><style>\(style)</style></head><body class="sheet">\(sheet(document, body))</body></html>
+                <title>\(document.title)</title><style>\(style)</style></head><body class="sheet">\(sheet(document, body, web))</body></html>
                 """
             return page.text
         }

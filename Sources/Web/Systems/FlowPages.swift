@@ -160,7 +160,7 @@ enum FlowPages {
         let longitude = asked.first { $0.kind == .longitude }?.name ?? ""
         let latitude = asked.first { $0.kind == .latitude }?.name ?? ""
         let checked: HTML =
-            " data-check=\"/api/v1\(path)/check\" data-step=\"\(step.key)\" data-record=\"\(detail.map { String($0.record) } ?? "")\" data-longitude=\"\(longitude)\" data-latitude=\"\(latitude)\"\(typed == nil ? .empty : " data-refused" as HTML)"
+            " data-check=\"/api/v1\(path)/check\" data-step=\"\(step.key)\" data-record=\"\(detail.map { String($0.record) } ?? "")\" data-longitude=\"\(longitude)\" data-latitude=\"\(latitude)\" data-scan=\"\(declared.views.scanned.joined(separator: " "))\"\(typed == nil ? .empty : " data-refused" as HTML)"
         return Layout.console(
             title,
             web,
