@@ -148,6 +148,29 @@ struct DocumentTemplate {
         return tags(text).contains { $0.name == name }
     }
 
+    /// What stands on a paper for somebody who sees a part of its record only.
+    static let everything = "*"
+
+    /// The fields of a record that a paper shows or speaks of, with a comma between; ``everything`` where it holds what is no field: notes,
+    /// names of files, other papers, rows of other resources.
+    static func shown(by document: ResourceDeclaration.Document, _ declared: ResourceDeclaration) -> String {
+        let lookups = Set(declared.lookups.map(\.key))
+        var fields: Set<String> = []
+        if declared.field(document.number) != nil { fields.insert(document.number) }
+        let tags = tags(document.template)
+        let listsSteps = tags.contains { $0.name == "steps" }
+        for tag in tags where tag.sign != "!" {
+            let outer = tag.name.split(separator: ".").first.map(String.init) ?? tag.name
+            let isOfSteps = outer == "note" && listsSteps
+            if isOfSteps || ["attachments", "documents", "related"].contains(outer) || lookups.contains(outer) {
+                return everything
+            }
+            if outer == "record" { fields.formUnion(declared.schema.key.prefix(1)) }
+            if declared.field(outer) != nil { fields.insert(outer) }
+        }
+        return fields.sorted().joined(separator: ",")
+    }
+
     /// Fills a template in.
     ///
     /// - Throws: `document.template` for one that Mustache does not understand.

@@ -196,8 +196,10 @@ extension Flows {
         let ids =
             steps.map(\.principal) + documents.map(\.principal) + attachments.map(\.principal)
         for id in Set(ids) { people[id] = try await kernel.accounts.find(PrincipalID(id))?.name }
-        let isWhole =
-            decision.fields.count == resource.schema.fields.count && decision.fields.allSatisfy { $0.mask == nil }
+        let isWhole = Flows.seesAll(decision, resource)
+        let papers = documents.map { document in
+            Flows.sees(document.shows, decision, resource) ? document : document.shown
+        }
         let offered = try await offered(
             from: state,
             standing,
@@ -219,14 +221,18 @@ extension Flows {
             openedAt: standing?.openedAt,
             clocks: clocks,
             steps: isWhole ? steps : steps.map { $0.shown(Set(shown.keys)) },
-            documents: isWhole ? documents : documents.map(\.shown),
+            documents: papers,
             attachments: isWhole ? attachments : attachments.map(\.shown),
             people: people,
             offered: offered,
             masked: Set(decision.fields.filter { $0.mask != nil }.map(\.field.name)),
             mayAct: mayAct(resource, decision.caller),
             mayAttach: flow.state(state)?.kind == .open && mayAct(resource, decision.caller),
-            showsDocuments: isWhole,
+            showsFiles: isWhole,
+            issuable: declared.documents.filter { document in
+                document.states.contains(state)
+                    && Flows.sees(DocumentTemplate.shown(by: document, declared), decision, resource)
+            },
             now: now
         )
     }
@@ -432,10 +438,15 @@ public struct IssuedDocument: Sendable, Hashable {
 public struct Attachment: Sendable, Hashable {
     public var id: Int64
     public var kind: String
+    /// Whether whoever asked may open it.
+    public var isOpen = true
+    /// The record's fields that stand on it; nil where that is not known.
+    var shows: String?
     public var name: String
     public var type: String
     public var size: Int64
     public var digest: String
+        document.isOpen = false
     public var principal: Int64
     public var at: Int64
     public var longitude: Double?
@@ -473,8 +484,10 @@ public struct FlowDetail: Sendable {
     public var masked: Set<String>
     public var mayAct: Bool
     public var mayAttach: Bool
-    /// Whether documents may be opened: they show every field.
-    public var showsDocuments: Bool
+    /// Whether files may be opened: they show everything.
+    public var showsFiles: Bool
+    /// The documents that may be issued by hand now.
+    public var issuable: [ResourceDeclaration.Document]
     public var now: Int64
 }
 

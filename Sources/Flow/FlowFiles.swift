@@ -217,24 +217,40 @@ extension Flows {
         }
     }
 
-    /// Documents and files show everything: who sees some fields only, or masked, does not open them.
+    private static let masked = Problem(
+        "flow.masked",
+        status: 403,
+        zh: "文书和附件含有对您脱敏或不开放的内容。",
+        en: "Documents and files hold what is masked or closed to you."
+    )
+
+    static func seesAll(_ decision: Decision, _ resource: Resource) -> Bool {
+        decision.fields.count == resource.schema.fields.count && decision.fields.allSatisfy { $0.mask == nil }
+    }
+
+    /// Files show everything: who sees some fields only, or masked, does not open them.
     static func checkWhole(_ decision: Decision, _ resource: Resource) throws(Problem) {
-        guard decision.fields.count == resource.schema.fields.count, decision.fields.allSatisfy({ $0.mask == nil })
-        else {
-            throw Problem(
-                "flow.masked",
-                status: 403,
-                zh: "文书和附件含有对您脱敏或不开放的内容。",
-                en: "Documents and files hold what is masked or closed to you."
-            )
-        }
+        guard seesAll(decision, resource) else { throw masked }
+    }
+
+    /// Whether everything that stands on a paper may be seen unmasked. Of papers issued before it was noted what stands on them, nothing
+    /// is known: they are for those who see the whole record.
+    static func sees(_ shown: String?, _ decision: Decision, _ resource: Resource) -> Bool {
+        if seesAll(decision, resource) { return true }
+        guard let shown, shown != DocumentTemplate.everything else { return false }
+        let seen = Set(decision.fields.filter { $0.mask == nil }.map(\.field.name))
+        return shown.split(separator: ",").allSatisfy { seen.contains(String($0)) }
+    }
+
+    static func checkPaper(_ shown: String?, _ decision: Decision, _ resource: Resource) throws(Problem) {
+        guard sees(shown, decision, resource) else { throw masked }
     }
 
     // MARK: Documents
 
     static func documents(_ resource: Int64, _ record: Int64, _ db: any SQLReading) throws -> [IssuedDocument] {
         try FlowStore.last(
-            "id, document, title, number, code, digest, principal, issued_at",
+            "id, document, title, number, code, digest, principal, issued_at, shown",
             of: "flow_documents",
             resource,
             record,
@@ -251,7 +267,8 @@ extension Flows {
             code: row.text(4),
             digest: row.text(5),
             principal: row.integer(6),
-            issuedAt: row.integer(7)
+            issuedAt: row.integer(7),
+            shows: row.values[8] == .null ? nil : row.text(8)
         )
     }
 
@@ -276,7 +293,7 @@ extension Flows {
                 let document = declared.documents.first(where: { $0.key == input.document && $0.states.contains(state) }
                 )
             else { throw Self.notNow }
-            try Self.checkWhole(decision, resource)
+            try Self.checkPaper(DocumentTemplate.shown(by: document, declared), decision, resource)
             let before = try await kernel.databases.records.read { db in
                 try self.lake.texts(of: input.record, in: resource, decision, db)
             }
@@ -328,7 +345,6 @@ extension Flows {
         Action(Self.documentDescriptor, target: { [kernel] in try await kernel.resource($0.code) }) {
             [self] input, decision in
             guard let resource = decision.resource else { throw Problem.notFound(.init("文书", "the document")) }
-            try Self.checkWhole(decision, resource)
             let found = try await issued(input.id, of: input.record, resource, decision)
             decision.note("document", String(input.id))
             return found
@@ -345,12 +361,16 @@ extension Flows {
         let found = try await kernel.databases.records.read { db in
             _ = try self.lake.texts(of: record, in: resource, decision, db)
             return try db.row(
-                "SELECT id, document, title, number, code, digest, principal, issued_at, body FROM flow_documents WHERE id = ? AND resource = ? AND record = ?",
+                "SELECT id, document, title, number, code, digest, principal, issued_at, shown, body FROM flow_documents WHERE id = ? AND resource = ? AND record = ?",
+    ///
+    /// - Throws: `flow.masked` where something stands on it that the decision masks or hides.
                 [.integer(id), .integer(resource.id.raw), .integer(record)]
             )
         }
         guard let found else { throw Problem.notFound(.init("文书", "the document")) }
-        return (Self.read(found), found.text(8))
+        let document = Self.read(found)
+        try Self.checkPaper(document.shows, decision, resource)
+        return (document, found.text(9))
     }
 
     /// What anyone may know of a document whose code they hold: that it is the node's, and of which day.
@@ -366,7 +386,7 @@ extension Flows {
         Action(Self.verifyDescriptor) { [kernel] code, _ in
             let found = try await kernel.databases.records.read { db in
                 try db.row(
-                    "SELECT id, document, title, number, code, digest, principal, issued_at, body, resource FROM flow_documents WHERE code = ?",
+                    "SELECT id, document, title, number, code, digest, principal, issued_at, shown, body, resource FROM flow_documents WHERE code = ?",
                     [.text(code)]
                 )
             }
@@ -380,11 +400,11 @@ extension Flows {
                 )
             }
             let document = Self.read(found)
-            let owner = try await kernel.resource(ResourceID(found.integer(9))).owner
+            let owner = try await kernel.resource(ResourceID(found.integer(10))).owner
             return Verification(
                 document: document,
                 organisation: kernel.gate.organisations[owner]?.name ?? "",
-                isWhole: Digest(.sm3, of: Array(found.text(8).utf8)).description == document.digest
+                isWhole: Digest(.sm3, of: Array(found.text(9).utf8)).description == document.digest
             )
         }
     }

@@ -53,6 +53,9 @@ enum FlowStore {
             ]
         ),
         AlertStore.migration,
+        // What of a record stands on a paper; of those issued before it is not known.
+        Migration("flow/003-shown", ["ALTER TABLE flow_documents ADD COLUMN shown TEXT"]),
+        Migration("flow/004-taken", ["ALTER TABLE flow_attachments ADD COLUMN taken_at BIGINT"]),
     ]
 
     /// What stands for no due moment: the last of all, so that the order of an index is the order of work.

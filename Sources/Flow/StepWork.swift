@@ -545,11 +545,12 @@ struct StepWork: Sendable {
         )
         let body = try filled.html()
         try db.execute(
-            "INSERT INTO flow_documents (resource, record, document, title, number, code, digest, body, step, principal, issued_at) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO flow_documents (resource, record, document, title, number, code, digest, body, step, principal, issued_at, shown) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
             [
                 .integer(resource.id.raw), .integer(id), .text(document.key), .text(document.title.zh), .text(number),
                 .text(filled.code), .text(Digest(.sm3, of: Array(body.utf8)).description), .text(body),
                 .integer(stepID), .integer(principal.id.raw), .integer(now),
+                .text(DocumentTemplate.shown(by: document, declared)),
             ]
         )
         return db.lastInsertedID

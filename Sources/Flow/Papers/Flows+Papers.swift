@@ -63,7 +63,6 @@ extension Flows {
         Action(Self.paperDescriptor, target: { [kernel] in try await kernel.resource($0.code) }) {
             [self] input, decision in
             guard let resource = decision.resource else { throw Problem.notFound(.init("文书", "the document")) }
-            try Self.checkWhole(decision, resource)
             let (document, body) = try await issued(input.id, of: input.record, resource, decision)
             decision.note("document", String(input.id))
             if let kept = try await kept(input.id) {

@@ -49,15 +49,14 @@ enum DocumentPages {
     ]
 
     static func section(_ detail: FlowDetail, _ path: String, _ web: WebRequest) -> HTML {
-        let mayIssue = detail.showsDocuments && detail.mayAct
-        let byHand = mayIssue ? detail.declared.documents.filter { $0.states.contains(detail.state) } : []
+        let byHand = detail.mayAct ? detail.issuable : []
         guard !detail.documents.isEmpty || !byHand.isEmpty else { return .empty }
         let title = web.text("文书", "Documents")
         let rows = detail.documents.map { document -> HTML in
             let name =
                 detail.declared.documents.first { $0.key == document.document }?.title[web.language] ?? document.title
             let link: HTML =
-                detail.showsDocuments ? "<a href=\"\(path)/documents/\(document.id)\">\(name)</a>" : "\(name)"
+                document.isOpen ? "<a href=\"\(path)/documents/\(document.id)\">\(name)</a>" : "\(name)"
             return
                 "<tr><td>\(link)</td><td>\(document.number)</td><td>\(CivilTime.minute(document.issuedAt))</td><td>\(detail.people[document.principal] ?? "")</td></tr>"
         }

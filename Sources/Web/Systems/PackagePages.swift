@@ -262,7 +262,7 @@ enum PackagePages {
     /// What went out of a record and came back; nothing where there is nothing to say.
     static func section(_ detail: FlowDetail, _ path: String, _ web: WebRequest) async throws -> HTML {
         let place = detail.place
-        guard detail.showsDocuments else { return .empty }
+        guard detail.showsFiles else { return .empty }
         let found = try await web.perform(web.services.flows.transfers, (place.code, detail.record))
         let origins = found.origins.map { package -> HTML in
             "<p>\(web.text("由移送而来：", "Came by transfer: "))<a href=\"\(SystemPages.path(place))/packages/\(package.id)\">\(package.sender) \(package.senderRecord)</a></p>"
