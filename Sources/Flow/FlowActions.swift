@@ -465,6 +465,8 @@ public struct Attachment: Sendable, Hashable {
 /// A record as somebody sees it, with what they may do.
 public struct FlowDetail: Sendable {
     public var place: SystemPlace
+    /// When a photo was taken, in microseconds.
+    public var takenAt: Int64?
     /// The declaration that the record began with.
     public var declared: ResourceDeclaration
     public var record: Int64
@@ -472,6 +474,7 @@ public struct FlowDetail: Sendable {
     /// Texts by field, masked as the decision says; fields that may not be seen are not there.
     public var values: [String: String]
     public var number: Int64
+        file.takenAt = nil
     public var openedAt: Int64?
     public var clocks: [RunningClock]
     public var steps: [TakenStep]

@@ -17,6 +17,8 @@ public struct NewAttachment: Sendable {
     public var path: String
     public var longitude: Double?
     public var latitude: Double?
+    /// When a photo was taken, as EXIF writes it, where the file does not tell it itself.
+    public var taken: String
 
     public init(
         _ code: String,
@@ -26,8 +28,10 @@ public struct NewAttachment: Sendable {
         type: String,
         path: String,
         longitude: Double? = nil,
-        latitude: Double? = nil
+        latitude: Double? = nil,
+        taken: String = ""
     ) {
+        self.taken = taken
         self.code = code
         self.record = record
         self.kind = kind
@@ -72,6 +76,10 @@ extension Flows {
             }
             let (digest, size) = try Self.digest(input.path)
             let now = kernel.clock.now()
+            let taken = (PhotoTime.taken(path: input.path) ?? PhotoTime.moment(input.taken)).flatMap { moment in
+                // A camera's clock may stand anywhere; what is to come was not taken.
+                (0...(now + CivilTime.microsecondsPerDay)).contains(moment) ? moment : nil
+            }
             let flow = declared.flow
             // What is refused leaves nothing on the disk.
             try await kernel.databases.records.read { db in
@@ -88,12 +96,12 @@ extension Flows {
             let id = try await kernel.databases.records.write { db in
                 try self.checkOpen(input.record, resource, flow, decision, db)
                 try db.execute(
-                    "INSERT INTO flow_attachments (resource, record, kind, name, type, size, digest, principal, at, longitude, latitude) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+                    "INSERT INTO flow_attachments (resource, record, kind, name, type, size, digest, principal, at, longitude, latitude, taken_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
                     [
                         .integer(resource.id.raw), .integer(input.record), .text(kind.key),
                         .text(String(input.name.prefix(200))), .text(type), .integer(size), .text(digest),
                         .integer(principal.id.raw), .integer(now), input.longitude.map { .real($0) } ?? .null,
-                        input.latitude.map { .real($0) } ?? .null,
+                        input.latitude.map { .real($0) } ?? .null, SQLValue(taken),
                     ]
                 )
                 return db.lastInsertedID
@@ -111,7 +119,8 @@ extension Flows {
                 principal: principal.id.raw,
                 at: now,
                 longitude: input.longitude,
-                latitude: input.latitude
+                latitude: input.latitude,
+                takenAt: taken
             )
         }
     }
@@ -181,7 +190,7 @@ extension Flows {
     }
 
     private static let attachmentColumns =
-        "id, kind, name, type, size, digest, principal, at, longitude, latitude"
+        "id, kind, name, type, size, digest, principal, at, longitude, latitude, taken_at"
 
     private static func attachment(_ row: SQLRow) -> Attachment {
         Attachment(
@@ -194,7 +203,8 @@ extension Flows {
             principal: row.integer(6),
             at: row.integer(7),
             longitude: row.values[8] == .null ? nil : row.real(8),
-            latitude: row.values[9] == .null ? nil : row.real(9)
+            latitude: row.values[9] == .null ? nil : row.real(9),
+            takenAt: row.optionalInteger(10)
         )
     }
 

@@ -381,8 +381,8 @@ def run(browser, base, file):
     officer.check("[name=located]")
     officer.set_input_files("[name=file]", photo)
     officer.click("form[data-photo] button")
-    officer.wait_for_selector("tr:has(img.thumb):has-text('117.32123')", timeout=20000)
-    shape = officer.evaluate("(async () => (await createImageBitmap(await (await fetch(document.querySelector('img.thumb').src)).blob())).width)()")
+    officer.wait_for_selector("tr:has(a[href*='/attachments/']):has-text('117.32123')", timeout=20000)
+    shape = officer.evaluate("(async () => (await createImageBitmap(await (await fetch(document.querySelector(\"td a[href*='/attachments/']\").href)).blob())).width)()")
     assert shape == 2000, shape
     assert officer.evaluate("document.documentElement.scrollWidth") <= 390
     quiet("forms_are_checked_and_photos_are_located")

@@ -186,7 +186,9 @@ struct PackageMaking {
             .init("digest", .string(file.digest)), .init("at", .string(CivilTime.timestamp(file.at))),
             .init("by", .string(people[file.principal] ?? "")),
             .init("longitude", file.longitude.map { .real($0) } ?? .null),
-            .init("latitude", file.latitude.map { .real($0) } ?? .null), .init("file", .string(Self.fileName(file))),
+            .init("latitude", file.latitude.map { .real($0) } ?? .null),
+            .init("taken", file.takenAt.map { .string(CivilTime.timestamp($0)) } ?? .null),
+            .init("file", .string(Self.fileName(file))),
         ])
     }
 

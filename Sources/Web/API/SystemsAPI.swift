@@ -194,6 +194,7 @@ enum SystemsAPI {
                             .init("id", .integer($0.id)), .init("kind", .string($0.kind)),
                             .init("name", .string($0.name)), .init("type", .string($0.type)),
                             .init("size", .integer($0.size)), .init("digest", .string($0.digest)),
+                            .init("taken", $0.takenAt.map { .string(CivilTime.timestamp($0)) } ?? .null),
                         ])
                     }
                 )

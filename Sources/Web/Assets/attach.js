@@ -31,6 +31,32 @@ async function smaller(file) {
   return blob && blob.size < file.size ? new File([blob], file.name.replace(/\.[^.]*$/, "") + ".jpg", { type: "image/jpeg" }) : file;
 }
 
+// When a photo was taken, as its EXIF says (DateTimeOriginal); a photo that is made smaller loses its EXIF.
+async function taken(file) {
+  if (file.type !== "image/jpeg") return "";
+  const view = new DataView(await file.slice(0, 1 << 18).arrayBuffer());
+  try {
+    let at = 2;
+    while (view.getUint16(at) !== 0xffe1 || view.getUint32(at + 4) !== 0x45786966) {
+      if (view.getUint8(at) !== 0xff || view.getUint16(at) === 0xffda) return "";
+      at += 2 + view.getUint16(at + 2);
+    }
+    const start = at + 10;
+    const little = view.getUint16(start) === 0x4949;
+    const entry = (tag, directory) => {
+      for (let index = 0; index < view.getUint16(start + directory, little); index += 1) {
+        const place = start + directory + 2 + 12 * index;
+        if (view.getUint16(place, little) === tag) return view.getUint32(place + 8, little);
+      }
+      return 0;
+    };
+    const text = entry(0x9003, entry(0x8769, view.getUint32(start + 4, little)));
+    return text ? String.fromCharCode(...new Uint8Array(view.buffer, start + text, 19)) : "";
+  } catch {
+    return "";
+  }
+}
+
 async function digest(file) {
   if (!globalThis.crypto?.subtle || file.size > 256 << 20) return "";
   const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer()));
@@ -39,13 +65,14 @@ async function digest(file) {
 
 const size = (bytes) => (bytes < 1 << 20 ? `${Math.max(1, bytes >> 10)} KB` : `${(bytes / (1 << 20)).toFixed(1)} MB`);
 
-function send(form, file, place, progress) {
+function send(form, file, place, moment, progress) {
   return new Promise((done, failed) => {
     const body = new FormData();
     body.append("_csrf", form.elements._csrf.value);
     body.append("kind", form.elements.kind.value);
     body.append("longitude", place ? place.longitude.toFixed(6) : "");
     body.append("latitude", place ? place.latitude.toFixed(6) : "");
+    body.append("taken", moment);
     body.append("file", file);
     const request = new XMLHttpRequest();
     request.upload.addEventListener("progress", (step) => {
@@ -117,6 +144,7 @@ for (const form of document.querySelectorAll("form[data-photo]")) {
     const item = make("li", {}, make("b", { textContent: file.name }), " ", state, bar);
     list.append(item);
     const ready = whole.checked ? file : await smaller(file);
+    const moment = await taken(file);
     const short = await digest(ready);
     const about = `${size(ready.size)}${ready === file ? "" : text(`(原 ${size(file.size)})`, ` (was ${size(file.size)})`)}${short ? ` · SHA-256 ${short}…` : ""}`;
     const attempt = async () => {
@@ -124,7 +152,7 @@ for (const form of document.querySelectorAll("form[data-photo]")) {
       state.className = "muted";
       state.textContent = about;
       try {
-        await send(form, ready, place, (percent) => { bar.value = percent; });
+        await send(form, ready, place, moment, (percent) => { bar.value = percent; });
         state.textContent = `${about} · ${text("已上传", "sent")}`;
         bar.hidden = true;
         return true;

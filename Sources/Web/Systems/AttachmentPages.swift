@@ -27,11 +27,10 @@ enum AttachmentPages {
         ),
     ]
 
-    /// Pictures up to this size are shown in the list.
-    private static let largestShown: Int64 = 8 << 20
-
     static func section(_ detail: FlowDetail, _ path: String, _ web: WebRequest) -> HTML {
-        guard !detail.declared.attachments.isEmpty else { return .empty }
+        guard !detail.attachments.isEmpty || detail.mayAttach && !detail.declared.attachments.isEmpty else {
+            return .empty
+        }
         let title = web.text("附件", "Files")
         let rows = detail.attachments.map { row($0, detail, path, web) }
         let heads = [
@@ -46,7 +45,7 @@ enum AttachmentPages {
             <form method="post" action="\(path)/attachments" enctype="multipart/form-data" class="stack" data-photo>\(Layout.csrf(web))
             <div class="grid">\(Layout.field(web.text("类别", "Kind"), Layout.select("kind", detail.declared.attachments.map { ($0.key, $0.title[web.language]) }, "")))
             \(Layout.field(web.text("文件", "File"), "<input type=\"file\" name=\"file\" required>"))</div>
-            <input type="hidden" name="longitude"><input type="hidden" name="latitude">
+            <input type="hidden" name="longitude"><input type="hidden" name="latitude"><input type="hidden" name="taken">
             <div><button class="quiet">\(web.text("上传", "Attach"))</button></div></form>
             """ : .empty
         return "<section class=\"card\"><h2>\(title)</h2>\(table)\(form)</section>"
@@ -55,14 +54,7 @@ enum AttachmentPages {
     private static func row(_ file: Attachment, _ detail: FlowDetail, _ path: String, _ web: WebRequest) -> HTML {
         let kind = detail.declared.attachments.first { $0.key == file.kind }?.title[web.language] ?? file.kind
         let link = "\(path)/attachments/\(file.id)"
-        let isShown =
-            detail.showsDocuments && file.size <= largestShown
-            && ["image/jpeg", "image/png", "image/gif", "image/webp"].contains(file.type)
-        let picture: HTML =
-            isShown
-            ? "<img class=\"thumb\" src=\"\(link)\" alt=\"\" width=\"96\" height=\"72\" loading=\"lazy\" decoding=\"async\">"
-            : .empty
-        let name: HTML = detail.showsDocuments ? "<a href=\"\(link)\">\(picture)\(file.name)</a>" : "\(file.name)"
+        let name: HTML = detail.showsFiles ? "<a href=\"\(link)\">\(file.name)</a>" : "\(file.name)"
         let by = detail.people[file.principal] ?? ""
         let place: HTML =
             if let x = file.longitude, let y = file.latitude {
@@ -70,8 +62,12 @@ enum AttachmentPages {
             } else {
                 .empty
             }
+        let taken: HTML =
+            file.takenAt.map {
+                "<br><span class=\"muted\">\(web.text("拍摄", "taken")) <time>\(CivilTime.minute($0))</time></span>"
+            } ?? .empty
         return
-            "<tr><td>\(name)<br><code title=\"\(file.digest)\">\(String(file.digest.prefix(16)))…</code></td><td>\(kind)</td><td class=\"key\">\(size(file.size))</td><td><time>\(CivilTime.minute(file.at))</time> \(by)\(place)</td></tr>"
+            "<tr><td>\(name)<br><code title=\"\(file.digest)\">\(String(file.digest.prefix(16)))…</code></td><td>\(kind)</td><td class=\"key\">\(size(file.size))</td><td><time>\(CivilTime.minute(file.at))</time> \(by)\(taken)\(place)</td></tr>"
     }
 
     /// Five decimals: about a metre.
@@ -106,25 +102,28 @@ enum AttachmentPages {
         defer { result.filePath.map { TemporaryFiles.remove($0) } }
         try web.check(result.form)
         guard let path = result.filePath, let name = result.fileName else {
-            throw Problem("request.malformed", zh: "请选择文件。", en: "Choose a file.")
+            return (result.form, Problem("request.malformed", zh: "请选择文件。", en: "Choose a file."))
         }
         func degrees(_ name: String, _ limit: Double) -> Double? {
             Double(result.form[name]).flatMap { abs($0) <= limit ? $0 : nil }
         }
-        _ = try await web.perform(
-            web.services.flows.attach,
-            NewAttachment(
-                place.code,
-                record: record,
-                kind: result.form["kind"],
-                name: name,
-                type: "",
-                path: path,
-                longitude: degrees("longitude", 180),
-                latitude: degrees("latitude", 90)
-            )
+        let new = NewAttachment(
+            place.code,
+            record: record,
+            kind: result.form["kind"],
+            name: name,
+            type: "",
+            path: path,
+            longitude: degrees("longitude", 180),
+            latitude: degrees("latitude", 90),
+            taken: result.form["taken"]
         )
-        return .redirect("\(SystemPages.path(place))/\(record)")
+        do {
+            _ = try await web.perform(web.services.flows.attach, new)
+            return (result.form, nil)
+        } catch let problem as Problem where (400..<500).contains(problem.status) && problem.status != 401 {
+            return (result.form, problem)
+        }
     }
 
     private static func file(_ web: WebRequest) async throws -> Response {
