@@ -1,3 +1,4 @@
+import Store
 public import Basics
 import Check
 import Codes
@@ -13,6 +14,13 @@ public struct FieldFinding: Sendable, Hashable {
     public var severity: Severity
     public var message: LocalizedText
     public var suggestion: LocalizedText?
+}
+
+/// What a form's content is found to be, and what the rows that were chosen give to fields that are empty.
+public struct FormReading: Sendable {
+    public var findings: [FieldFinding]
+    /// Texts by field.
+    public var filled: [String: String]
 }
 
 /// What a step's fields hold while somebody fills them in.
@@ -42,7 +50,9 @@ struct AskedFields: Sendable {
         var fields: [Field] = []
         for asked in step.fields {
             guard var field = declared.field(asked.field) else { continue }
-            field.required = field.required || asked.isRequired
+            // Of a file's row what a reference fills in is known when the step is taken.
+            let isFilled = isLenient && declared.reference(filling: field.name, in: step) != nil
+            field.required = !isFilled && (field.required || asked.isRequired)
             // Whether a value occurs again shows when the record is written.
             field.unique = false
             if isLenient { field.lenient = true }
@@ -97,7 +107,7 @@ extension Flows {
     static let checkDescriptor = ActionDescriptor("flow.check", .flowAct, .view, zh: "检查填写内容", en: "check a form")
 
     /// Checks what somebody fills in, before the step is taken. Nothing of it is kept.
-    public var check: Action<FormContent, [FieldFinding]> {
+    public var check: Action<FormContent, FormReading> {
         Action(Self.checkDescriptor, target: { [kernel] in try await kernel.resource($0.code) }) {
             [self] input, decision in
             guard let resource = decision.resource, let principal = decision.caller.principal else {
@@ -112,13 +122,21 @@ extension Flows {
             try Self.check(step, principal)
             let writable = Set(decision.fields.filter { $0.mask == nil }.map(\.field.name))
             let values = input.values.filter { writable.contains($0.key) }.mapValues(TextForms.visible)
-            return try AskedFields(step, declared).read(values).findings
+            let filled = try await fills(of: values, step, declared, record: input.record, resource, decision.caller)
+            let whole = values.merging(filled) { _, filled in filled }
+            return FormReading(findings: try AskedFields(step, declared).read(whole).findings, filled: filled)
         }
     }
 
     /// What a valid identifier says, in words: who registered it, of which place it is.
     public static func explained(_ text: String, _ field: Field) -> [(name: LocalizedText, value: String)] {
         guard let kind = field.kind, let reading = Identifier.read(kind, text), reading.isValid else { return [] }
+            if let record = input.record {
+                // A record that is not there, or outside one's rows, is not spoken of.
+                _ = try await kernel.databases.records.read {
+                    try self.lake.texts(of: record, in: resource, decision, $0)
+                }
+            }
         return reading.parts.map { ($0.name, $0.value) }
     }
 }

@@ -1,9 +1,96 @@
+import CQL
 import Basics
 import Kernel
 import Lake
 import Store
+public import Tabular
+
+extension ResourceDeclaration.Reference {
+    /// A key as the field that is referred to holds it.
+    public func literal(_ key: String, _ other: ResourceDeclaration) -> Value {
+        guard other.field(referenced)?.type == .integer, let number = Int64(key) else { return .text(key) }
+        return .integer(number)
+    }
+}
+
+extension ResourceDeclaration {
+    /// The reference that fills a field in where a step asks for both.
+    public func reference(filling name: String, in step: FlowStep) -> Reference? {
+        references.first { reference in
+            reference.fills.contains { $0.own == name } && step.fields.contains { $0.field == reference.field }
+        }
+    }
+}
 
 extension Flows {
+    /// A request with what its references fill: fields that the step asks for and that were left empty take what the chosen row has.
+    func filled(_ request: StepRequest, _ resource: Resource, _ caller: Caller) async throws -> StepRequest {
+        let place = try await place(request.code)
+        guard request.clock == nil, !request.values.isEmpty else { return request }
+        let known = try await request.record.asyncMap { try await self.standing(resource, $0) }.flatMap(\.self)
+        let declared = try await declaration(place, number: known?.number)
+        guard declared.references.contains(where: { !$0.fills.isEmpty }), let step = declared.flow?.step(request.step)
+        else { return request }
+        var request = request
+        let given = request.values
+        request.values.merge(
+            try await fills(of: given, step, declared, record: request.record, resource, caller)
+        ) { _, filled in filled }
+        return request
+    }
+
+    /// What the rows that were chosen give to fields of a step that are empty, as far as whoever takes it may read those rows and write those
+    /// fields. What a record has already stays while its reference stays.
+    func fills(
+        of values: [String: String],
+        _ step: FlowStep,
+        _ declared: ResourceDeclaration,
+        record: Int64?,
+        _ resource: Resource,
+        _ caller: Caller
+    ) async throws -> [String: String] {
+        let writable = kernel.gate.unmaskedFields(Self.stepDescriptor, resource, caller, anyRows: true)
+        let asked = writable.intersection(step.fields.map(\.field))
+        var old: [String: String]?
+        var filled: [String: String] = [:]
+        for reference in declared.references where !reference.fills.isEmpty {
+            let key = TextForms.trimmed(values[reference.field] ?? "")
+            var wanted = reference.fills.filter { asked.contains($0.own) && TextForms.isBlank(values[$0.own] ?? "") }
+            guard !key.isEmpty, !wanted.isEmpty, let place = try await systems.place(key: reference.resource) else {
+                continue
+            }
+            if let record {
+                let kept = try await old.orElse {
+                    try await self.kernel.databases.records.read {
+                        try self.lake.texts(of: record, in: resource, nil, $0)
+                    }
+                }
+                old = kept
+                wanted.removeAll {
+                    values[$0.own] == nil && kept[reference.field] == key && !(kept[$0.own] ?? "").isEmpty
+                }
+            }
+            let other = try await kernel.resource(place.code)
+            let readable = kernel.gate.unmaskedFields(reading.read.descriptor, other, caller, anyRows: true)
+            wanted.removeAll { !readable.contains($0.their) }
+            guard !wanted.isEmpty, readable.contains(reference.referenced) else { continue }
+            var query = RecordQuery(place.code, fields: Array(Set(wanted.map(\.their))), limit: 1)
+            query.condition = .compare(
+                .equal,
+                .property(reference.referenced),
+                .literal(reference.literal(key, place.declaration))
+            )
+            let page = try await kernel.gate.perform(reading.read, query, as: caller)
+            guard page.batch.count == 1 else { continue }
+            for fill in wanted {
+                guard let index = page.batch.fields.firstIndex(where: { $0.name == fill.their }) else { continue }
+                let text = page.batch.value(0, index).text
+                if !text.isEmpty { filled[fill.own] = text }
+            }
+        }
+        return filled
+    }
+
     /// Whether what a step is given is there where its fields refer to. What the record has already, what steps set by themselves, and
     /// references to resources that the node has not, are not asked.
     ///

@@ -128,7 +128,7 @@ public final class Flows: Sendable {
 
     /// Takes a step: the record, its history, clocks, documents and what is made elsewhere change in one transaction.
     func take(_ asked: StepRequest, _ resource: Resource, _ decision: Decision) async throws -> StepOutcome {
-        let request = asked.visible
+        let request = try await filled(asked.visible, resource, decision.caller)
         let work = try await work(request, resource, decision)
         let outcome = try await kernel.databases.records.write { db in
             try work.run(request, decision, db)
@@ -352,6 +352,12 @@ extension Optional {
         return try await body(self)
     }
 }
+    /// What is there, or what is made.
+    func orElse(_ make: () async throws -> Wrapped) async rethrows -> Wrapped {
+        if let self { return self }
+        return try await make()
+    }
+
 
 /// Where a step makes a record.
 struct StepTarget: Sendable {

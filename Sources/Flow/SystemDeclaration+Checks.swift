@@ -86,7 +86,7 @@ extension SystemDeclaration {
             }
             for key in resource.at("schema")?.list("foreignKeys") ?? [] {
                 key.allow(["fields", "reference", "enforce"])
-                key.at("reference")?.allow(["resource", "fields"])
+                key.at("reference")?.allow(ResourceDeclaration.referenceKeys)
             }
         }
     }

@@ -335,8 +335,34 @@ extension ResourceDeclaration {
                 field: fields[0],
                 resource: resource,
                 referenced: referenced[0],
-                isEnforced: key.has("enforce") ? key.truth("enforce") : true
+                isEnforced: key.has("enforce") ? key.truth("enforce") : true,
+                fills: readFills(to?.at("fills"), fields[0], schema)
             )
+        }
+    }
+
+    static let referenceKeys: Set<String> = ["resource", "fields", "fills"]
+
+    private static func readFills(_ place: Declaration?, _ field: String, _ schema: Schema) -> [Reference.Fill] {
+        guard let place else { return [] }
+        guard case .members = place.value.content else {
+            place.fail("应是“本资源字段: 所引用字段”", "OWN_FIELD: THEIR_FIELD is expected")
+            return []
+        }
+        return place.members.compactMap { own, item in
+            guard schema.index(own) != nil else {
+                item.unknown(.init("字段", "field"), own, among: schema.fields.map(\.name))
+                return nil
+            }
+            guard own != field else {
+                item.fail("引用字段自身不能填入", "the field of the reference is not filled by itself")
+                return nil
+            }
+            guard let their = item.text, !their.isEmpty else {
+                item.fail("应是所引用资源的字段名", "the name of a field of the other resource is expected")
+                return nil
+            }
+            return Reference.Fill(own: own, their: their)
         }
     }
 
@@ -517,6 +543,20 @@ extension ResourceDeclaration {
                 continue
             }
             other.checkField(reference.referenced, to)
+            let places = Dictionary(to.at("fills")?.members ?? [], uniquingKeysWith: { first, _ in first })
+            for fill in reference.fills {
+                guard let place = places[fill.own], let own = field(fill.own) else { continue }
+                guard let their = other.field(fill.their) else {
+                    place.unknown(.init("字段", "field"), fill.their, among: other.schema.fields.map(\.name))
+                    continue
+                }
+                if own.type != their.type {
+                    place.fail(
+                        "“\(fill.own)”是\(own.type.title.zh)，“\(fill.their)”是\(their.type.title.zh)",
+                        "“\(fill.own)” is of type \(own.type.title.en), “\(fill.their)” of type \(their.type.title.en)"
+                    )
+                }
+            }
         }
         for (related, item) in zip(views.related, place.at("views")?.list("related") ?? []) {
             guard let other = all[related.resource] else {

@@ -131,6 +131,14 @@ public struct ResourceDeclaration: Sendable, Hashable {
         public var referenced: String
         /// Whether a value that a step is given must be there; a reference that is not enforced only offers rows.
         public var isEnforced: Bool
+        /// What the chosen row gives to other fields of the record.
+        public var fills: [Fill] = []
+
+        /// A field that takes what a field of the chosen row has.
+        public struct Fill: Sendable, Hashable {
+            public var own: String
+            public var their: String
+        }
     }
 
     /// The name of the resource in a language.

@@ -78,6 +78,7 @@ import Testing
     @Test func everyKeyIsDocumented() throws {
         let text = try DocumentationTests.document("packs.md")
         let keys = SystemDeclaration.keys.union(ResourceDeclaration.keys).union(FlowStep.keys)
+            .union(ResourceDeclaration.referenceKeys)
             .union(AlertDeclaration.keys).union(IndicatorDeclaration.keys).union(PublicationDeclaration.keys)
         for key in keys.sorted() { #expect(text.contains("`\(key)`"), "\(key)") }
         for word in AssignedValue.words + (NamesBeside.moments + NamesBeside.caller).map(\.name)
@@ -102,6 +103,10 @@ import Testing
         var testDescription: String { says }
     }
 
+    private static func reference(_ fills: String) -> String {
+        "primaryKey: [number]\n      foreignKeys: [{fields: [tunnel], reference: {resource: tunnel_lamps, fields: [number], \(fills)}}]"
+    }
+
     static let slips: [Slip] = [
         .init("pack: tunnel-lighting", "pack: Tunnel Lighting", "lower-case letters"),
         .init("version: 1", "version: one", "whole number"),
@@ -119,6 +124,11 @@ import Testing
         .init("storage: records", "storage: record", "did you mean “records”?"),
         .init("storage: records", "storage: lake", "needs storage: records"),
         .init("primaryKey: [number]", "primaryKey: [nubmer]", "nubmer"),
+        .init("primaryKey: [number]", reference("fils: {fault: fault}"), "did you mean “fills”?"),
+        .init("primaryKey: [number]", reference("fills: fault"), "OWN_FIELD: THEIR_FIELD"),
+        .init("primaryKey: [number]", reference("fills: {falt: fault}"), "did you mean “fault”?"),
+        .init("primaryKey: [number]", reference("fills: {fault: statte}"), "did you mean “state”?"),
+        .init("primaryKey: [number]", reference("fills: {tunnel: fault}"), "not filled by itself"),
         .init("title: 隧道, type: string", "title: 隧道, type: text", "no type “text”"),
         .init("title: 隧道, type: string", "title: 隧道, type: string, \"tongqu:kind\": plates", "did you mean “plate”?"),
         .init(

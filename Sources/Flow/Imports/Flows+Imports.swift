@@ -244,7 +244,8 @@ extension Flows {
         _ progress: Progress
     ) async throws -> RecordImport {
         var seen: [[String]: Int64] = [:]
-        return try await eachRow(made, done: .checked, progress) { line, request, asked in
+        return try await eachRow(made, done: .checked, progress) { line, given, asked in
+            let request = try await self.filled(given, resource, decision.caller)
             let work = try await self.work(request, resource, decision)
             let names = resource.schema.key
             do {

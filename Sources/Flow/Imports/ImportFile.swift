@@ -29,7 +29,7 @@ struct ImportColumns: Sendable {
             guard let field = declared.field(asked.field) else { continue }
             if let at = column([field.name, field.title, declared.label(field, .en)]) {
                 found[field.name] = at
-            } else if asked.isRequired || field.required {
+            } else if asked.isRequired || field.required, declared.reference(filling: field.name, in: step) == nil {
                 missing.append(field)
             }
         }

@@ -6,6 +6,11 @@ for (const form of document.querySelectorAll("form[data-check]")) {
   const controls = [...form.querySelectorAll("[name^=v_]")];
   const touched = new Set();
   const places = new Map();
+  // What rows that were chosen gave to other fields, by the fields' names; asked anew when another row is chosen.
+  const given = new Map();
+  const giving = new Set((form.dataset.giving ?? "").split(" ").filter(Boolean));
+  let isFresh = false;
+  const sent = ({ name, value }) => (isFresh && value === given.get(name.slice(2)) ? "" : value);
   let timer = 0;
   let running = null;
 
@@ -28,11 +33,24 @@ for (const form of document.querySelectorAll("form[data-check]")) {
     else control.removeAttribute("aria-invalid");
   };
 
+  // Fields that take what the chosen row has; what somebody typed stays.
+  const fill = (filled) => {
+    for (const { control } of places.values()) {
+      const name = control.name.slice(2);
+      const isOwn = control.value !== "" && control.value !== given.get(name);
+      if (isOwn) continue;
+      if (filled[name] === undefined && !given.has(name)) continue;
+      control.value = filled[name] ?? "";
+      if (filled[name] === undefined) given.delete(name);
+      else given.set(name, control.value);
+    }
+  };
+
   const check = async () => {
     running?.abort();
     running = new AbortController();
     const body = {
-      step: form.dataset.step, values: Object.fromEntries(controls.map((each) => [each.name.slice(2), each.value])),
+      step: form.dataset.step, values: Object.fromEntries(controls.map((each) => [each.name.slice(2), sent(each)])),
       ...(form.dataset.record ? { record: Number(form.dataset.record) } : {}),
     };
     try {
@@ -41,7 +59,9 @@ for (const form of document.querySelectorAll("form[data-check]")) {
         headers: { "Content-Type": "application/json", "X-CSRF-Token": form.elements._csrf.value, Accept: "application/json" },
       });
       if (!answer.ok) return;
-      const { findings, explained } = await answer.json();
+      const { findings, explained, filled } = await answer.json();
+      if (isFresh) fill(filled ?? {});
+      isFresh = false;
       for (const name of touched) {
         const mine = findings.filter((finding) => finding.field === name);
         say(name, mine.find((finding) => finding.severity === "error") ?? mine[0], explained[name] ?? "");
@@ -56,6 +76,7 @@ for (const form of document.querySelectorAll("form[data-check]")) {
     // A field that was only passed by is not spoken of.
     if (!places.has(name) || (!event.target.value && !touched.has(name))) return;
     touched.add(name);
+    if (event.type === "change" && giving.has(name)) isFresh = true;
     clearTimeout(timer);
     timer = setTimeout(check, 200);
   };

@@ -118,7 +118,8 @@ enum FlowPages {
             let control = FormText.control(
                 field,
                 given,
-                isRequired: isRequired,
+                // The server fills it in where it is left empty.
+                isRequired: isRequired && giver == nil,
                 choices: try await FormText.choices(declared, field, web),
                 web
             )
@@ -135,6 +136,7 @@ enum FlowPages {
             needed.isEmpty
             ? .empty : "<section><h2>\(web.text("所需附件", "Files it needs"))</h2><ul>\(needed)</ul></section>"
         let documents = step.issue.compactMap { key in
+            let giver = declared.reference(filling: field.name, in: step).flatMap { declared.field($0.field) }
             declared.documents.first { $0.key == key }?.title[web.language]
         }
         let issued: HTML =
@@ -178,6 +180,9 @@ enum FlowPages {
 
     private static func take(
         _ step: FlowStep,
+        let giving = declared.references.filter { reference in
+            !reference.fills.isEmpty && step.fields.contains { $0.field == reference.field }
+        }.map(\.field).joined(separator: " ")
         _ detail: FlowDetail?,
         _ place: SystemPlace,
         _ form: Form,
@@ -280,7 +285,7 @@ enum FlowPages {
         )
     }
 
-    private static func sections(_ detail: FlowDetail, _ web: WebRequest) -> HTML {
+    private static func sections(_ detail: FlowDetail, _ web: WebRequest) async throws -> HTML {
         let declared = detail.declared
         func facts(_ names: [String]) -> HTML {
             let lines = names.compactMap { name -> HTML? in
@@ -288,7 +293,7 @@ enum FlowPages {
                     return nil
                 }
                 return
-                    "<div><dt>\(declared.label(field, web.language))</dt><dd class=\"wrapped\">\(FormText.shown(text, field, web))\(FormText.unit(field))</dd></div>"
+                    "<div\(kind)><dt>\(declared.label(field, web.language))</dt><dd class=\"wrapped\">\(value(text, field))\(FormText.unit(field))</dd></div>"
             }
             return lines.isEmpty ? .empty : "<dl class=\"facts\">\(lines)</dl>"
         }

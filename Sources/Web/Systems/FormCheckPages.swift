@@ -20,7 +20,7 @@ enum FormCheckPages {
     ]
 
     /// `{"step": "file", "record": 12, "values": {"code": "text"}}` answers
-    /// `{"findings": [{"field", "severity", "message", "suggestion"}], "explained": {"code": "…"}}`.
+    /// `{"findings": [{"field", "severity", "message", "suggestion"}], "explained": {"code": "…"}, "filled": {"name": "…"}}`.
     private static func check(_ web: WebRequest) async throws -> Response {
         let place = try await RecordPages.place(web)
         let body = try await web.json()
@@ -32,10 +32,11 @@ enum FormCheckPages {
             guard let field = place.declaration.field(member.name) else { continue }
             values[member.name] = FormText.typed(member.value.string ?? "", field)
         }
-        let found = try await web.perform(
+        let reading = try await web.perform(
             web.services.flows.check,
             FormContent(place.code, record: body["record"]?.integer, step: step, values: values)
         )
+        let found = reading.findings
         // A valid identifier is told in words, where nothing was found about it.
         var explained: [JSONValue.Member] = []
         for (name, text) in values.sorted(by: { $0.key < $1.key }) where !found.contains(where: { $0.field == name }) {
@@ -61,6 +62,10 @@ enum FormCheckPages {
                     )
                 ),
                 .init("explained", .object(explained)),
+                .init(
+                    "filled",
+                    .object(reading.filled.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) })
+                ),
             ])
         )
         response.headers[.cacheControl] = "private, no-store"
