@@ -1,3 +1,4 @@
+import Codes
 import Mask
 import Basics
 import CQL
@@ -387,6 +388,18 @@ extension ResourceDeclaration {
     }
 
     /// The field that names a record: what heads a card, a name, else the key.
+    /// The field that tells somebody who knows a row's key what the row is: a name, what heads a card, else the first other text that refers
+    /// to nothing itself.
+    public func labelField(beside key: String) -> String? {
+        let names = schema.fields.filter { [.personName, .organisationName, .name].contains($0.kind) }.map(\.name)
+        let heading = views.boardTitle.isEmpty || views.boardTitle == key ? nil : views.boardTitle
+        let others = schema.fields.filter { field in
+            field.name != key && field.type == .text && field.name != flow?.field
+                && !references.contains { $0.field == field.name }
+        }
+        return names.first ?? heading ?? others.first?.name
+    }
+
     public var titleField: String? {
         if !views.boardTitle.isEmpty { return views.boardTitle }
         return schema.key.first ?? schema.fields.first?.name

@@ -183,10 +183,7 @@ enum FormText {
         guard let reference = declared.references.first(where: { $0.field == field.name }),
             let other = try await web.services.flows.systems.place(key: reference.resource)
         else { return nil }
-        let names = other.declaration.schema.fields.filter {
-            $0.kind == .personName || $0.kind == .organisationName || $0.kind == .name
-        }.map(\.name)
-        let second = names.first ?? other.declaration.schema.fields.map(\.name).first { $0 != reference.referenced }
+        let second = other.declaration.labelField(beside: reference.referenced)
         var query = RecordQuery(other.code, limit: 300)
         query.fields = [reference.referenced] + [second].compactMap(\.self)
         guard let page = try? await web.perform(web.services.lake.read, query) else { return nil }

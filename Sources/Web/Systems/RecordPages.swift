@@ -138,10 +138,11 @@ enum RecordPages {
             declared.flow == nil
             ? [:] : try await web.perform(web.services.flows.standings, (place.code, page.ids))
         let shown = names.filter { $0 != state && page.batch.schemaIndex($0) != nil }
+        let labels = try await ReferenceLabels.read(declared, page.batch, shown, web)
         let rows = (0..<page.batch.count).map { row -> HTML in
             let id = page.ids[row]
             let cells = shown.enumerated().map { index, name -> HTML in
-                let text = cell(page.batch, row, name, declared, web)
+                let text = labels.shown(cell(page.batch, row, name, declared, web), name)
                 if index == 0 {
                     return
                         "<td class=\"key\"><a href=\"\(SystemPages.path(place))/\(id)\">\(text.isEmpty ? "#\(id)" : text)</a></td>"

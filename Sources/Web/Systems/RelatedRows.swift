@@ -9,6 +9,7 @@ import Tabular
 enum RelatedRows {
     static func html(_ detail: FlowDetail, _ web: WebRequest) async throws -> HTML {
         var pieces: [HTML] = []
+        var others: [HTML] = []
         for related in detail.declared.views.related {
             guard let other = try await web.services.flows.systems.place(key: related.resource),
                 let condition = try? related.condition(
@@ -32,20 +33,30 @@ enum RelatedRows {
             let key = detail.values[related.key] ?? ""
             let button: HTML =
                 offers
-                ? "<p class=\"actions\"><a class=\"button quiet\" href=\"\(SystemPages.path(other))/new?step=\(related.step)&\(related.field)=\(FormText.encoded(key))\">\(declared.flow?.step(related.step)?.title[web.language] ?? "")</a></p>"
+                ? "<a class=\"button quiet\" href=\"\(SystemPages.path(other))/new?step=\(related.step)&\(related.field)=\(FormText.encoded(key))\">\(declared.flow?.step(related.step)?.title[web.language] ?? "")</a> "
                 : .empty
-            if rows.isEmpty, !offers { continue }
+            if rows.isEmpty {
+                // What has no rows yet takes a button's room.
+                if offers { others.append(button) }
+                continue
+            }
             let heads =
                 names.compactMap { declared.field($0) }.map { declared.label($0, web.language) }
                 + (declared.flow == nil ? [] : [web.text("状态", "State")])
             let named = related.title[web.language]
             let title = named.isEmpty ? declared.title(web.language) : named
-            let table: HTML = rows.isEmpty ? .empty : Layout.table(heads, rows, label: title)
+            let table = Layout.table(heads, rows, label: title)
             let more: HTML =
                 page.next == nil
                 ? .empty : "<p class=\"hint\">\(web.text("只列出前 50 条。", "The first 50 are listed."))</p>"
-            let figures = rows.isEmpty ? .empty : try await self.figures(related, condition, other, web)
-            pieces.append("<section class=\"card\"><h2>\(title)</h2>\(figures)\(table)\(more)\(button)</section>")
+            let figures = try await self.figures(related, condition, other, web)
+            let actions: HTML = offers ? "<p class=\"actions\">\(button)</p>" : .empty
+            pieces.append("<section class=\"card\"><h2>\(title)</h2>\(figures)\(table)\(more)\(actions)</section>")
+        }
+        if !others.isEmpty {
+            pieces.append(
+                "<section class=\"card\"><h2>\(web.text("可以登记的关联记录", "Related records to make"))</h2><p class=\"actions\">\(others)</p></section>"
+            )
         }
         return HTML(pieces)
     }
