@@ -254,7 +254,15 @@ enum RecordPages {
             } ?? .empty
         let hidden: HTML = web.query("saved").map { "<input type=\"hidden\" name=\"saved\" value=\"\($0)\">" } ?? .empty
         return
-            "\(tabs)<form class=\"filters\" method=\"get\">\(hidden)\(word)\(fields)<div><button class=\"quiet\">\(web.text("筛选", "Filter"))</button></div></form>"
+            "\(tabs)<form class=\"filters\" method=\"get\">\(hidden)\(word)\(more(declared, web, fields.count))\(fields)<div><button class=\"quiet\">\(web.text("筛选", "Filter"))</button></div></form>"
+    }
+
+    /// On narrow screens the filters after this stand there once it is opened, and where one of them is set; wide screens do not show it.
+    private static func more(_ declared: ResourceDeclaration, _ web: WebRequest, _ count: Int) -> HTML {
+        guard count > 2 else { return .empty }
+        let isSet = filterFields(declared).contains { web.query("f_\($0)") != nil }
+        return
+            "<details class=\"more\"\(isSet ? " open" as HTML : .empty)><summary>\(web.text("更多筛选条件(\(count) 项)", "More filters (\(count))"))</summary></details>"
     }
 
     static func kept(_ web: WebRequest, without: Set<String>) -> String {
