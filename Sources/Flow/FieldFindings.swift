@@ -81,7 +81,16 @@ struct AskedFields: Sendable {
         raw.numbers = [1]
         let checker = try Checker(schema: schema, header: schema.fields.map(\.name), keepsValues: true)
         let checked = checker.check(raw)
-        let findings = checker.report().samples.filter { $0.severity != .information }.map { finding in
+        let places = schema.fields.compactMap { field in
+            PlaceValues.mistake(values[field.name] ?? "", field).map { message in
+                FieldFinding(field: field.name, severity: .error, message: message, suggestion: nil)
+            }
+        }
+        let misplaced = Set(places.map(\.field))
+        let found = checker.report().samples.filter {
+            $0.severity != .information && !misplaced.contains($0.field)
+        }
+        let findings = found.map { finding in
             FieldFinding(
                 field: finding.field,
                 severity: finding.severity,
@@ -89,7 +98,7 @@ struct AskedFields: Sendable {
                 suggestion: finding.suggestion
             )
         }
-        return (Lake.texts(checked.batch, of: schema), findings)
+        return (Lake.texts(checked.batch, of: schema), places + findings)
     }
 
     /// The message without the field's name, beside which it stands.

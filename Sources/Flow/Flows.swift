@@ -214,6 +214,7 @@ public final class Flows: Sendable {
             throw Problem("request.too_large", status: 413, zh: "意见过长。", en: "The note is too long.")
         }
         if step.note == .required, TextForms.isBlank(request.note) {
+        try PlaceValues.check(request.values, declared)
             throw Problem("flow.note", status: 422, zh: "请填写意见。", en: "Write a note.")
         }
     }
