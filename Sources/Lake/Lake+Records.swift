@@ -1,3 +1,4 @@
+import Codes
 import Synchronization
 import Basics
 import CQL
@@ -130,6 +131,7 @@ extension Lake {
         else {
             throw Problem.notFound(.init("资源", "the resource"))
         }
+        if known == nil { try Lake.checkKey(row, schema, table, db) }
         let sequence = numbers.integer(1)
         let day = CivilTime.date(CivilTime.chinaDay(microseconds: now))
         let load = try Lake.dayLoad(resource, day, sequence, principal, now, db)
@@ -146,6 +148,38 @@ extension Lake {
             ]
         )
         return (id, row)
+    }
+
+    /// Whether a new record's key is free. Keys of several types, and those that tell of people, are left to the table's index.
+    ///
+    /// - Throws: `store.conflict`, naming the fields.
+    private static func checkKey(
+        _ row: Batch,
+        _ schema: Schema,
+        _ table: PhysicalTable,
+        _ db: any SQLReading
+    ) throws {
+        let fields = schema.key.compactMap { name in schema.fields.first { $0.name == name } }
+        guard !fields.isEmpty, fields.allSatisfy({ $0.type == .text && $0.kind?.isPersonal != true }) else { return }
+        let given = fields.compactMap { field in
+            row.fields.firstIndex { $0.name == field.name }.map { row.value(0, $0).text }
+        }
+        let columns = table.keyColumns(schema.key)
+        guard given.count == columns.count, !given.contains("") else { return }
+        let condition = columns.map { "\($0) = ?" }.joined(separator: " AND ")
+        guard try db.row("SELECT 1 FROM \(table.name) WHERE \(condition) LIMIT 1", given.map { .text($0) }) != nil
+        else {
+            return
+        }
+        let titles = fields.map(\.display).joined(separator: "、")
+        let names = fields.map(\.name).joined(separator: ", ")
+        throw Problem(
+            "store.conflict",
+            status: 409,
+            zh: "已有“\(titles)”相同的记录。",
+            en: "There is a record with the same “\(names)”.",
+            details: Dictionary(fields.map { ($0.name, "unique") }, uniquingKeysWith: { first, _ in first })
+        )
     }
 
     /// Lets go of what is remembered of a resource's table after its records changed.

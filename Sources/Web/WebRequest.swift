@@ -156,6 +156,45 @@ final class WebRequest: Sendable {
         max(1, min(query("limit").flatMap { Int($0) } ?? standard, maximum))
     }
 
+    /// How many are asked for, more than the most being the most.
+    ///
+    /// - Throws: `request.parameter` for what is no number from 1.
+    func askedLimit(_ standard: Int, _ maximum: Int) throws(Problem) -> Int {
+        guard let text = query("limit") else { return standard }
+        guard let number = Int(text), number >= 1 else {
+            throw FeatureQuery.wrong("limit", "应为正整数", "it should be a positive integer")
+        }
+        return min(number, maximum)
+    }
+
+    /// The record that the page before ended with.
+    ///
+    /// - Throws: `query.cursor`.
+    func askedPlace(_ name: String) throws(Problem) -> Int64? {
+        guard let text = query(name) else { return nil }
+        guard let number = Int64(text), number >= 0 else {
+            throw Problem("query.cursor", zh: "翻页标记无效。", en: "The cursor is not valid.")
+        }
+        return number
+    }
+
+    /// One of some words.
+    ///
+    /// - Throws: `request.parameter` for another.
+    func askedWord<T: RawRepresentable & CaseIterable>(_ name: String, _ type: T.Type) throws(Problem) -> T?
+    where T.RawValue == String {
+        guard let text = query(name) else { return nil }
+        guard let word = T(rawValue: text) else {
+            let known = T.allCases.map(\.rawValue)
+            throw FeatureQuery.wrong(
+                name,
+                "可用：\(known.joined(separator: "、"))",
+                "there are \(known.joined(separator: ", "))"
+            )
+        }
+        return word
+    }
+
     // MARK: Bodies
 
     func body() async throws -> [UInt8] {

@@ -291,7 +291,13 @@ public struct WebApplication: Sendable {
     }
 
     static func problem(_ error: any Error, _ logger: Logger, _ trace: String) -> Problem {
-        if let problem = error as? Problem { return problem }
+        if var problem = error as? Problem {
+            // The engine's words are for whoever keeps the node.
+            if problem.code == "store.failed", let said = problem.details.removeValue(forKey: "message") {
+                logger.error("store", metadata: ["said": "\(said)", "trace": "\(trace)"])
+            }
+            return problem
+        }
         if let error = error as? HTTPError {
             return Problem("request.malformed", status: error.status.code, zh: "请求有误。", en: "The request is not right.")
         }

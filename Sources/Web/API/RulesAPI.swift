@@ -50,10 +50,10 @@ enum RulesAPI {
         let page = try await web.perform(
             web.services.flows.alerts,
             AlertQuery(
-                state: web.query("state").flatMap { AlertQuery.State(rawValue: $0) } ?? .open,
-                level: web.query("level").flatMap { Int($0) },
-                before: web.query("before").flatMap { Int64($0) },
-                limit: web.limit(50, 200)
+                state: try web.askedWord("state", AlertQuery.State.self) ?? .open,
+                level: try AlertPages.askedLevel(web),
+                before: try web.askedPlace("before"),
+                limit: try web.askedLimit(50, 200)
             )
         )
         return .json(
@@ -157,7 +157,7 @@ enum RulesAPI {
 
     private static func published(_ web: WebRequest) async throws -> Response {
         let isCSV = isCSV(web)
-        let found = try await PublishedPages.read(web, limit: web.limit(isCSV ? 1000 : 50, 1000))
+        let found = try await PublishedPages.read(web, limit: web.askedLimit(isCSV ? 1000 : 50, 1000))
         var response: Response
         if isCSV {
             response = csv(

@@ -34,6 +34,15 @@ enum AlertPages {
         return Layout.badge(web.text(name.0, name.1), "level\(level)")
     }
 
+    /// - Throws: `request.parameter` for what is no level.
+    static func askedLevel(_ web: WebRequest) throws(Problem) -> Int? {
+        guard let text = web.query("level") else { return nil }
+        guard let level = Int(text), (1...4).contains(level) else {
+            throw FeatureQuery.wrong("level", "应为 1 至 4", "it should be from 1 to 4")
+        }
+        return level
+    }
+
     private static func title(_ state: AlertQuery.State, _ web: WebRequest) -> String {
         switch state {
         case .open: web.text("待处置", "Open")
@@ -44,15 +53,15 @@ enum AlertPages {
 
     private static func list(_ web: WebRequest) async throws -> Response {
         _ = try ConsolePages.signedIn(web)
-        let state = web.query("state").flatMap { AlertQuery.State(rawValue: $0) } ?? .open
-        let level = web.query("level").flatMap { Int($0) }.flatMap { (1...4).contains($0) ? $0 : nil }
+        let state = try web.askedWord("state", AlertQuery.State.self) ?? .open
+        let level = try askedLevel(web)
         let page = try await web.perform(
             web.services.flows.alerts,
             AlertQuery(
                 state: state,
                 level: level,
-                before: web.query("before").flatMap { Int64($0) },
-                limit: web.limit(50, 200)
+                before: try web.askedPlace("before"),
+                limit: try web.askedLimit(50, 200)
             )
         )
         let tabs = AlertQuery.State.allCases.map { other -> HTML in

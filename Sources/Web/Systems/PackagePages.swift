@@ -101,7 +101,7 @@ enum PackagePages {
 
     private static func list(_ place: SystemPlace, _ problem: Problem?, _ web: WebRequest) async throws -> HTML {
         let path = "\(SystemPages.path(place))/packages"
-        let before = web.query("before").flatMap { Int64($0) }
+        let before = try web.askedPlace("before")
         let (packages, next) = try await web.perform(
             web.services.flows.packages,
             (place.code, before, web.limit(50, 200))

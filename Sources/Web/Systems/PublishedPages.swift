@@ -25,14 +25,14 @@ enum PublishedPages {
                 try web.parameter("system"),
                 try web.parameter("resource"),
                 word: web.query("q") ?? "",
-                before: web.query("before").flatMap { Int64($0) },
+                before: try web.askedPlace("before"),
                 limit: limit
             )
         )
     }
 
     private static func page(_ web: WebRequest) async throws -> Response {
-        let found = try await read(web, limit: web.limit(20, 100))
+        let found = try await read(web, limit: web.askedLimit(20, 100))
         let declared = found.place.declaration
         let rule = found.publication
         let title = rule.title[web.language]

@@ -128,7 +128,7 @@ enum RecordPages {
         let seen = try await visible(place, web)
         let declared = place.declaration.showing(seen)
         let names = columns(declared)
-        var query = RecordQuery(place.code, cursor: web.query("cursor"), limit: web.limit(50, 200))
+        var query = RecordQuery(place.code, cursor: web.query("cursor"), limit: try web.askedLimit(50, 200))
         let state = declared.flow.map(\.field).flatMap { seen.contains($0) ? $0 : nil }
         query.fields = Array(Set(names + [state].compactMap(\.self)))
         query.sort = declared.views.sort.isEmpty ? nil : declared.views.sort
