@@ -354,6 +354,7 @@ extension Flows {
         }
         try await keepUpAlerts(caller)
         try await keepUpWork(machine)
+        try await keepUpImports()
     }
 
     private func ranOut(_ row: SQLRow, _ caller: Caller) async throws {

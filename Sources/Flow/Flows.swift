@@ -5,6 +5,7 @@ public import Kernel
 public import Lake
 import Seal
 public import Store
+import Synchronization
 import Tabular
 
 /// What somebody asks of a flow.
@@ -71,6 +72,9 @@ public final class Flows: Sendable {
     let printer: PaperPrinter?
     /// The rows that indicators were made of, by what was asked of which rows.
     let counted = Cache<String, [SQLRow]>(limit: 300)
+
+    /// When imports of long ago were let go of last, in microseconds.
+    let prunedAt = Mutex<Int64>(0)
 
     /// The moment that a demonstration's steps are taken at: their records have a past.
     @TaskLocal public static var moment: Int64?

@@ -1,3 +1,4 @@
+import Synchronization
 public import Basics
 import Foundation
 public import Kernel
@@ -100,7 +101,6 @@ extension Flows {
                         hint: .init("请分成几个文件。", "Send it in several files.")
                     )
             }
-            try await prune()
             let now = kernel.clock.now()
             let id = TimeOrderedID.make(microseconds: now)
             let made = RecordImport(
@@ -141,9 +141,16 @@ extension Flows {
         } ?? ""
     }
 
-    /// Lets go of imports of long ago: their files hold what was typed.
-    private func prune() async throws {
-        let limit = kernel.clock.now() - Self.keptDays * CivilTime.microsecondsPerDay
+    /// Lets go of imports of long ago, once a day: their files hold what was typed.
+    func keepUpImports() async throws {
+        let now = kernel.clock.now()
+        let isDue = prunedAt.withLock { last in
+            guard now - last >= CivilTime.microsecondsPerDay || now < last else { return false }
+            last = now
+            return true
+        }
+        guard isDue else { return }
+        let limit = now - Self.keptDays * CivilTime.microsecondsPerDay
         let old = try await kernel.databases.records.read { try ImportStore.older(than: limit, $0) }
         for kept in old {
             try? FileManager.default.removeItem(atPath: path(of: kept))
@@ -352,7 +359,9 @@ extension Flows {
                     let label = declared.field(finding.field).map { declared.label($0, language) }
                     let words = [finding.message[language], finding.suggestion?[language]].compactMap(\.self)
                     let said = words.joined(separator: language == .zh ? "，" : ", ")
-                    return label.map { "\($0)\(language == .zh ? "：" : ": ")\(said)" } ?? said
+                    // A rule's own words may begin with the field's name.
+                    guard let label, !said.lowercased().hasPrefix(label.lowercased()) else { return said }
+                    return "\(label)\(language == .zh ? "：" : ": ")\(said)"
                 }.joined(separator: language == .zh ? "；" : "; ")
             }
             return .init(text(.zh), text(.en))
