@@ -161,8 +161,8 @@ enum RulesAPI {
         var response: Response
         if isCSV {
             response = csv(
-                found.fields.map { found.place.declaration.label($0, web.language) },
-                found.rows,
+                found.fields.map { PublishedPages.label($0, found.place.declaration, web) },
+                found.rows.map { row in zip(row, found.fields).map { PublishedPages.figure($0, $1) } },
                 name: found.place.declaration.key
             )
         } else {

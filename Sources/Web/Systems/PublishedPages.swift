@@ -42,7 +42,7 @@ enum PublishedPages {
             let lines = found.fields.indices.filter { $0 != heading && !row[$0].isEmpty }.map { index -> HTML in
                 let field = found.fields[index]
                 return
-                    "<div><dt>\(declared.label(field, web.language))</dt><dd class=\"wrapped\">\(shown(row[index], field, web))</dd></div>"
+                    "<div><dt>\(label(field, declared, web))</dt><dd class=\"wrapped\">\(shown(row[index], field, web))</dd></div>"
             }
             return
                 "<article class=\"card entry\"><h2>\(shown(row[heading], found.fields[heading], web))</h2><dl class=\"facts\">\(lines)</dl></article>"
@@ -71,6 +71,20 @@ enum PublishedPages {
     }
 
     private static func shown(_ text: String, _ field: Field, _ web: WebRequest) -> String {
-        text.isEmpty ? "—" : FormText.shown(text, field, web)
+        text.isEmpty ? "—" : FormText.shown(figure(text, field), field, web)
+    }
+
+    /// A field's label with the unit of its figures.
+    static func label(_ field: Field, _ declared: ResourceDeclaration, _ web: WebRequest) -> String {
+        let label = declared.label(field, web.language)
+        let unit = FormText.unit(field).dropFirst()
+        return unit.isEmpty ? label : web.text("\(label)（\(unit)）", "\(label) (\(unit))")
+    }
+
+    /// A figure without the noughts that its decimals end with: 0.450000 is 0.45.
+    static func figure(_ text: String, _ field: Field) -> String {
+        guard field.type == .decimal, field.codes.isEmpty, text.contains(".") else { return text }
+        let short = text.reversed().drop { $0 == "0" }
+        return String((short.first == "." ? short.dropFirst() : short).reversed())
     }
 }
