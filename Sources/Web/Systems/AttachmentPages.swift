@@ -84,6 +84,17 @@ enum AttachmentPages {
     private static func attach(_ web: WebRequest) async throws -> Response {
         let place = try await RecordPages.place(web)
         let record = try web.number("id")
+        let (_, problem) = try await receive(place, record, web)
+        if let problem { throw problem }
+        return .redirect("\(SystemPages.path(place))/\(record)")
+    }
+
+    /// Takes a form with a file and binds the file to a record; what else the form held is given back, with why the file was not taken.
+    static func receive(
+        _ place: SystemPlace,
+        _ record: Int64,
+        _ web: WebRequest
+    ) async throws -> (form: Form, problem: Problem?) {
         // Who may not act on the resource does not get to fill the disk.
         let resource = try await web.services.kernel.resource(place.code)
         guard web.services.kernel.gate.admits(web.services.flows.attach.descriptor, resource, web.caller) else {

@@ -72,6 +72,25 @@ enum FlowPages {
             guard let step = detail.declared.flow?.step(key) else { throw moved }
             return try await take(step, detail, place, form, web)
         },
+        Route(
+            .post,
+            "/systems/{system}/{resource}/{id}/step/{step}/files",
+            .actions(["flow.attach", "flow.show"]),
+            .console,
+            zh: "在步骤页上传附件",
+            en: "Attach a file on a step's page"
+        ) { web in
+            let place = try await RecordPages.place(web)
+            let record = try web.number("id")
+            let key = try web.parameter("step")
+            let before = try await web.perform(web.services.flows.show, (place.code, record))
+            guard let step = before.offered.first(where: { $0.key == key }) else { throw moved }
+            let (form, problem) = try await AttachmentPages.receive(place, record, web)
+            let detail = try await web.perform(web.services.flows.show, (place.code, record))
+            // What was typed stays.
+            let page = try await stepPage(step, detail, place, web, typed: form, problem: problem, isRefused: false)
+            return .page(page, status: .init(code: problem?.status ?? 200))
+        },
     ]
 
     static let moved = Problem(
@@ -104,7 +123,8 @@ enum FlowPages {
         _ place: SystemPlace,
         _ web: WebRequest,
         typed: Form? = nil,
-        problem: Problem? = nil
+        problem: Problem? = nil,
+        isRefused: Bool = true
     ) async throws -> HTML {
         let declared = detail?.declared ?? place.declaration
         let path = SystemPages.path(place)
@@ -124,17 +144,13 @@ enum FlowPages {
                 web
             )
             let label = declared.label(field, web.language) + (isRequired ? " *" : "")
-            fields.append(Layout.field(label, control, hint: FormText.hint(field, web)))
+            let filled = giver.map {
+                web.text("选定“\(declared.label($0, .zh))”后自动填入", "filled in from “\(declared.label($0, .en))”")
+            }
+            let hints = [FormText.hint(field, web), filled ?? ""].filter { !$0.isEmpty }
+            fields.append(Layout.field(label, control, hint: hints.joined(separator: " · ")))
         }
-        let needed = step.attachments.map { needed -> HTML in
-            let title = declared.attachments.first { $0.key == needed.kind }?.title[web.language] ?? needed.kind
-            let there = detail?.attachments.count { $0.kind == needed.kind } ?? 0
-            return
-                "<li>\(title): \(there)/\(needed.count) \(there >= needed.count ? Layout.badge(web.text("已齐", "there"), "good") : Layout.badge(web.text("未齐", "missing"), "poor"))</li>"
-        }
-        let files: HTML =
-            needed.isEmpty
-            ? .empty : "<section><h2>\(web.text("所需附件", "Files it needs"))</h2><ul>\(needed)</ul></section>"
+        let files = files(step, detail, declared, action, web)
         let documents = step.issue.compactMap { key in
             let giver = declared.reference(filling: field.name, in: step).flatMap { declared.field($0.field) }
             declared.documents.first { $0.key == key }?.title[web.language]
@@ -158,6 +174,9 @@ enum FlowPages {
         let title = step.title[web.language]
         let record: HTML =
             detail.map { " › <a href=\"\(path)/\($0.record)\">\(name(of: $0))</a>" } ?? .empty
+        // Enter takes the step, though the button of its files stands before its own.
+        let first: HTML =
+            step.attachments.isEmpty ? .empty : "<button class=\"apart\" tabindex=\"-1\" aria-hidden=\"true\"></button>"
         let asked = step.fields.compactMap { declared.field($0.field) }
         let longitude = asked.first { $0.kind == .longitude }?.name ?? ""
         let latitude = asked.first { $0.kind == .latitude }?.name ?? ""
@@ -170,7 +189,7 @@ enum FlowPages {
             """
             <p class="crumbs"><a href="/systems">\(web.text("业务系统", "Systems"))</a> › <a href="/systems/\(place.system.id)">\(place.system.declaration.title[web.language])</a> › <a href="\(path)">\(declared.title(web.language))</a>\(record)</p>
             <header class="title"><h1>\(title)</h1></header>\(alert)
-            <form method="post" action="\(action)" class="card stack"\(fields.isEmpty ? .empty : checked)>\(Layout.csrf(web))<input type="hidden" name="step" value="\(step.key)">
+            <form method="post" action="\(action)" class="card stack"\(fields.isEmpty ? .empty : checked)>\(Layout.csrf(web))<input type="hidden" name="step" value="\(step.key)">\(first)
             \(fields.isEmpty ? .empty : "<div class=\"grid\">\(fields)</div>" as HTML)\(files)\(note)\(issued)
             <p class="actions"><button\(step.kind == .return || step.kind == .withdraw ? " class=\"danger\"" as HTML : .empty)>\(title)</button>
             <a class="button quiet" href="\(detail.map { "\(path)/\($0.record)" } ?? path)">\(web.text("返回", "Back"))</a></p></form>
@@ -181,6 +200,32 @@ enum FlowPages {
     private static func take(
         _ step: FlowStep,
         let giving = declared.references.filter { reference in
+    /// The files that a step needs, and where they are sent with what was typed: without a script, too.
+    private static func files(
+        _ step: FlowStep,
+        _ detail: FlowDetail?,
+        _ declared: ResourceDeclaration,
+        _ action: String,
+        _ web: WebRequest
+    ) -> HTML {
+        guard !step.attachments.isEmpty else { return .empty }
+        var kinds: [(String, String)] = []
+        let needed = step.attachments.map { needed -> HTML in
+            let title = declared.attachments.first { $0.key == needed.kind }?.title[web.language] ?? needed.kind
+            kinds.append((needed.kind, title))
+            let there = detail?.attachments.count { $0.kind == needed.kind } ?? 0
+            return
+                "<li>\(title): \(there)/\(needed.count) \(there >= needed.count ? Layout.badge(web.text("已齐", "there"), "good") : Layout.badge(web.text("未齐", "missing"), "poor"))</li>"
+        }
+        let upload: HTML =
+            detail?.mayAttach == true
+            ? """
+            <div class="row">\(Layout.field(web.text("类别", "Kind"), Layout.select("kind", kinds, "")))\(Layout.field(web.text("文件", "File"), "<input type=\"file\" name=\"file\">"))
+            <button class="quiet" formaction="\(action)/files" formenctype="multipart/form-data" formnovalidate>\(web.text("上传", "Attach"))</button></div>
+            """ : .empty
+        return "<section><h2>\(web.text("所需附件", "Files it needs"))</h2><ul>\(needed)</ul>\(upload)</section>"
+    }
+
             !reference.fills.isEmpty && step.fields.contains { $0.field == reference.field }
         }.map(\.field).joined(separator: " ")
         _ detail: FlowDetail?,
