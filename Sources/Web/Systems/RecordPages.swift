@@ -422,8 +422,8 @@ enum RecordPages {
                 declared.title(web.language),
                 web,
                 """
-                \(try await head(place, web, here: "/flow"))<section class="card"><div class="scroll lineage" tabindex="0" role="region" aria-label="\(web.text("流程图", "The flow"))">\(FlowDrawing(flow, web.language).svg)</div>
-                <p class="hint">\(web.text("实线为前进，虚线为退回、撤回。停留在同一状态的步骤只列在表中。", "Lines lead on; dashed ones lead back. Steps that stay where they are stand in the table only."))</p></section>
+                \(try await head(place, web, here: "/flow"))<section class="card"><div class="scroll lineage flowchart" tabindex="0" role="region" aria-label="\(web.text("流程图", "The flow"))">\(FlowDrawing(flow, web.language).svg)</div>
+                <p class="hint">\(web.text("实线为前进，浅色虚线为退回、撤回和旁支；圆点为开始。停留在同一状态的步骤只列在表中。", "Lines lead on; light dashed ones lead back or aside; a dot begins. Steps that stay where they are stand in the table only."))</p></section>
                 <section class="card"><h2>\(web.text("步骤", "Steps"))</h2>\(Layout.table(heads, rows, label: web.text("步骤", "Steps")))</section>\(clockTable)
                 """
             )
