@@ -86,7 +86,7 @@ class Walks:
     def filing(self, case):
         officer = self.at("officer1", case)
         officer.says("线索", COMPANY, "抽查出场货车一辆")
-        party = {"统一社会信用代码": CODE, "法定代表人(负责人)": SENIOR, "联系电话": "13900000202", "住址(住所)": "天津市示例路10号"}
+        party = {"统一社会信用代码": CODE, "法定代表人（负责人）": SENIOR, "联系电话": "13900000202", "住址（住所）": "天津市示例路10号"}
         officer.refused("提请立案", LI | WANG | {"执法人员二执法证号": "12000001001"}, "两名执法人员应为不同的人")
         officer.refused("提请立案", LI | WANG | {"统一社会信用代码": "91120113700211896A"}, "统一社会信用代码", shot="信用代码校验")
         officer.step("提请立案", LI | WANG | party, to="立案审批")
@@ -114,7 +114,7 @@ class Walks:
         officer.refused("拒绝签字", {"拒签情况": "当事人拒绝"}, "请先上传“询问录音录像”", shot="缺录音录像")
         officer.step("核对无误签字", to="已签字")
         officer.paper(self.public, "询问笔录", SENIOR, "没有称重", "询问室")
-        got = {"证据种类": "物证", "证据名称": "货车所载石料", "数量": "57", "单位": "吨", "证明内容": "车货总质量", "取得时间": moment(hours=-3), "取得地点": "示例货场出口", "提供人(持有人)": SENIOR,
+        got = {"证据种类": "物证", "证据名称": "货车所载石料", "数量": "57", "单位": "吨", "证明内容": "车货总质量", "取得时间": moment(hours=-3), "取得地点": "示例货场出口", "提供人（持有人）": SENIOR,
                "取证人员一执法证号": "12000001001", "取证人员一姓名": "李卫东", "取证人员二执法证号": "12000001006", "取证人员二姓名": "周晓燕"}
         officer.open(case)
         officer.refused("登记证据", got | {"取证人员二执法证号": "12000001001"}, "两名取证人员应为不同的人")
@@ -158,16 +158,16 @@ class Walks:
                     "拟处罚种类": "罚款", "拟罚款金额": "6000", "拟处罚内容": "罚款6000元"}
         officer.refused("调查终结、提请审核", proposal | {"拟罚款金额": "12000"}, "应写明理由", shot="偏离裁量基准")
         officer.step("调查终结、提请审核", proposal, to="案件审核", shot="调查终结")
-        officer.paper(self.public, "案件处理意见书(调查报告)", COMPANY, CAUSE, "货车所载石料", "建议罚款六千元")
+        officer.paper(self.public, "案件处理意见书（调查报告）", COMPANY, CAUSE, "货车所载石料", "建议罚款六千元")
         chief.open(case)
-        chief.refused("审核同意(不属重大)", {}, "须先送法制审核")
+        chief.refused("审核同意（不属重大）", {}, "须先送法制审核")
         chief.step("送法制审核", to="法制审核")
         chief.closed("legal_agree")
         legal = self.at("legal", case)
         legal.step("法制审核同意", {"法制审核意见": "事实清楚，证据确凿，程序合法，裁量适当，同意。"}, to="待告知", shot="法制审核")
         legal.paper(self.public, "重大案件法制审核意见书", COMPANY, "程序合法", "林慎行")
         officer.open(case)
-        officer.step("告知(不涉及听证)", {"告知方式": "直接送达"}, to="已告知(陈述申辩)")
+        officer.step("告知（不涉及听证）", {"告知方式": "直接送达"}, to="已告知（陈述申辩）")
         officer.paper(self.public, "违法行为通知书", COMPANY, "罚款6000元", "第四十四条")
         officer.issue("送达回证")
         officer.paper(self.public, "送达回证", COMPANY, "违法行为通知书")
@@ -182,8 +182,8 @@ class Walks:
         chief.step("负责人集体讨论", {"讨论出席人员": "总队长、副总队长、法制科负责人", "讨论记录和结论": "一致同意罚款六千元。"}, to="待决定")
         chief.paper(self.public, "重大案件集体讨论记录", "一致同意罚款六千元", "首次超限", "不予采纳")
         decision = REMEDY | {"处罚种类": "罚款", "罚款金额": "6000", "处罚内容": "罚款6000元", "缴款银行或渠道": "示例银行各网点或电子支付系统"}
-        chief.refused("作出处罚决定(公示)", decision | {"罚款金额": "9000"}, "不得高于告知的数额", shot="超过告知数额")
-        chief.step("作出处罚决定(公示)", decision, to="已决定(待送达)", shot="作出决定")
+        chief.refused("作出处罚决定（公示）", decision | {"罚款金额": "9000"}, "不得高于告知的数额", shot="超过告知数额")
+        chief.step("作出处罚决定（公示）", decision, to="已决定（待送达）", shot="作出决定")
         chief.clock("办案期限", "按期完成")
         chief.clock("决定书送达期限", "剩")
         number = chief.paper(self.public, "行政处罚决定书", COMPANY, CODE, RULE, BASIS, "罚款6000元", "示例银行", "示例行政复议机关", "示例人民法院", "不予采纳", chinese(day()))
@@ -203,10 +203,10 @@ class Walks:
         clerk.clock("罚款缴纳期限", "剩")
         clerk.press(clerk.fact("缴纳记录编号"), "main td a")
         payment = clerk.page.url
-        clerk.step("申请分期(延期)", {"分期数": "2", "分期(延期)安排": "两期各三千元", "分期(延期)理由": "资金周转困难", "批准的缴款截止日期": day(60)}, to="分期(延期)待批")
+        clerk.step("申请分期（延期）", {"分期数": "2", "分期（延期）安排": "两期各三千元", "分期（延期）理由": "资金周转困难", "批准的缴款截止日期": day(60)}, to="分期（延期）待批")
         chief.open(payment)
-        chief.step("批准分期(延期)", to="分期(延期)缴纳")
-        chief.paper(self.public, "分期(延期)缴纳罚款通知书", COMPANY, "两期各三千元", chinese(day(60)))
+        chief.step("批准分期（延期）", to="分期（延期）缴纳")
+        chief.paper(self.public, "分期（延期）缴纳罚款通知书", COMPANY, "两期各三千元", chinese(day(60)))
         clerk.open(payment)
         clerk.step("开具缴款码", {"非税缴款码": "12000026110000009999"})
         clerk.step("登记部分缴款", {"本次缴款": "3000", "缴款方式": "银行缴款"})
@@ -220,12 +220,12 @@ class Walks:
         publicity = clerk.fact("公示记录编号")
         clerk.press(publicity, "main td a")
         clerk.says(COMPANY, "0.6")
-        clerk.step("公示(中期)", {}, to="公示中", shot="公示")
+        clerk.step("公示（中期）", {}, to="公示中", shot="公示")
         officer.open(case)
         officer.step("提请结案", {"执行情况": "罚款六千元已缴清", "结案意见": "处罚决定已履行完毕，建议结案。"}, to="结案审批")
         officer.closed("approve_closing")
         chief.open(case)
-        chief.step("批准结案", to="已结案(待归档)")
+        chief.step("批准结案", to="已结案（待归档）")
         chief.paper(self.public, "结案报告", COMPANY, "罚款六千元已缴清", "马振华")
         monitor = self.at("monitor", case)
         if COMPANY in monitor.text() and SENIOR in monitor.text():
@@ -240,8 +240,8 @@ class Walks:
         clerk.step("归档", {"卷宗页数": "58"}, to="已归档", shot="归档")
         clerk.paper(self.public, "卷宗目录", COMPANY, "货车所载石料", "询问笔录", "58", "邵细文")
         clerk.timeline(("登记线索", "李卫东"), ("提请立案", "李卫东"), ("批准立案", "马振华"), ("申请回避", "李卫东"), ("决定回避", "马振华"), ("调查终结、提请审核", "李卫东"), ("送法制审核", "马振华"),
-                       ("法制审核同意", "林慎行"), ("告知(不涉及听证)", "李卫东"), ("记录陈述申辩", "王立新"), ("复核陈述申辩", "李卫东"), ("提请集体讨论", "李卫东"), ("负责人集体讨论", "马振华"),
-                       ("作出处罚决定(公示)", "马振华"), ("当日送达", "邵细文"), ("归入送达回证扫描件", "邵细文"), ("建立缴纳记录", "邵细文"), ("确认缴清", "邵细文"), ("提请结案", "李卫东"), ("批准结案", "马振华"),
+                       ("法制审核同意", "林慎行"), ("告知（不涉及听证）", "李卫东"), ("记录陈述申辩", "王立新"), ("复核陈述申辩", "李卫东"), ("提请集体讨论", "李卫东"), ("负责人集体讨论", "马振华"),
+                       ("作出处罚决定（公示）", "马振华"), ("当日送达", "邵细文"), ("归入送达回证扫描件", "邵细文"), ("建立缴纳记录", "邵细文"), ("确认缴清", "邵细文"), ("提请结案", "李卫东"), ("批准结案", "马振华"),
                        ("发出监察意见", "姜明鉴"), ("答复监察意见", "马振华"), ("归档", "邵细文"))
         clerk.shot("已归档的案件")
         done("a_decision_is_served_paid_published_closed_and_archived")
@@ -253,7 +253,7 @@ class Walks:
         officer.go(SYSTEM, CASES)
         company = "天津蓟州石料有限公司(虚构)"
         officer.step("登记线索", {"案件来源": "非现场执法", "线索内容": "检测点多次记录超限二十五吨。", "监管事项编码": "CF-GL-001", "执法门类": "公路路政", "案由": CAUSE, "当事人类型": "法人", "单位名称": company,
-                              "统一社会信用代码": "91120119700988822D", "法定代表人(负责人)": "杨示例", "违法行为发生时间": moment(days=-9), "违法行为地点": "示例检测点", "行政区划代码": "120119"}, to="线索")
+                              "统一社会信用代码": "91120119700988822D", "法定代表人（负责人）": "杨示例", "违法行为发生时间": moment(days=-9), "违法行为地点": "示例检测点", "行政区划代码": "120119"}, to="线索")
         case, number = officer.page.url, officer.fact("案件编号")
         officer.step("提请立案", LI | WANG, to="立案审批")
         chief = self.at("chief", case)
@@ -262,10 +262,10 @@ class Walks:
         officer.step("调查终结、提请审核", {"违法事实": "多次超限二十五吨。", "证据概述": "称重记录、视频", "违反的规定": RULE, "处罚依据": BASIS, "调查结论和处理意见": "建议从重处罚。", "情节复杂或重大违法": "是", "法制审核事由": "无",
                                     "裁量阶次": "从重", "偏离裁量基准的理由": "多次违法，拒不改正", "拟处罚种类": "罚款", "拟罚款金额": "120000", "拟处罚内容": "罚款120000元"}, to="案件审核")
         chief.open(case)
-        chief.step("审核同意(不属重大)", to="待告知")
+        chief.step("审核同意（不属重大）", to="待告知")
         officer.open(case)
-        officer.refused("告知(不涉及听证)", {"告知方式": "直接送达"}, "应当告知听证权利")
-        officer.step("告知并告知听证权利", {"告知方式": "直接送达"}, to="已告知(陈述申辩)", shot="告知听证权利")
+        officer.refused("告知（不涉及听证）", {"告知方式": "直接送达"}, "应当告知听证权利")
+        officer.step("告知并告知听证权利", {"告知方式": "直接送达"}, to="已告知（陈述申辩）", shot="告知听证权利")
         officer.clock("要求听证期限", "剩")
         officer.paper(self.public, "违法行为通知书", company, "罚款120000元", "五个工作日", "听证")
         officer.refused("提请集体讨论", {}, "听证权利尚未处理")
@@ -295,7 +295,7 @@ class Walks:
         chief.step("撤销案件", {"撤销案件理由": "违法事实不能成立"}, to="已撤案", shot="撤案")
         chief.clock("办案期限", "按期完成")
         chief.paper(self.public, "撤销案件审批表", company, "违法事实不能成立", "主要证据不能采信", "马振华")
-        chief.timeline(("登记线索", "王立新"), ("批准立案", "马振华"), ("审核同意(不属重大)", "马振华"), ("告知并告知听证权利", "王立新"), ("当事人要求听证", "邵细文"), ("通知听证", "方听澜"), ("办案期限中止", "马振华"),
+        chief.timeline(("登记线索", "王立新"), ("批准立案", "马振华"), ("审核同意（不属重大）", "马振华"), ("告知并告知听证权利", "王立新"), ("当事人要求听证", "邵细文"), ("通知听证", "方听澜"), ("办案期限中止", "马振华"),
                        ("举行听证", "方听澜"), ("办案期限恢复", "马振华"), ("提交听证报告", "方听澜"), ("撤销案件", "马振华"))
         officer.open(case)
         if officer.has("调查终结、提请审核") or not officer.fact("案件编号") == number:
@@ -312,9 +312,9 @@ class Walks:
         found = {"案件来源": "行政检查", "执法门类": "公路路政", "案由": "车辆外廓尺寸超限", "监管事项编码": "CF-GL-002", "当事人类型": "公民", "公民姓名": "何示例", "公民身份号码": "120102198806150414", "联系电话": "13900000399",
                  "车辆号牌": "津D77889", "违法行为发生时间": moment(hours=-1), "违法行为地点": "天津市河东区示例路口", "违法事实": "车辆总宽二点六米。", "证据概述": "测量记录、照片", "违反的规定": RULE, "处罚依据": BASIS,
                  "处罚种类": "罚款", "罚款金额": "100", "处罚内容": "罚款100元", "缴款银行或渠道": "示例银行"} | LI | WANG | REMEDY
-        officer.refused("当场处罚(简易程序)", found | {"罚款金额": "500"}, "二百元以下", shot="手机罚款超额")
-        officer.refused("当场处罚(简易程序)", found | {"公民身份号码": "120102198806150418"}, "身份")
-        officer.step("当场处罚(简易程序)", found, to="已决定(待送达)", shot="手机当场处罚")
+        officer.refused("当场处罚（简易程序）", found | {"罚款金额": "500"}, "二百元以下", shot="手机罚款超额")
+        officer.refused("当场处罚（简易程序）", found | {"公民身份号码": "120102198806150418"}, "身份")
+        officer.step("当场处罚（简易程序）", found, to="已决定（待送达）", shot="手机当场处罚")
         case, number = officer.page.url, officer.fact("案件编号")
         officer.attach("照片", self.photo, place="117.2")
         officer.shot("手机附照片")
@@ -333,7 +333,7 @@ class Walks:
         officer.step("当场收缴", fine | {"当场收缴事由": "一百元以下罚款"}, to="当场收缴待交")
         officer.clock("当场收缴交至机关", "剩")
         officer.open(case)
-        officer.timeline(("当场处罚(简易程序)", "李卫东"), ("当日送达", "李卫东"), ("当场处罚备案", "李卫东"))
+        officer.timeline(("当场处罚（简易程序）", "李卫东"), ("当日送达", "李卫东"), ("当场处罚备案", "李卫东"))
         officer.page.context.close()
         done("a_summary_case_is_done_on_a_phone")
 
@@ -426,14 +426,14 @@ class Walks:
         officer.open(case)
         officer.step("调查终结、提请审核", {"违法事实": "轻微", "证据概述": "笔录", "违反的规定": RULE, "处罚依据": BASIS, "调查结论和处理意见": "建议不予处罚", "情节复杂或重大违法": "否", "法制审核事由": "无", "裁量阶次": "不予处罚",
                                     "拟处罚种类": "不予处罚", "拟处罚内容": "不予处罚"})
-        officer.paper(self.public, "案件处理意见书(调查报告)", "建议不予处罚")
+        officer.paper(self.public, "案件处理意见书（调查报告）", "建议不予处罚")
         chief.open(case)
-        chief.step("审核同意(不属重大)")
+        chief.step("审核同意（不属重大）")
         officer.open(case)
-        officer.step("告知(不涉及听证)", {"告知方式": "直接送达"})
+        officer.step("告知（不涉及听证）", {"告知方式": "直接送达"})
         officer.step("告知完毕、提请决定", to="待决定")
         chief.open(case)
-        chief.step("决定不予处罚", REMEDY | {"不予处罚理由": "首次违法，危害后果轻微并及时改正"}, to="已决定(待送达)")
+        chief.step("决定不予处罚", REMEDY | {"不予处罚理由": "首次违法，危害后果轻微并及时改正"}, to="已决定（待送达）")
         chief.paper(self.public, "不予行政处罚决定书", "首次违法", "示例人民法院")
         officer.open(case)
         officer.step("当日送达", {"送达方式": "直接送达", "收件人": "代收人"})
@@ -445,7 +445,7 @@ class Walks:
         chief.paper(self.public, "代履行决定书", COMPANY, "示例养护公司", chinese(day(9)))
         # Only the application to the court waits for a time limit of months.
         wanted = {"现场笔录", "责令改正违法行为通知书", "立案登记表", "回避决定书", "询问笔录", "勘验笔录", "抽样取证凭证", "证据登记保存清单", "证据登记保存处理决定书", "行政强制措施决定书", "延长行政强制措施期限通知书",
-                  "解除行政强制措施决定书", "案件处理意见书(调查报告)", "重大案件法制审核意见书", "违法行为通知书", "送达回证", "重大案件集体讨论记录", "行政处罚决定书", "分期(延期)缴纳罚款通知书", "结案报告", "卷宗目录",
+                  "解除行政强制措施决定书", "案件处理意见书（调查报告）", "重大案件法制审核意见书", "违法行为通知书", "送达回证", "重大案件集体讨论记录", "行政处罚决定书", "分期（延期）缴纳罚款通知书", "结案报告", "卷宗目录",
                   "听证通知书", "听证笔录", "听证报告书", "撤销案件审批表", "当场行政处罚决定书", "案件移送书", "催告书", "不予行政处罚决定书", "代履行决定书"}
         assert wanted <= set(Person.papers), f"not seen: {wanted - set(Person.papers)}"
         numbers = [number for given in Person.papers.values() for number in given if number]
