@@ -129,6 +129,12 @@ extension Flows {
                 throw Problem.notFound(.init("步骤", "the step"))
             }
             try Self.check(step, principal)
+            if let record = input.record {
+                // A record that is not there, or outside one's rows, is not spoken of.
+                _ = try await kernel.databases.records.read {
+                    try self.lake.texts(of: record, in: resource, decision, $0)
+                }
+            }
             let writable = Set(decision.fields.filter { $0.mask == nil }.map(\.field.name))
             let values = input.values.filter { writable.contains($0.key) }.mapValues(TextForms.visible)
             let filled = try await fills(of: values, step, declared, record: input.record, resource, decision.caller)
@@ -140,12 +146,6 @@ extension Flows {
     /// What a valid identifier says, in words: who registered it, of which place it is.
     public static func explained(_ text: String, _ field: Field) -> [(name: LocalizedText, value: String)] {
         guard let kind = field.kind, let reading = Identifier.read(kind, text), reading.isValid else { return [] }
-            if let record = input.record {
-                // A record that is not there, or outside one's rows, is not spoken of.
-                _ = try await kernel.databases.records.read {
-                    try self.lake.texts(of: record, in: resource, decision, $0)
-                }
-            }
         return reading.parts.map { ($0.name, $0.value) }
     }
 }

@@ -388,7 +388,6 @@ extension ResourceDeclaration {
         return key + [titleField].compactMap(\.self).filter { !key.contains($0) }
     }
 
-    /// The field that names a record: what heads a card, a name, else the key.
     /// The field that tells somebody who knows a row's key what the row is: a name, what heads a card, else the first other text that refers
     /// to nothing itself.
     public func labelField(beside key: String) -> String? {
@@ -401,6 +400,7 @@ extension ResourceDeclaration {
         return names.first ?? heading ?? others.first?.name
     }
 
+    /// The field that names a record: what heads a card, a name, else the key.
     public var titleField: String? {
         if !views.boardTitle.isEmpty { return views.boardTitle }
         return schema.key.first ?? schema.fields.first?.name
@@ -438,10 +438,15 @@ public struct IssuedDocument: Sendable, Hashable {
     public var digest: String
     public var principal: Int64
     public var issuedAt: Int64
+    /// Whether whoever asked may open it.
+    public var isOpen = true
+    /// The record's fields that stand on it; nil where that is not known.
+    var shows: String?
 
     /// As those see it who may not open it.
     var shown: IssuedDocument {
         var document = self
+        document.isOpen = false
         document.number = ""
         document.code = ""
         return document
@@ -452,19 +457,16 @@ public struct IssuedDocument: Sendable, Hashable {
 public struct Attachment: Sendable, Hashable {
     public var id: Int64
     public var kind: String
-    /// Whether whoever asked may open it.
-    public var isOpen = true
-    /// The record's fields that stand on it; nil where that is not known.
-    var shows: String?
     public var name: String
     public var type: String
     public var size: Int64
     public var digest: String
-        document.isOpen = false
     public var principal: Int64
     public var at: Int64
     public var longitude: Double?
     public var latitude: Double?
+    /// When a photo was taken, in microseconds.
+    public var takenAt: Int64?
 
     /// As those see it who may not open it.
     var shown: Attachment {
@@ -472,6 +474,7 @@ public struct Attachment: Sendable, Hashable {
         file.name = ""
         file.longitude = nil
         file.latitude = nil
+        file.takenAt = nil
         return file
     }
 }
@@ -479,8 +482,6 @@ public struct Attachment: Sendable, Hashable {
 /// A record as somebody sees it, with what they may do.
 public struct FlowDetail: Sendable {
     public var place: SystemPlace
-    /// When a photo was taken, in microseconds.
-    public var takenAt: Int64?
     /// The declaration that the record began with.
     public var declared: ResourceDeclaration
     public var record: Int64
@@ -488,7 +489,6 @@ public struct FlowDetail: Sendable {
     /// Texts by field, masked as the decision says; fields that may not be seen are not there.
     public var values: [String: String]
     public var number: Int64
-        file.takenAt = nil
     public var openedAt: Int64?
     public var clocks: [RunningClock]
     public var steps: [TakenStep]

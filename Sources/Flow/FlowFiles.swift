@@ -362,6 +362,8 @@ extension Flows {
     }
 
     /// A document of a record that a decision reaches.
+    ///
+    /// - Throws: `flow.masked` where something stands on it that the decision masks or hides.
     func issued(
         _ id: Int64,
         of record: Int64,
@@ -372,8 +374,6 @@ extension Flows {
             _ = try self.lake.texts(of: record, in: resource, decision, db)
             return try db.row(
                 "SELECT id, document, title, number, code, digest, principal, issued_at, shown, body FROM flow_documents WHERE id = ? AND resource = ? AND record = ?",
-    ///
-    /// - Throws: `flow.masked` where something stands on it that the decision masks or hides.
                 [.integer(id), .integer(resource.id.raw), .integer(record)]
             )
         }

@@ -214,11 +214,11 @@ public final class Flows: Sendable {
                 )
             }
         }
+        try PlaceValues.check(request.values, declared)
         guard request.note.utf8.count <= 20_000 else {
             throw Problem("request.too_large", status: 413, zh: "意见过长。", en: "The note is too long.")
         }
         if step.note == .required, TextForms.isBlank(request.note) {
-        try PlaceValues.check(request.values, declared)
             throw Problem("flow.note", status: 422, zh: "请填写意见。", en: "Write a note.")
         }
     }
@@ -352,17 +352,17 @@ public final class Flows: Sendable {
 }
 
 extension Optional {
-    func asyncMap<T>(_ body: (Wrapped) async throws -> T) async rethrows -> T? {
-        guard let self else { return nil }
-        return try await body(self)
-    }
-}
     /// What is there, or what is made.
     func orElse(_ make: () async throws -> Wrapped) async rethrows -> Wrapped {
         if let self { return self }
         return try await make()
     }
 
+    func asyncMap<T>(_ body: (Wrapped) async throws -> T) async rethrows -> T? {
+        guard let self else { return nil }
+        return try await body(self)
+    }
+}
 
 /// Where a step makes a record.
 struct StepTarget: Sendable {

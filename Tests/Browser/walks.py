@@ -12,7 +12,7 @@ from walking import Person, chinese, day, moment, plain
 
 SYSTEM, TASKS, CASES = "交通运输行政执法", "行政检查任务", "行政处罚案件"
 LI, WANG = {"执法人员一执法证号": "12000001001", "执法人员一姓名": "李卫东"}, {"执法人员二执法证号": "12000001002", "执法人员二姓名": "王立新"}
-COMPANY, CODE, SENIOR = "天津北辰顺安物流有限公司(虚构)", "91120113700211896F", "冯示例"
+COMPANY, CODE, SENIOR = "天津北辰顺安物流有限公司（虚构）", "91120113700211896F", "冯示例"
 CAUSE, RULE, BASIS = "车辆在公路上擅自超限行驶", "公路安全保护条例关于禁止擅自超限行驶的规定", "公路安全保护条例第六十四条"
 REMEDY = {"行政复议机关": "示例行政复议机关", "有管辖权的人民法院": "示例人民法院"}
 PEOPLE = {"officer1": "李卫东", "officer2": "王立新", "chief": "马振华", "legal": "林慎行", "hearing": "方听澜", "caseclerk": "邵细文", "monitor": "姜明鉴",
@@ -251,7 +251,7 @@ class Walks:
     def hearing(self):
         officer = self.at("officer2")
         officer.go(SYSTEM, CASES)
-        company = "天津蓟州石料有限公司(虚构)"
+        company = "天津蓟州石料有限公司（虚构）"
         officer.step("登记线索", {"案件来源": "非现场执法", "线索内容": "检测点多次记录超限二十五吨。", "监管事项编码": "CF-GL-001", "执法门类": "公路路政", "案由": CAUSE, "当事人类型": "法人", "单位名称": company,
                               "统一社会信用代码": "91120119700988822D", "法定代表人（负责人）": "杨示例", "违法行为发生时间": moment(days=-9), "违法行为地点": "示例检测点", "行政区划代码": "120119"}, to="线索")
         case, number = officer.page.url, officer.fact("案件编号")

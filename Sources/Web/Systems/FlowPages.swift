@@ -135,6 +135,7 @@ enum FlowPages {
             else { continue }
             let given = typed.map { $0["v_\(field.name)"] } ?? detail?.values[field.name] ?? web.query(field.name) ?? ""
             let isRequired = asked.isRequired || field.required
+            let giver = declared.reference(filling: field.name, in: step).flatMap { declared.field($0.field) }
             let control = FormText.control(
                 field,
                 given,
@@ -152,7 +153,6 @@ enum FlowPages {
         }
         let files = files(step, detail, declared, action, web)
         let documents = step.issue.compactMap { key in
-            let giver = declared.reference(filling: field.name, in: step).flatMap { declared.field($0.field) }
             declared.documents.first { $0.key == key }?.title[web.language]
         }
         let issued: HTML =
@@ -180,6 +180,9 @@ enum FlowPages {
         let asked = step.fields.compactMap { declared.field($0.field) }
         let longitude = asked.first { $0.kind == .longitude }?.name ?? ""
         let latitude = asked.first { $0.kind == .latitude }?.name ?? ""
+        let giving = declared.references.filter { reference in
+            !reference.fills.isEmpty && step.fields.contains { $0.field == reference.field }
+        }.map(\.field).joined(separator: " ")
         let checked: HTML =
             " data-check=\"/api/v1\(path)/check\" data-step=\"\(step.key)\" data-record=\"\(detail.map { String($0.record) } ?? "")\" data-longitude=\"\(longitude)\" data-latitude=\"\(latitude)\" data-giving=\"\(giving)\" data-scan=\"\(declared.views.scanned.joined(separator: " "))\"\(typed == nil || !isRefused ? .empty : " data-refused" as HTML)"
         return Layout.console(
@@ -197,9 +200,6 @@ enum FlowPages {
         )
     }
 
-    private static func take(
-        _ step: FlowStep,
-        let giving = declared.references.filter { reference in
     /// The files that a step needs, and where they are sent with what was typed: without a script, too.
     private static func files(
         _ step: FlowStep,
@@ -226,8 +226,8 @@ enum FlowPages {
         return "<section><h2>\(web.text("所需附件", "Files it needs"))</h2><ul>\(needed)</ul>\(upload)</section>"
     }
 
-            !reference.fills.isEmpty && step.fields.contains { $0.field == reference.field }
-        }.map(\.field).joined(separator: " ")
+    private static func take(
+        _ step: FlowStep,
         _ detail: FlowDetail?,
         _ place: SystemPlace,
         _ form: Form,
@@ -283,6 +283,31 @@ enum FlowPages {
             ? "<p class=\"muted\">\(web.text("现在没有由您办理的步骤。", "There is no step for you to take now."))</p>"
             : "<p class=\"actions\">\(buttons)</p>"
         let title = name(of: detail)
+        let main = [
+            Part("content", web.text("内容", "Content"), try await sections(detail, web)),
+            Part("related", web.text("关联记录", "Related"), try await RelatedRows.html(detail, web)),
+            Part(
+                "papers",
+                web.text("文书", "Documents"),
+                DocumentPages.section(detail, path, web),
+                count: detail.documents.count
+            ),
+            Part(
+                "files",
+                web.text("附件", "Files"),
+                AttachmentPages.section(detail, path, web),
+                count: detail.attachments.count
+            ),
+        ]
+        let side = [
+            Part("clocks", web.text("时限", "Time limits"), clocks(detail, flow, web)),
+            Part(
+                "history",
+                web.text("办理过程", "What was done"),
+                timeline(detail, flow, web),
+                count: detail.steps.count
+            ),
+        ]
         return .page(
             Layout.console(
                 title,
@@ -295,6 +320,32 @@ enum FlowPages {
                 """
             )
         )
+    }
+
+    /// A part of a record's page, which its navigation leads to.
+    private struct Part {
+        let id: String
+        let title: String
+        let count: Int
+        private let body: HTML
+
+        init(_ id: String, _ title: String, _ body: HTML, count: Int = 0) {
+            self.id = id
+            self.title = title
+            self.body = body
+            self.count = count
+        }
+
+        var isEmpty: Bool { body == .empty }
+        var html: HTML { isEmpty ? .empty : "<div id=\"\(id)\" class=\"part\">\(body)</div>" }
+    }
+
+    private static func navigation(_ parts: [Part], _ web: WebRequest) -> HTML {
+        let links = parts.filter { !$0.isEmpty }.map { part -> HTML in
+            "<a href=\"#\(part.id)\">\(part.title)\(part.count > 0 ? " \(part.count)" : "")</a>"
+        }
+        return links.count < 3
+            ? .empty : "<nav class=\"tabs parts\" aria-label=\"\(web.text("本页内容", "On this page"))\">\(links)</nav>"
     }
 
     /// Where a step's button stands: what leads on first, what goes back or ends it without a result last.
@@ -328,71 +379,28 @@ enum FlowPages {
                 "\(RecordPages.crumbs(place, web))<header class=\"title\"><h1>\(title)</h1></header><section class=\"card\"><dl class=\"facts\">\(lines)</dl></section>"
             )
         )
-        let main = [
-            Part("content", web.text("内容", "Content"), try await sections(detail, web)),
-            Part("related", web.text("关联记录", "Related"), try await RelatedRows.html(detail, web)),
-            Part(
-                "papers",
-                web.text("文书", "Documents"),
-                DocumentPages.section(detail, path, web),
-                count: detail.documents.count
-            ),
-            Part(
-                "files",
-                web.text("附件", "Files"),
-                AttachmentPages.section(detail, path, web),
-                count: detail.attachments.count
-            ),
-        ]
-        let side = [
-            Part("clocks", web.text("时限", "Time limits"), clocks(detail, flow, web)),
-            Part(
-                "history",
-                web.text("办理过程", "What was done"),
-                timeline(detail, flow, web),
-                count: detail.steps.count
-            ),
-        ]
     }
 
     private static func sections(_ detail: FlowDetail, _ web: WebRequest) async throws -> HTML {
         let declared = detail.declared
+        let keys = detail.values.filter { !$0.value.isEmpty && !detail.masked.contains($0.key) }.mapValues { Set([$0]) }
+        let labels = try await ReferenceLabels.read(declared, keys, web)
+        func value(_ text: String, _ field: Field) -> HTML {
+            let shown = labels.shown(FormText.shown(text, field, web), field.name)
+            return labels.row(field.name, text).map { "<a href=\"\($0.link)\">\(shown)</a>" } ?? "\(shown)"
+        }
         func facts(_ names: [String]) -> HTML {
             let lines = names.compactMap { name -> HTML? in
                 guard let field = declared.field(name), let text = detail.values[name], !text.isEmpty else {
                     return nil
                 }
+                // What is short stands beside another.
+                let kind: HTML = text.utf8.count > 60 ? " class=\"long\"" : .empty
                 return
                     "<div\(kind)><dt>\(declared.label(field, web.language))</dt><dd class=\"wrapped\">\(value(text, field))\(FormText.unit(field))</dd></div>"
             }
             return lines.isEmpty ? .empty : "<dl class=\"facts pairs\">\(lines)</dl>"
         }
-    /// A part of a record's page, which its navigation leads to.
-    private struct Part {
-        let id: String
-        let title: String
-        let count: Int
-        private let body: HTML
-
-        init(_ id: String, _ title: String, _ body: HTML, count: Int = 0) {
-            self.id = id
-            self.title = title
-            self.body = body
-            self.count = count
-        }
-
-        var isEmpty: Bool { body == .empty }
-        var html: HTML { isEmpty ? .empty : "<div id=\"\(id)\" class=\"part\">\(body)</div>" }
-    }
-
-    private static func navigation(_ parts: [Part], _ web: WebRequest) -> HTML {
-        let links = parts.filter { !$0.isEmpty }.map { part -> HTML in
-            "<a href=\"#\(part.id)\">\(part.title)\(part.count > 0 ? " \(part.count)" : "")</a>"
-        }
-        return links.count < 3
-            ? .empty : "<nav class=\"tabs parts\" aria-label=\"\(web.text("本页内容", "On this page"))\">\(links)</nav>"
-    }
-
         if declared.views.sections.isEmpty {
             let names = declared.schema.fields.map(\.name).filter { $0 != declared.flow?.field }
             return "<section class=\"card\"><h2>\(web.text("内容", "Content"))</h2>\(facts(names))</section>"
@@ -428,19 +436,11 @@ enum FlowPages {
         return
             "<section class=\"card\"><h2>\(web.text("时限", "Time limits"))</h2><dl class=\"facts\">\(lines)</dl></section>"
     }
-        let keys = detail.values.filter { !$0.value.isEmpty && !detail.masked.contains($0.key) }.mapValues { Set([$0]) }
-        let labels = try await ReferenceLabels.read(declared, keys, web)
-        func value(_ text: String, _ field: Field) -> HTML {
-            let shown = labels.shown(FormText.shown(text, field, web), field.name)
-            return labels.row(field.name, text).map { "<a href=\"\($0.link)\">\(shown)</a>" } ?? "\(shown)"
-        }
 
     private static func timeline(_ detail: FlowDetail, _ flow: FlowDeclaration, _ web: WebRequest) -> HTML {
         let lines = detail.steps.reversed().map { taken -> HTML in
             let step = flow.step(taken.step)
             let kind: HTML =
-                // What is short stands beside another.
-                let kind: HTML = text.utf8.count > 60 ? " class=\"long\"" : .empty
                 step?.kind == .return || step?.kind == .withdraw
                 ? Layout.badge(step?.kind == .return ? web.text("退回", "returned") : web.text("撤回", "withdrawn"), "poor")
                 : .empty
