@@ -151,9 +151,16 @@ struct DocumentTemplate {
     /// What stands on a paper for somebody who sees a part of its record only.
     static let everything = "*"
 
+    /// Stands before a field that is empty: a mask has nothing to hide there.
+    static let blank: Character = "?"
+
     /// The fields of a record that a paper shows or speaks of, with a comma between; ``everything`` where it holds what is no field: notes,
     /// names of files, other papers, rows of other resources.
-    static func shown(by document: ResourceDeclaration.Document, _ declared: ResourceDeclaration) -> String {
+    static func shown(
+        by document: ResourceDeclaration.Document,
+        _ declared: ResourceDeclaration,
+        _ values: [String: String]
+    ) -> String {
         let lookups = Set(declared.lookups.map(\.key))
         var fields: Set<String> = []
         if declared.field(document.number) != nil { fields.insert(document.number) }
@@ -168,7 +175,7 @@ struct DocumentTemplate {
             if outer == "record" { fields.formUnion(declared.schema.key.prefix(1)) }
             if declared.field(outer) != nil { fields.insert(outer) }
         }
-        return fields.sorted().joined(separator: ",")
+        return fields.sorted().map { (values[$0] ?? "").isEmpty ? "\(blank)\($0)" : $0 }.joined(separator: ",")
     }
 
     /// Fills a template in.

@@ -232,7 +232,7 @@ extension Flows {
             showsFiles: isWhole,
             issuable: declared.documents.filter { document in
                 document.states.contains(state)
-                    && Flows.sees(DocumentTemplate.shown(by: document, declared), decision, resource)
+                    && Flows.sees(DocumentTemplate.shown(by: document, declared, values), decision, resource)
             },
             now: now
         )

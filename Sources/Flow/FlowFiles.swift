@@ -248,8 +248,13 @@ extension Flows {
     static func sees(_ shown: String?, _ decision: Decision, _ resource: Resource) -> Bool {
         if seesAll(decision, resource) { return true }
         guard let shown, shown != DocumentTemplate.everything else { return false }
-        let seen = Set(decision.fields.filter { $0.mask == nil }.map(\.field.name))
-        return shown.split(separator: ",").allSatisfy { seen.contains(String($0)) }
+        let (all, seen) = decision.fields.reduce(into: (Set<String>(), Set<String>())) { sets, access in
+            sets.0.insert(access.field.name)
+            if access.mask == nil { sets.1.insert(access.field.name) }
+        }
+        return shown.split(separator: ",").allSatisfy { name in
+            name.first == DocumentTemplate.blank ? all.contains(String(name.dropFirst())) : seen.contains(String(name))
+        }
     }
 
     static func checkPaper(_ shown: String?, _ decision: Decision, _ resource: Resource) throws(Problem) {
@@ -303,10 +308,10 @@ extension Flows {
                 let document = declared.documents.first(where: { $0.key == input.document && $0.states.contains(state) }
                 )
             else { throw Self.notNow }
-            try Self.checkPaper(DocumentTemplate.shown(by: document, declared), decision, resource)
             let before = try await kernel.databases.records.read { db in
                 try self.lake.texts(of: input.record, in: resource, decision, db)
             }
+            try Self.checkPaper(DocumentTemplate.shown(by: document, declared, before), decision, resource)
             let work = StepWork(
                 flows: self,
                 place: place,

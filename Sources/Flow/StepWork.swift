@@ -550,7 +550,7 @@ struct StepWork: Sendable {
                 .integer(resource.id.raw), .integer(id), .text(document.key), .text(document.title.zh), .text(number),
                 .text(filled.code), .text(Digest(.sm3, of: Array(body.utf8)).description), .text(body),
                 .integer(stepID), .integer(principal.id.raw), .integer(now),
-                .text(DocumentTemplate.shown(by: document, declared)),
+                .text(DocumentTemplate.shown(by: document, declared, values)),
             ]
         )
         return db.lastInsertedID
