@@ -40,6 +40,11 @@ public struct Problem: Error, Sendable, Hashable, CustomStringConvertible {
 
     /// Something is not there, or must not be known to be there.
     public static func notFound(_ what: LocalizedText) -> Problem {
-        Problem("request.not_found", status: 404, zh: "没有找到\(what.zh)。", en: "\(what.en) was not found.")
+        Problem(
+            "request.not_found",
+            status: 404,
+            zh: "没有找到\(what.zh)。",
+            en: "\(what.en.prefix(1).uppercased() + what.en.dropFirst()) was not found."
+        )
     }
 }

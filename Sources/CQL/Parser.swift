@@ -58,13 +58,34 @@ struct Parser {
 
     mutating func whole(isCondition: Bool = true) throws(Problem) -> Expression {
         let expression = try disjunction()
-        guard token.kind == .end else { throw expected("AND、OR 或结尾", "AND, OR or the end") }
+        guard token.kind == .end else { throw leftover(after: expression) }
+        guard expression.depth <= 26 else { throw Parser.tooDeep }
         guard isCondition else { return expression }
         guard expression.mayBeCondition else {
             if case .array = expression { at = 1 }
             throw expected("比较，如 > 4", "a comparison such as > 4")
         }
         return expression
+    }
+
+    /// What may follow an expression that is no end.
+    private func leftover(after expression: Expression) -> Problem {
+        let isValue =
+            switch expression {
+            case .property, .literal, .arithmetic, .function: true
+            default: false
+            }
+        var problem =
+            isValue
+            ? expected(
+                "=、<>、<、>、LIKE、IN、BETWEEN、IS NULL、AND、OR 或结尾",
+                "=, <>, <, >, LIKE, IN, BETWEEN, IS NULL, AND, OR or the end"
+            ) : expected("AND、OR 或结尾", "AND, OR or the end")
+        guard case .word(let word) = token.kind,
+            let meant = Spelling.closest(to: word.uppercased(), among: ["LIKE", "BETWEEN", "IN", "IS", "AND", "OR"])
+        else { return problem }
+        problem.hint = .init("是否想写“\(meant)”？", "Did you mean “\(meant)”?")
+        return problem
     }
 
     func isKeyword(_ word: String) -> Bool {

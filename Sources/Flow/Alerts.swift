@@ -191,6 +191,9 @@ extension Flows {
                 let place = try await systems.place(code: resource.code)
             else { throw Problem.notFound(.init("预警", "the alert")) }
             let note = String(TextForms.visible(input.note).prefix(2000))
+            guard !TextForms.isBlank(note) else {
+                throw Problem("flow.note", status: 422, zh: "请填写意见。", en: "Write a note.")
+            }
             let row = try await kernel.databases.records.read { db in
                 try db.row(
                     "SELECT record, alert FROM flow_alerts WHERE id = ? AND resource = ?",

@@ -119,6 +119,16 @@ extension Flows {
     public var removed: Action<String, Void> {
         Action(Self.removeDescriptor) { [systems] id, decision in
             decision.note("pack", id)
+            if let other = try await systems.all().first(where: { $0.id != id && $0.declaration.requires.contains(id) })
+            {
+                throw Problem(
+                    "pack.required",
+                    status: 409,
+                    zh: "系统包“\(other.id)”要求“\(id)”，须先移除前者。",
+                    en: "The pack “\(other.id)” requires “\(id)”; remove the former first.",
+                    details: ["pack": other.id]
+                )
+            }
             try await systems.remove(id)
         }
     }
@@ -196,7 +206,7 @@ extension Flows {
         var people: [Int64: String] = [:]
         let ids =
             steps.map(\.principal) + documents.map(\.principal) + attachments.map(\.principal)
-        for id in Set(ids) { people[id] = try await kernel.accounts.find(PrincipalID(id))?.name }
+        for id in Set(ids) { people[id] = try await kernel.accounts.find(PrincipalID(id))?.shownName }
         let isWhole = Flows.seesAll(decision, resource)
         let papers = documents.map { document in
             Flows.sees(document.shows, decision, resource) ? document : document.shown

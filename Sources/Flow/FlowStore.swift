@@ -1,4 +1,5 @@
 import Basics
+import Kernel
 import Store
 
 /// What becomes of records, beside their rows: where they stand, what was done, which clocks run.
@@ -148,4 +149,9 @@ enum FlowStore {
             key
         )?.integer(0) ?? 1
     }
+}
+
+extension Principal {
+    /// What pages and papers call whoever took a step: the node itself is no person.
+    var shownName: String { kind == .service && login == Self.commandLine ? "系统" : name }
 }

@@ -97,6 +97,9 @@ extension Flows {
             decision.note("seed", made.seed)
             decision.note("pool", made.digest)
             decision.note("size", String(made.size))
+            if !made.people.isEmpty {
+                decision.note("people", Digest(.sm3, of: Array(made.people.utf8)).description)
+            }
             for drawn in made.drawn { decision.note("created", "\(request.code)#\(drawn.record)") }
             return made
         }

@@ -230,6 +230,14 @@ public final class Flows: Sendable {
         guard !principal.has(oneOf: step.roles) else { return }
         // A clock's step is the node's own; nobody who signs in is it.
         if step.isOfClock, principal.login == Principal.commandLine { return }
+        if step.roles.isEmpty {
+            throw Problem(
+                "flow.role",
+                status: 403,
+                zh: "步骤“\(step.title.zh)”由系统自动办理。",
+                en: "The step “\(step.title.en)” is taken by the system itself."
+            )
+        }
         throw Problem(
             "flow.role",
             status: 403,
@@ -288,7 +296,7 @@ public final class Flows: Sendable {
             ).map { $0.integer(0) }
         }
         var names: [Int64: String] = [:]
-        for id in ids { names[id] = try await kernel.accounts.find(PrincipalID(id))?.name }
+        for id in ids { names[id] = try await kernel.accounts.find(PrincipalID(id))?.shownName }
         return names
     }
 

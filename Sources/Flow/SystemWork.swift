@@ -93,7 +93,16 @@ extension Flows {
             let payload = JSONValue.object([
                 .init("pack", .string(input.system)), .init("work", .string(input.work)),
             ])
-            return try await kernel.jobs.add(Self.workJob, payload, by: principal.id, resource: code)
+            // What waits already is not asked for twice.
+            if let waiting = try await kernel.jobs.recent(kinds: [Self.workJob], limit: 50).first(where: {
+                $0.state == .queued && $0.payload == payload
+            }) {
+                decision.note("job", String(waiting.id))
+                return waiting.id
+            }
+            let job = try await kernel.jobs.add(Self.workJob, payload, by: principal.id, resource: code)
+            decision.note("job", String(job))
+            return job
         }
     }
 

@@ -75,9 +75,8 @@ extension Lake {
         }
         let box = query.address.box(buffer: Double(64) / 4096)
         // A part of the world that a tile holds, in the words of the query path: it goes by the index of shapes where there is one.
-        var filter = shape.condition(box)
-        if let own = query.filter, !own.isEmpty { filter = try Lake.both(filter, own) }
-        let records = RecordQuery(query.code, fields: shape.names + query.fields, filter: filter)
+        var records = RecordQuery(query.code, fields: shape.names + query.fields, filter: query.filter)
+        records.condition = try Expression(either: shape.condition(box))
         let database = database(resource)
         let decided = try DecidedQuery(records, decision, state, self, database.dialect)
         retain(state.physical)

@@ -13,7 +13,7 @@ public struct RecordQuery: Sendable {
     public var fields: [String]?
     /// CQL2 text.
     public var filter: String?
-    /// A condition that an interface made itself, in the place of a filter: nobody has to write and read it.
+    /// A condition that an interface made itself, beside the filter: nobody has to write and read it.
     public var condition: CQL.Expression?
     /// A field's name, with `-` in front for descending.
     public var sort: String?
@@ -65,17 +65,18 @@ extension RecordQuery {
     var isFiltered: Bool { condition != nil || filter?.isEmpty == false }
 
     /// What is asked of the rows, as text.
-    var asked: String { condition?.json.text ?? filter ?? "" }
+    var asked: String { [condition?.json.text, filter].compactMap(\.self).joined(separator: "\n") }
 
     /// What is asked of the rows, settled against fields; nil where it is nothing.
     func bound(_ fields: [Field], _ check: (CQL.Expression) throws(Problem) -> Void) throws(Problem) -> BoundExpression?
     {
         guard isFiltered else { return nil }
-        let expression: CQL.Expression
-        if let condition { expression = condition } else { expression = try Expression(either: filter ?? "") }
+        var parts = [condition].compactMap(\.self)
+        if let filter, !filter.isEmpty { parts.append(try Expression(either: filter)) }
+        let expression = parts.count == 1 ? parts[0] : .and(parts)
         try check(expression)
         do { return try BoundExpression(predicate: expression, fields: fields) } catch {
-            throw Expression.located(error, in: asked)
+            throw Expression.located(error, in: filter ?? "")
         }
     }
 
@@ -212,7 +213,7 @@ struct DecidedQuery: Sendable {
     }
 
     static func unknown(_ name: String) -> Problem {
-        Problem("query.field", zh: "没有字段“\(name)”，或无权查看。", en: "There is no field “\(name)”， or you may not see it.")
+        Problem("query.field", zh: "没有字段“\(name)”，或无权查看。", en: "There is no field “\(name)”, or you may not see it.")
     }
 
     static func masked(_ name: String) -> Problem {

@@ -114,6 +114,11 @@ public struct SubscriptionDraft: Sendable {
         guard (1...200).contains(name.utf8.count) else {
             throw Self.invalid("名称应为 1–200 字节", "a name has 1–200 bytes")
         }
+        for name in ["types", "resources"] {
+            guard json[name].map({ $0.isNull || $0.array != nil }) ?? true else {
+                throw Self.invalid("\(name) 应为列表", "“\(name)” is a list")
+            }
+        }
         for type in json["types"]?.array ?? [] {
             guard let kind = type.string.flatMap(NodeEvent.Kind.init(type:)) else {
                 throw Self.invalid("没有这种事件", "there is no such type of events")

@@ -229,7 +229,9 @@ import Testing
         let svg = try #require(QRCode.svg("https://data.example.gov.cn/verify/Ab3", label: "码"))
         let side = try #require(svg.firstMatch(of: /viewBox="0 0 (\d+) \d+"/).flatMap { Int($0.1) })
         #expect((side - 8 - 17).isMultiple(of: 4))
-        for row in [4, 10] { #expect(svg.contains("M4 \(row)h7v1h-7z") && svg.contains("M\(side - 11) \(row)h7v1h-7z")) }
+        for row in [4, 10] {
+            #expect(svg.contains("M4 \(row)h7v1h-7z") && svg.contains("M\(side - 11) \(row)h7v1h-7z"))
+        }
         for row in [side - 11, side - 5] { #expect(svg.contains("M4 \(row)h7v1h-7z")) }
         #expect(QRCode.svg(String(repeating: "x", count: 3000), label: "") == nil)
     }

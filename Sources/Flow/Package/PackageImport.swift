@@ -1,4 +1,5 @@
 import Basics
+import CQL
 import Foundation
 import Glibc
 public import Kernel
@@ -181,7 +182,9 @@ extension Flows {
         // A later package of the same record belongs to the record that is there.
         var record = try PackageStore.record(of: manifest, entry.resource.id.raw, db)
         var key = ""
-        if record == nil, let work, let transfer = work.place.declaration.transfer {
+        if record == nil, let work, let transfer = work.place.declaration.transfer,
+            try Self.becomesRecord(transfer, entry)
+        {
             let values = try given(transfer, entry, work, db)
             let request = StepRequest(work.place.code, step: work.step.key, values: values).visible
             record = try work.run(request, decision, db).record
@@ -220,6 +223,14 @@ extension Flows {
             throw Problem.notFound(.init("记录包", "the package"))
         }
         return (kept.package, true)
+    }
+
+    /// Whether a package becomes a record here: one of a case that was decided is kept, and no new case.
+    private static func becomesRecord(_ transfer: TransferDeclaration, _ entry: Entry) throws -> Bool {
+        guard !transfer.condition.isEmpty else { return true }
+        let known = entry.values.filter { entry.resource.schema.index($0.key) != nil }
+        let row = try Lake.checked(known, entry.resource.schema.loose)
+        return try BoundExpression(text: transfer.condition, fields: row.fields).evaluate(row).first == .yes
     }
 
     /// What the beginning step is given of the package's record.

@@ -26,8 +26,10 @@ public struct TransferDeclaration: Sendable, Hashable {
     /// The beginning step; empty where packages are kept and shown only.
     public var step: String
     public var values: [Taken]
+    /// CQL2 over the package's record: where it does not hold, the package is kept and becomes no record; empty for all.
+    public var condition: String
 
-    static let keys: Set<String> = ["states", "step", "values"]
+    static let keys: Set<String> = ["states", "step", "values", "if"]
     static let words = ["$sender", "$sender_record", "$package"]
 
     static func read(
@@ -38,7 +40,7 @@ public struct TransferDeclaration: Sendable, Hashable {
         place.allow(keys)
         guard let flow = resource.flow else {
             place.fail("没有流程，不能移送", "there is no flow: records without one are not transferred")
-            return TransferDeclaration(states: [], step: "", values: [])
+            return TransferDeclaration(states: [], step: "", values: [], condition: "")
         }
         let states = place.texts("states").map { text, item in
             if flow.state(text) == nil { item.unknown(.init("状态", "state"), text, among: flow.states.map(\.key)) }
@@ -64,7 +66,9 @@ public struct TransferDeclaration: Sendable, Hashable {
                 )
             }
         }
-        return TransferDeclaration(states: states, step: key, values: values)
+        let condition = place.text("if")
+        if !condition.isEmpty { resource.check(condition, place.at("if") ?? place) }
+        return TransferDeclaration(states: states, step: key, values: values, condition: condition)
     }
 
     private static func taken(

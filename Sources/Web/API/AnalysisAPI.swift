@@ -74,7 +74,7 @@ enum AnalysisAPI {
             },
             filter: web.query("filter"),
             sort: web.query("sort"),
-            limit: web.limit(1000, 10_000)
+            limit: try web.askedLimit(1000, 10_000)
         )
     }
 
@@ -83,6 +83,7 @@ enum AnalysisAPI {
     }
 
     private static func aggregate(_ web: WebRequest) async throws -> Response {
+        try web.allow(["group", "measure", "filter", "sort", "limit", "bom"])
         let query = try query(web)
         let isCSV = web.request.headers[.accept]?.hasPrefix("text/csv") ?? false
         let form = isCSV ? "csv" : ""
@@ -164,6 +165,7 @@ enum AnalysisAPI {
         guard let zoom = Int(try web.parameter("zoom")), let column = Int(try web.parameter("column")),
             let line = Int(bare), let address = TileAddress(zoom: zoom, column: column, row: line)
         else { throw Problem.notFound(.init("图块", "the tile")) }
+        try web.allow(["fields", "filter"])
         let code = try web.code()
         if let same = try await web.unchanged(code) { return same }
         let fields = (web.query("fields") ?? "").split(separator: ",").map(String.init)

@@ -158,24 +158,28 @@ enum DataAPI {
             let layout = web.services.layouts.layout(access, resource, web.principal)
             conditions = try FeatureQuery.places(web.parameters, layout.shape, layout.time)
         }
-        // Both ways of asking narrow each other down.
-        let filter = web.query("filter")
-        if !conditions.isEmpty, let filter { conditions.append(try Expression(either: filter)) }
-        let joined = conditions.isEmpty ? nil : (conditions.count == 1 ? conditions[0] : .and(conditions)).json.text
-        return RecordQuery(
+        var query = RecordQuery(
             try web.code(),
             fields: web.query("fields").map { $0.split(separator: ",").map(String.init) }.flatMap {
                 $0.isEmpty ? nil : $0
             },
-            filter: joined ?? filter,
+            filter: web.query("filter"),
             sort: web.query("sort"),
             cursor: web.query("cursor"),
-            limit: web.limit(100, 10_000),
+            limit: try web.askedLimit(100, 10_000),
             offset: web.query("cursor") == nil ? try web.offset(atMost: RecordQuery.maximumOffset) : 0,
             counting: try RecordQuery.Counting(asked: web.query("count")),
             version: try web.version("version")
         )
+        // Both ways of asking narrow each other down.
+        if !conditions.isEmpty { query.condition = conditions.count == 1 ? conditions[0] : .and(conditions) }
+        return query
     }
+
+    /// What may be asked of a page of rows.
+    private static let parameters: Set<String> = [
+        "fields", "filter", "sort", "cursor", "limit", "offset", "count", "version", "bbox", "bbox-crs", "datetime",
+    ]
 
     /// The formats that `Accept` may ask for in the place of JSON, by their media types.
     private static let streamed = [OutputFormat.csv, .jsonl, .geojson, .xlsx].map { format in
@@ -189,6 +193,7 @@ enum DataAPI {
             response.headers[.vary] = response.status == .notModified ? "Accept, Accept-Encoding" : "Accept"
             return response
         }
+        try web.allow(parameters)
         let query = try await query(web)
         if var same = try await web.unchanged(query.code) {
             same.headers[.vary] = "Accept, Accept-Encoding"
@@ -233,8 +238,9 @@ enum DataAPI {
 
     /// Streams rows; memory does not grow with their number.
     static func export(_ web: WebRequest, _ format: OutputFormat) async throws -> Response {
+        try web.allow(parameters.union(["bom", "plain"]))
         var query = try await query(web)
-        query.limit = max(0, web.query("limit").flatMap { Int($0) } ?? 0)
+        query.limit = web.query("limit") == nil ? 0 : try web.askedLimit(0, .max)
         if let same = try await web.unchanged(query.code, format.rawValue) { return same }
         let asked = query
         let name = Entry.slug(query.code)

@@ -256,7 +256,7 @@ enum FeaturesAPI {
         try web.allow([])
         let schema =
             try web.parameter("code") == RecordsCatalogue.id
-            ? RecordsCatalogue.queryables(web)
+            ? RecordsCatalogue.schema(web, isQueryables: isQueryables)
             : try await FeatureCollection(web).schema(web, isQueryables: isQueryables)
         return .bytes(Array(schema.text.utf8), type: "application/schema+json")
     }

@@ -52,17 +52,15 @@ enum RecordsCatalogue {
         ])
     }
 
-    static func queryables(_ web: WebRequest) -> JSONValue {
-        .object([
-            .init("$schema", "https://json-schema.org/draft/2020-12/schema"),
-            .init("$id", .string("\(FeaturesAPI.base(web))/collections/\(id)/queryables")), .init("type", "object"),
-            .init(
-                "properties",
-                .object([
-                    .init("type", .object([.init("type", "string")])),
-                    .init("title", .object([.init("type", "string")])),
-                ])
-            ),
+    /// What records hold, or by which of it they are found: by none, for `q`, `bbox` and the catalogue's own parameters do that.
+    static func schema(_ web: WebRequest, isQueryables: Bool) -> JSONValue {
+        let place = "\(FeaturesAPI.base(web))/collections/\(id)/\(isQueryables ? "queryables" : "schema")"
+        let held: [JSONValue.Member] = [
+            .init("type", .object([.init("type", "string")])), .init("title", .object([.init("type", "string")])),
+        ]
+        return .object([
+            .init("$schema", "https://json-schema.org/draft/2020-12/schema"), .init("$id", .string(place)),
+            .init("type", "object"), .init("properties", .object(isQueryables ? [] : held)),
             .init("additionalProperties", .boolean(false)),
         ])
     }

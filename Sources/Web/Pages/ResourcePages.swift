@@ -295,9 +295,9 @@ enum ResourcePages {
         let filter = "\"\(field)\" LIKE '%…%'"
         return """
             <section class="card"><h2>\(web.text("接口示例", "API"))</h2>
-            <pre tabindex="0"><code>curl 'http://HOST\(base)/records?limit=100'
-            curl -G 'http://HOST\(base)/records' --data-urlencode "filter=\(filter)"
-            curl -O 'http://HOST\(base)/records.csv'</code></pre>
+            <pre tabindex="0"><code>curl '\(web.origin)\(base)/records?limit=100'
+            curl -G '\(web.origin)\(base)/records' --data-urlencode "filter=\(filter)"
+            curl -O '\(web.origin)\(base)/records.csv'</code></pre>
             <p class="hint">\(web.text("筛选用 CQL2 文本；翻页用返回的 next。", "Filters are CQL2 text; pages follow `next`.")) </p><p>\(AnalysisPages.interfaces(entry, hasMap: hasMap, web))</p></section>
             """
     }

@@ -118,7 +118,7 @@ enum AlertPages {
             raised.state == .open
             ? """
             <form method="post" action="/alerts/\(raised.id)/acknowledge" class="row">\(Layout.csrf(web))<input type="hidden" name="code" value="\(raised.place.code)"><input type="hidden" name="back" value="\(back)">
-            <input name="note" maxlength="2000" aria-label="\(web.text("处置意见：\(raised.name)", "Note on \(raised.name)"))" placeholder="\(web.text("处置意见", "note"))"><button class="quiet">\(web.text("处置", "Acknowledge"))</button></form>
+            <input name="note" maxlength="2000" required aria-label="\(web.text("处置意见：\(raised.name)", "Note on \(raised.name)"))" placeholder="\(web.text("处置意见", "note"))"><button class="quiet">\(web.text("处置", "Acknowledge"))</button></form>
             """ : .empty
         let name: HTML = back.isEmpty ? "<a href=\"\(path)\">\(raised.name)</a>" : .empty
         return """

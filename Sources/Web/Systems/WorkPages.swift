@@ -25,9 +25,10 @@ enum WorkPages {
             "/api/v1/systems/{system}/work/{work}",
             .actions(["flow.work"]),
             .console,
-            zh: "执行系统作业，返回任务编号",
-            en: "Queue a system's work; the job's number"
+            zh: "执行系统作业，返回任务编号；已在排队的不重复排队",
+            en: "Queue a system's work; the job's number, of one that waits where there is one"
         ) { web in
+            try web.checkHeader()
             let asked = (try web.parameter("system"), try web.parameter("work"))
             let job = try await web.perform(web.services.flows.ask, asked)
             return .json(.object([.init("job", .integer(job))]), status: .accepted)
