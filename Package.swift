@@ -108,10 +108,18 @@ let floor2: [Target] = [
     module("Webhooks", ["Basics", "Connect", "Kernel", "Seal", "Store"]),
 ]
 
-// MARK: Floor 3: the Swift of systems, a line each
+// MARK: Floor 3: systems: the Swift of some, the packs that every node has
 
 let floor3: [Target] = [
-    module("Enforcement", ["Basics", "CQL", "Tabular", "Flow"], path: "Systems/enforcement/Sources")
+    module("Enforcement", ["Basics", "CQL", "Tabular", "Flow"], path: "Systems/enforcement/Sources"),
+    .target(
+        name: "FeedbackSystem",
+        path: "Systems/feedback",
+        exclude: ["README.md"],
+        sources: ["Sources"],
+        resources: [.embedInCode("pack.yaml")],
+        swiftSettings: settings
+    ),
 ]
 
 // MARK: Floors 4 and 5: the web, and the one place that knows everything
@@ -153,8 +161,8 @@ let floor5: [Target] = [
         "Composition",
         [
             "Basics", "Codes", "Tabular", "Check", "Connect", "Seal", "Mask", "Kernel", "Lake", "Catalogue", "Collect",
-            "Declare", "Derive", "Flow", "Harvest", "Open", "Quality", "Store", "StorePostgres", "StoreSQLite", "Web",
-            "Webhooks", "Enforcement",
+            "Declare", "Derive", "FeedbackSystem", "Flow", "Harvest", "Open", "Quality", "Store", "StorePostgres",
+            "StoreSQLite", "Web", "Webhooks", "Enforcement",
         ]
     ),
     .executableTarget(

@@ -29,6 +29,8 @@ public enum SemanticKind: String, Sendable, CaseIterable, Hashable {
     case position
     case organisationName = "organisation_name"
     case name
+    /// The code of an entry of the node's catalogue.
+    case catalogueEntry = "catalogue_entry"
 
     /// Whether values identify a person, alone or with others (个人信息保护法 art. 4; plates by convention of the trade).
     public var isPersonal: Bool {
@@ -55,6 +57,7 @@ public enum SemanticKind: String, Sendable, CaseIterable, Hashable {
         case .latitude: return .init("纬度", "latitude")
         case .position: return .init("位置", "position")
         case .organisationName: return .init("单位名称", "organisation name")
+        case .catalogueEntry: return .init("目录条目", "entry of the catalogue")
         default: return .init("名称", "name")
         }
     }

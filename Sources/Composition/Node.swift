@@ -170,9 +170,11 @@ public final class Node: Sendable {
         let lock = try DirectoryLock(settings.folder, isShared: settings.store != .sqlite)
         let store = try await NodeStore.open(settings.store, folder: settings.folder)
         do {
-            return try await store.alone {
+            let node = try await store.alone {
                 try await Node(store, try nodeKey(settings.folder), settings, clock, faults, lock)
             }
+            try await BundledPacks.install(node)
+            return node
         } catch {
             await store.close()
             throw error
@@ -270,7 +272,6 @@ public final class Node: Sendable {
             quality: quality,
             uploads: uploads,
             sources: sources,
-            feedback: FeedbackBox(kernel: kernel),
             harvests: harvests,
             derivations: derivations,
             subscriptions: subscriptions,
@@ -303,7 +304,7 @@ public final class Node: Sendable {
 
     private static let capabilityMigrations =
         Catalogue.migrations + Opening.migrations + QualityStore.migrations + Uploads.migrations + Sources.migrations
-        + FeedbackBox.migrations + Harvests.migrations + Derivations.migrations + Subscriptions.migrations
+        + FormerFeedback.migrations + Harvests.migrations + Derivations.migrations + Subscriptions.migrations
         + Systems.migrations
 
     /// The steps of each database's schema.

@@ -74,7 +74,7 @@ extension Flows {
             documentDescriptor, verifyDescriptor,
             tasksDescriptor, importDescriptor, importRunDescriptor, importsDescriptor, importRefusedDescriptor,
             checkDescriptor, paperDescriptor, alertsDescriptor, acknowledgeDescriptor, watchDescriptor,
-            indicatorsDescriptor, publishedDescriptor, workDescriptor,
+            indicatorsDescriptor, publishedDescriptor, publishedOfDescriptor, sendDescriptor, workDescriptor,
         ] + packageDescriptors
 
     // MARK: Systems
@@ -276,7 +276,7 @@ extension Flows {
             principal
         )
         return candidates.filter { step in
-            guard principal.has(oneOf: step.roles) else { return false }
+            guard step.isForAnyone || principal.has(oneOf: step.roles) else { return false }
             if step.isForOthers, standing?.lastBy == principal.id.raw { return false }
             guard !step.shownText.isEmpty, let row else { return true }
             return
@@ -309,7 +309,7 @@ extension Flows {
         guard let flow = place.declaration.flow, let principal = caller.principal,
             mayAct(try await kernel.resource(place.code), caller)
         else { return [] }
-        return flow.beginnings.filter { principal.has(oneOf: $0.roles) }
+        return flow.beginnings.filter { $0.isForAnyone || principal.has(oneOf: $0.roles) }
     }
 
     static func steps(_ resource: Int64, _ record: Int64, _ db: any SQLReading) throws -> [TakenStep] {
@@ -362,6 +362,7 @@ extension Flows {
             guard rows.count == 200, let last = rows.last else { break }
             after = last.values
         }
+        try await tellEvents()
         try await keepUpAlerts(caller)
         try await keepUpWork(machine)
         try await keepUpImports()

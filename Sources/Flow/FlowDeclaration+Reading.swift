@@ -79,8 +79,11 @@ extension FlowStep {
     static let keys: Set<String> = [
         "key", "title", "begin", "from", "to", "roles", "guard", "message", "shown", "fields", "attachments", "note",
         "kind", "others", "set", "start", "stop", "pause", "resume", "issue", "notify", "create",
-        "tell", "extend",
+        "tell", "extend", "limit", "event",
     ]
+
+    /// What stands among roles for everybody, without an account too.
+    static let anyone = "anyone"
 
     static func read(
         _ place: Declaration,
@@ -136,8 +139,13 @@ extension FlowStep {
         if !isBeginning, from.isEmpty { place.fail("缺少“from”", "“from” is missing") }
         let roles = place.texts("roles")
         if roles.isEmpty { place.fail("缺少“roles”", "“roles” is missing") }
-        for (text, item) in roles where text != "clock" && !known.roles.contains(text) {
+        for (text, item) in roles where text != "clock" && text != anyone && !known.roles.contains(text) {
             item.unknown(.init("角色", "role"), text, among: known.roles)
+        }
+        let isForAnyone = roles.contains { $0.text == anyone }
+        if isForAnyone { checkOpen(place, resource) }
+        if !isForAnyone, place.has("limit") {
+            place.fail("limit", "“limit”只用于 roles: [anyone] 的步骤", "“limit” is of a step with roles: [anyone]")
         }
         let shownText = place.text("shown")
         if !shownText.isEmpty { resource.check(shownText, place.at("shown") ?? place, step: true) }
@@ -154,13 +162,16 @@ extension FlowStep {
             from: from.map(\.text).filter { $0 != "any" },
             fromAny: from.contains { $0.text == "any" },
             to: to.isEmpty ? nil : to,
-            roles: roles.map(\.text).filter { $0 != "clock" },
+            roles: roles.map(\.text).filter { $0 != "clock" && $0 != anyone },
             isOfClock: roles.contains { $0.text == "clock" },
+            isForAnyone: isForAnyone,
+            limit: Limit.read(place.at("limit"), resource),
+            event: place.at("event").flatMap { Event.read($0, resource) },
             guards: guards(place, resource),
             shownText: shownText,
             fields: place.texts("fields").compactMap { asked($0, $1, flow, resource) },
             attachments: place.texts("attachments").compactMap { needed($0, $1, resource) },
-            note: place.choice("note", Note.optional),
+            note: place.choice("note", isForAnyone ? Note.none : Note.optional),
             kind: place.choice("kind", Kind.forward),
             isForOthers: place.truth("others"),
             set: assignments(place.at("set"), resource, resource, known, stateField: flow.field),
@@ -276,6 +287,7 @@ extension FlowStep {
                 item.unknown(.init("编号规则", "numbering"), key, among: source.numbers.map(\.key))
             case .setting(let key) where !known.settings.contains(key):
                 item.unknown(.init("设置", "setting"), key, among: known.settings)
+            case .owner(let field): source.checkEntry(field, item)
             case .expression(let expression): source.check(expression, item, isValue: true, step: true)
             default: break
             }

@@ -1,6 +1,6 @@
 import CQL
 import Basics
-import Kernel
+public import Kernel
 import Lake
 import Store
 public import Tabular
@@ -126,5 +126,95 @@ extension Flows {
                 hint: .init("请从列表中选取，或先在该资源中登记。", "Choose one from the list, or register it there first.")
             )
         }
+    }
+
+    /// Whether the entries of the catalogue that a step is given are there, and whoever takes it may see them. What the record has already
+    /// is not asked.
+    ///
+    /// - Throws: `flow.reference`, which does not tell what is not there from what may not be seen.
+    func checkEntries(
+        _ request: StepRequest,
+        _ declared: ResourceDeclaration,
+        _ resource: Resource,
+        _ caller: Caller
+    ) async throws {
+        for field in declared.entryFields {
+            guard let text = request.values[field], !TextForms.isBlank(text) else { continue }
+            let code = TextForms.trimmed(text)
+            if try await isEntrySeen(code, by: caller) { continue }
+            if let record = request.record {
+                let kept = try await kernel.databases.records.read { db in
+                    try self.lake.texts(of: record, in: resource, nil, db)[field]
+                }
+                if kept == code { continue }
+            }
+            let title = declared.field(field)
+            throw Problem(
+                "flow.reference",
+                status: 422,
+                zh: "“\(title.map { declared.label($0, .zh) } ?? field)”所填的目录条目不存在或不可见。",
+                en:
+                    "What is given as “\(title.map { declared.label($0, .en) } ?? field)” is no entry that you may see.",
+                details: [field: "reference"],
+                hint: .init("请填写数据目录中的资源代码，如 301001/000001。", "Give a code of the catalogue, as 301001/000001.")
+            )
+        }
+    }
+
+    private static let entryDescriptor = ActionDescriptor(
+        "flow.entry",
+        .catalogueRead,
+        .view,
+        isPublic: true,
+        zh: "查看目录条目",
+        en: "see an entry"
+    )
+
+    /// An entry of the catalogue; nil where there is none.
+    func entry(_ code: String) async throws -> Resource? {
+        do { return try await kernel.resource(code) } catch let problem as Problem where problem.status == 404 {
+            return nil
+        }
+    }
+
+    /// Whether somebody may see an entry of the catalogue.
+    func isEntrySeen(_ code: String, by caller: Caller) async throws -> Bool {
+        guard let entry = try await entry(code) else { return false }
+        return kernel.gate.admits(Self.entryDescriptor, entry, caller)
+    }
+
+    /// The names of some entries as far as somebody may see them, by their codes.
+    public func entryNames(_ codes: Set<String>, seenBy caller: Caller) async throws -> [String: String] {
+        var names: [String: String] = [:]
+        for code in codes where !code.isEmpty {
+            guard let entry = try await entry(code), kernel.gate.admits(Self.entryDescriptor, entry, caller) else {
+                continue
+            }
+            names[code] = entry.name
+        }
+        return names
+    }
+
+    /// The names of the organisations that own the entries which a record names.
+    func owners(
+        _ request: StepRequest,
+        _ declared: ResourceDeclaration,
+        _ resource: Resource
+    ) async throws -> [String: String] {
+        let fields = declared.entryFields
+        guard !fields.isEmpty else { return [:] }
+        var codes = Set(fields.compactMap { request.values[$0] }.map(TextForms.trimmed))
+        if let record = request.record {
+            let kept = try await kernel.databases.records.read { db in
+                try self.lake.texts(of: record, in: resource, nil, db)
+            }
+            codes.formUnion(fields.compactMap { kept[$0] })
+        }
+        var owners: [String: String] = [:]
+        for code in codes where !code.isEmpty {
+            guard let entry = try await entry(code) else { continue }
+            owners[code] = kernel.gate.organisations[entry.owner]?.name
+        }
+        return owners
     }
 }

@@ -72,6 +72,8 @@ public final class Flows: Sendable {
     let printer: PaperPrinter?
     /// The rows that indicators were made of, by what was asked of which rows.
     let counted = Cache<String, [SQLRow]>(limit: 300)
+    /// What the public sent in the present minute, by step.
+    let sent = Mutex<[String: (minute: Int64, count: Int)]>([:])
 
     /// When imports of long ago were let go of last, in microseconds.
     let prunedAt = Mutex<Int64>(0)
@@ -83,7 +85,8 @@ public final class Flows: Sendable {
 
     /// The tables beside the records, which the lake brings up to date with its own.
     public static let recordMigrations: [Migration] =
-        FlowStore.migrations + [PackageStore.migration] + ImportStore.migrations + PaperStore.migrations
+        FlowStore.migrations + [PackageStore.migration, FlowEvents.migration] + ImportStore.migrations
+        + PaperStore.migrations
 
     public init(
         kernel: Kernel,
@@ -142,6 +145,7 @@ public final class Flows: Sendable {
         decision.note("record", String(outcome.record))
         decision.note("step", work.step.key)
         decision.note("state", outcome.state)
+        if work.step.event != nil { try? await tellEvents() }
         if outcome.alerts > 0 { decision.note("alerts", String(outcome.alerts)) }
         for created in outcome.created { decision.note("created", "\(created.code)#\(created.record)") }
         if let line = request.line {
@@ -153,7 +157,6 @@ public final class Flows: Sendable {
 
     /// A step ready for its transaction: everything that it needs from elsewhere is there.
     func work(_ request: StepRequest, _ resource: Resource, _ decision: Decision) async throws -> StepWork {
-        guard let principal = decision.caller.principal else { throw Problem.notFound(.init("账号", "the account")) }
         let place = try await place(request.code)
         let known = try await request.record.asyncMap { try await self.standing(resource, $0) }.flatMap(\.self)
         let declared = try await declaration(place, number: known?.number)
@@ -163,9 +166,14 @@ public final class Flows: Sendable {
         guard step.isBeginning == (request.record == nil) else {
             throw Problem.notFound(.init("步骤", "the step"))
         }
+        guard let principal = decision.caller.principal ?? (step.isForAnyone ? .nobody : nil) else {
+            throw Problem.notFound(.init("账号", "the account"))
+        }
         try check(step, request, declared, principal, decision)
         try await checkReferences(request, declared, resource)
+        if !step.isOfClock { try await checkEntries(request, declared, resource, decision.caller) }
         let surroundings = try await self.surroundings(place, declared, resource, step, request)
+        let owners = try await owners(request, declared, resource)
         return StepWork(
             flows: self,
             place: place,
@@ -181,7 +189,8 @@ public final class Flows: Sendable {
             targets: try await targets(of: step, depth: 0),
             related: try await related(of: declared, step, request, resource, decision.caller),
             people: step.issue.isEmpty ? [:] : try await people(resource, request.record),
-            surroundings: surroundings
+            surroundings: surroundings,
+            owners: owners
         )
     }
 
@@ -227,7 +236,7 @@ public final class Flows: Sendable {
     ///
     /// - Throws: `flow.role`.
     static func check(_ step: FlowStep, _ principal: Principal) throws(Problem) {
-        guard !principal.has(oneOf: step.roles) else { return }
+        guard !step.isForAnyone, !principal.has(oneOf: step.roles) else { return }
         // A clock's step is the node's own; nobody who signs in is it.
         if step.isOfClock, principal.login == Principal.commandLine { return }
         if step.roles.isEmpty {

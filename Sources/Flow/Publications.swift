@@ -12,6 +12,8 @@ public struct PublishedQuery: Sendable {
     public var resource: String
     /// A part of a text that is shown unmasked.
     public var word: String
+    /// Values of fields that are shown unmasked.
+    public var matches: [String: String] = [:]
     /// The record that the page before ended with.
     public var before: Int64?
     public var limit: Int
@@ -48,48 +50,114 @@ extension Flows {
         en: "read what is published by rule"
     )
 
+    static let publishedOfDescriptor = ActionDescriptor(
+        "flow.published_of",
+        .catalogueRead,
+        .view,
+        isPublic: true,
+        zh: "查看与条目有关的公示",
+        en: "read what is published about an entry"
+    )
+
     /// What a rule lets everybody see now. The rule is asked each time: nothing is shown before it holds nor after its end.
     public var published: Action<PublishedQuery, PublishedPage> {
         Action(Self.publishedDescriptor) { [self] query, decision in
-            let place = try await systems.place(query.system, query.resource)
-            guard
-                let rule = place.system.declaration.publications.first(where: { $0.resource == place.declaration.key })
-            else { throw Problem.notFound(.init("公示", "the publication")) }
-            let resource = try await kernel.resource(place.code)
-            decision.note("published", place.code)
-            let names = rule.fields.map(\.field)
-            let needed = rule.fields.flatMap { shown in
-                RuleText(shown.masked).fields(of: resource.schema) ?? []
-            }
-            let conditions = try conditions(rule, place, query.word)
-            let pieces = try await pieces(
-                of: resource,
-                conditions,
-                Set(names + needed),
-                before: query.before,
-                limit: query.limit + 1
-            )
-            var page = PublishedPage(
-                place: place,
-                publication: rule,
-                fields: names.compactMap { place.declaration.field($0) },
-                records: [],
-                rows: [],
-                next: nil
-            )
-            for (ids, batch) in pieces.found {
-                page.records += ids
-                page.rows += try rows(rule, place, page.fields, batch)
-            }
-            if page.records.count > query.limit {
-                page.records.removeLast(page.records.count - query.limit)
-                page.rows.removeLast(page.rows.count - query.limit)
-                page.next = page.records.last
-            } else if pieces.isMore {
-                page.next = page.records.last
-            }
+            let page = try await page(query, decision.caller)
+            decision.note("published", page.place.code)
             return page
         }
+    }
+
+    /// The same as a part of another page, which is counted for itself.
+    public var publishedOf: Action<PublishedQuery, PublishedPage> {
+        Action(Self.publishedOfDescriptor) { [self] query, decision in try await page(query, decision.caller) }
+    }
+
+    private func page(_ query: PublishedQuery, _ caller: Caller) async throws -> PublishedPage {
+        let place = try await systems.place(query.system, query.resource)
+        guard let rule = place.system.declaration.publications.first(where: { $0.resource == place.declaration.key })
+        else { throw Problem.notFound(.init("公示", "the publication")) }
+        let resource = try await kernel.resource(place.code)
+        let names = rule.fields.map(\.field)
+        let needed = rule.fields.flatMap { shown in
+            RuleText(shown.masked).fields(of: resource.schema) ?? []
+        }
+        let entries = place.declaration.entryFields
+        let conditions = try conditions(rule, place, query.word) + matching(query.matches, rule)
+        let pieces = try await pieces(
+            of: resource,
+            conditions,
+            Set(names + needed + entries),
+            entries,
+            caller,
+            before: query.before,
+            limit: query.limit + 1
+        )
+        var page = PublishedPage(
+            place: place,
+            publication: rule,
+            fields: names.compactMap { place.declaration.field($0) },
+            records: [],
+            rows: [],
+            next: nil
+        )
+        for (ids, batch) in pieces.found {
+            page.records += ids
+            page.rows += try rows(rule, place, page.fields, batch)
+        }
+        if page.records.count > query.limit {
+            page.records.removeLast(page.records.count - query.limit)
+            page.rows.removeLast(page.rows.count - query.limit)
+            page.next = page.records.last
+        } else if let more = pieces.more {
+            page.next = more
+        }
+        return page
+    }
+
+    /// What is asked for by its value; what is masked is not looked for.
+    private func matching(
+        _ matches: [String: String],
+        _ rule: PublicationDeclaration
+    ) throws(Problem) -> [CQL.Expression] {
+        var conditions: [CQL.Expression] = []
+        for (name, value) in matches.sorted(by: { $0.key < $1.key }) {
+            guard rule.fields.contains(where: { $0.field == name && $0.mask == nil }) else {
+                throw Problem(
+                    "query.field",
+                    zh: "没有字段“\(name)”，或无权查看。",
+                    en: "There is no field “\(name)”, or you may not see it."
+                )
+            }
+            conditions.append(.compare(.equal, .property(name), .literal(.text(value))))
+        }
+        return conditions
+    }
+
+    /// The rows of a piece whose entries of the catalogue somebody may see: what is said of an entry is shown where the entry is.
+    private func seen(
+        _ ids: [Int64],
+        _ batch: Batch,
+        _ entries: [String],
+        _ caller: Caller
+    ) async throws -> ([Int64], Batch) {
+        var kept = (0..<Int32(batch.count)).map { $0 }
+        var known: [String: Bool] = ["": true]
+        for name in entries {
+            guard let index = batch.index(name) else { continue }
+            var next: [Int32] = []
+            for row in kept {
+                let code = batch.value(Int(row), index).text
+                if known[code] == nil { known[code] = try await isEntrySeen(code, by: caller) }
+                if known[code] == true { next.append(row) }
+            }
+            kept = next
+        }
+        guard kept.count < batch.count else { return (ids, batch) }
+        return (
+            kept.map { ids[Int($0)] },
+            Batch(fields: batch.fields, columns: batch.columns.map { $0.taking(kept) }, count: kept.count)
+        )
     }
 
     /// Reads until there are as many as are asked for: of what memory decides, a piece may hold few.
@@ -97,9 +165,11 @@ extension Flows {
         of resource: Resource,
         _ conditions: [CQL.Expression],
         _ names: Set<String>,
+        _ entries: [String],
+        _ caller: Caller,
         before: Int64?,
         limit: Int
-    ) async throws -> (found: [([Int64], Batch)], isMore: Bool) {
+    ) async throws -> (found: [([Int64], Batch)], more: Int64?) {
         var found: [([Int64], Batch)] = []
         var count = 0
         var place = before
@@ -117,13 +187,14 @@ extension Flows {
                     db
                 )
             }
-            found.append((ids, batch))
-            count += ids.count
-            guard let last else { return (found, false) }
-            if count >= limit { return (found, true) }
+            let (kept, rows) = try await seen(ids, batch, entries, caller)
+            found.append((kept, rows))
+            count += kept.count
+            guard let last else { return (found, nil) }
+            if count >= limit { return (found, last) }
             place = last
         }
-        return (found, count > 0)
+        return (found, place)
     }
 
     private func conditions(

@@ -28,6 +28,8 @@ struct StepWork: Sendable {
     let people: [Int64: String]
     /// What expressions know beside the record's fields.
     let surroundings: StepSurroundings
+    /// The names of the owners of the entries that the record names, by their codes.
+    var owners: [String: String] = [:]
 
     /// The surroundings with whoever takes the step in them.
     var asked: StepSurroundings { asked(surroundings) }
@@ -98,6 +100,9 @@ struct StepWork: Sendable {
         try runClocks(id, values, whole, db)
         let stepID = try writeStep(id, standing, to, request, old, values, db)
         if let line = request.line { try ImportStore.take(line, id, db) }
+        if let event = step.event, let code = values[event.field], !code.isEmpty {
+            try FlowEvents.add(event.kind, of: code, record: id, step: stepID, at: now, db)
+        }
         for (index, creation) in step.create.enumerated() where try happens("create/\(index)", whole) {
             try make(creation, id, &values, beside, &outcome, decision, db)
         }
@@ -236,6 +241,7 @@ struct StepWork: Sendable {
             case .setting(let key): values[assignment.field] = place.system.setting(key)
             case .code:
                 if values[assignment.field, default: ""].isEmpty { values[assignment.field] = Secrets.token(16) }
+            case .owner(let field): values[assignment.field] = source[field].flatMap { owners[$0] } ?? ""
             case .number(let key):
                 // A number that was given stays.
                 if values[assignment.field, default: ""].isEmpty {
@@ -480,7 +486,8 @@ struct StepWork: Sendable {
             targets: targets,
             related: [:],
             people: [:],
-            surroundings: target.surroundings
+            surroundings: target.surroundings,
+            owners: owners
         )
     }
 

@@ -13,6 +13,7 @@ extension ResourceDeclaration {
         var names = [flow?.field, titleField].compactMap(\.self) + views.filters
         if !views.sort.isEmpty { names.append(String(views.sort.drop { $0 == "-" })) }
         for saved in views.saved { names += (try? Expression(either: saved.filter))?.properties ?? [] }
+        names += (flow?.steps ?? []).map(\.limit.by).filter { !$0.isEmpty }
         for name in names { index(name) }
     }
 

@@ -471,6 +471,13 @@ extension ResourceDeclaration {
             var asked = resource
             asked.beside = Gate.callerFields
             asked.check(rows, place.at("rows") ?? place, step: true)
+            if Gate.namesOrganisationsAlone(rows) {
+                place.fail(
+                    "rows",
+                    "“caller.organisations”是若干机构，写作“字段 IN (caller.organisations)”",
+                    "“caller.organisations” are several: FIELD IN (caller.organisations)"
+                )
+            }
         }
         let fields = place.has("fields") ? place.texts("fields") : nil
         for (name, item) in fields ?? [] { resource.checkField(name, item) }

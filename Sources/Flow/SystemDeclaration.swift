@@ -1,5 +1,6 @@
 public import Basics
 import CQL
+import Kernel
 public import Tabular
 
 /// What a pack declares: a system as data.
@@ -315,6 +316,23 @@ public struct FlowStep: Sendable, Hashable {
         public var value: AssignedValue
     }
 
+    /// How much the public may send by a step that is open to everybody.
+    struct Limit: Sendable, Hashable {
+        /// Records a minute, of the whole process.
+        var perMinute = 30
+        /// Records that may be open at once: with one value of a field, or in all.
+        var open = 200
+        /// The field; empty for the whole resource.
+        var by = ""
+    }
+
+    /// What the node's log of events is told when the step is taken.
+    struct Event: Sendable, Hashable {
+        var kind: NodeEvent.Kind
+        /// The field that holds the code of the entry it is about.
+        var field: String
+    }
+
     public var key: String
     public var title: LocalizedText
     public var isBeginning: Bool
@@ -326,6 +344,10 @@ public struct FlowStep: Sendable, Hashable {
     public var roles: [String]
     /// The node takes it when a clock ends.
     public var isOfClock: Bool
+    /// Everybody may take it, without an account too.
+    public var isForAnyone: Bool
+    var limit: Limit
+    var event: Event?
     public var guards: [Guard]
     public var shownText: String
     public var fields: [Asked]
@@ -367,6 +389,8 @@ public enum AssignedValue: Sendable, Hashable {
     case setting(String)
     /// Sixteen random letters and digits that nobody guesses; a code that was given stays.
     case code
+    /// The name of the organisation that owns the catalogue's entry which a field names.
+    case owner(String)
     /// CQL2 over the record.
     case expression(String)
 
@@ -397,6 +421,8 @@ public enum AssignedValue: Sendable, Hashable {
                 self = .number(key)
             } else if let key = inside("setting") {
                 self = .setting(key)
+            } else if let key = inside("owner") {
+                self = .owner(key)
             } else {
                 return nil
             }
@@ -407,6 +433,7 @@ public enum AssignedValue: Sendable, Hashable {
 
     static let words = [
         "$today", "$now", "$empty", "$me", "$my_name", "$my_organisation", "$code", "$number(KEY)", "$setting(KEY)",
+        "$owner(FIELD)",
     ]
 }
 

@@ -261,6 +261,18 @@ public final class Systems: Sendable {
         for (key, resource) in resources {
             guard let declared = declaration.resource(key) else { continue }
             grants += declared.grants.compactMap { Systems.grant($0, resource, declaration) }
+            let open = declared.flow?.beginnings.filter(\.isForAnyone) ?? []
+            if !open.isEmpty {
+                grants.append(
+                    Grant(
+                        to: .anyone,
+                        [.flowBegin],
+                        on: .resource(resource.id),
+                        fields: Set(open.flatMap(\.fields).map(\.field)),
+                        purpose: declaration.title.zh
+                    )
+                )
+            }
             if declared.flow != nil {
                 grants.append(
                     Grant(

@@ -406,16 +406,38 @@ public final class Gate: Sendable {
     }
 
     /// Names that the rows of a grant may be told by beside their fields: whoever asks.
-    public static let callerFields = [Field("caller.login"), Field("caller.organisation")]
+    public static let callerFields = [
+        Field("caller.login"), Field("caller.organisation"), Field(callerOrganisations),
+    ]
+    /// Their organisation and those below it, by name: it stands in a list, `FIELD IN (caller.organisations)`.
+    public static let callerOrganisations = "caller.organisations"
+
+    /// Whether a condition names the caller's organisations elsewhere than in a list.
+    public static func namesOrganisationsAlone(_ rows: String) -> Bool {
+        guard let expression = try? Expression(either: rows) else { return false }
+        let rest = expression.mapped { part in
+            guard case .isIn(let subject, let list) = part else { return nil }
+            return .isIn(subject, list.filter { $0 != .property(callerOrganisations) })
+        }
+        return rest.properties.contains(callerOrganisations)
+    }
 
     /// A condition on rows with whoever asks in it; nobody is a value that no row has.
     private static func filled(_ rows: Expression, _ principal: Principal?, _ tree: OrganisationTree) -> Expression {
         rows.mapped { part in
             switch part {
-            case .property("caller.login"): .literal(principal.map { .text($0.login) } ?? .null)
+            case .isIn(let subject, let list) where list.contains(.property(callerOrganisations)):
+                let own = principal.map { tree.subtree($0.organisation).compactMap { tree[$0]?.name }.sorted() } ?? []
+                let items = list.flatMap { item -> [Expression] in
+                    guard item == .property(callerOrganisations) else { return [filled(item, principal, tree)] }
+                    return own.map { .literal(.text($0)) }
+                }
+                return .isIn(filled(subject, principal, tree), items.isEmpty ? [.literal(.null)] : items)
+            case .property(callerOrganisations): return .literal(.null)
+            case .property("caller.login"): return .literal(principal.map { .text($0.login) } ?? .null)
             case .property("caller.organisation"):
-                .literal((principal.flatMap { tree[$0.organisation]?.name }).map { .text($0) } ?? .null)
-            default: nil
+                return .literal((principal.flatMap { tree[$0.organisation]?.name }).map { .text($0) } ?? .null)
+            default: return nil
             }
         }
     }

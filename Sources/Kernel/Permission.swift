@@ -17,6 +17,7 @@ public enum Permission: String, Sendable, CaseIterable, Hashable {
     case standardsManage = "standards.manage"
     case subscriptionManage = "subscription.manage"
     case flowAct = "flow.act"
+    case flowBegin = "flow.begin"
     case accountsManage = "accounts.manage"
     case grantsManage = "grants.manage"
     case evidenceRead = "evidence.read"
@@ -48,6 +49,7 @@ public enum Permission: String, Sendable, CaseIterable, Hashable {
         case .standardsManage: .init("维护数据标准", "maintain data standards")
         case .subscriptionManage: .init("管理事件订阅", "manage subscriptions to events")
         case .flowAct: .init("办理业务", "take steps of a flow")
+        case .flowBegin: .init("公众提交", "take a step that is open to everybody")
         case .accountsManage: .init("管理账号", "manage accounts")
         case .grantsManage: .init("管理授权", "manage grants")
         case .evidenceRead: .init("查看存证", "read evidence")

@@ -54,6 +54,19 @@ extension Principal {
     /// What the logins of sources' own accounts begin with.
     public static let sourcePrefix = "source-"
 
+    /// In whose name a step is taken that somebody took without an account: nobody's.
+    public static let nobody = Principal(
+        id: PrincipalID(0),
+        kind: .service,
+        login: "",
+        name: "",
+        organisation: OrganisationID(0),
+        roles: [],
+        isActive: false,
+        lockedUntil: 0,
+        mustChangePassword: false
+    )
+
     /// Whether the node made it for itself: nobody signs in as it, gets keys of it, or changes it.
     public var isBuiltIn: Bool {
         kind == .service && (login == Self.commandLine || login.hasPrefix(Self.sourcePrefix))

@@ -18,13 +18,14 @@ public final class Services: Sendable {
     public let quality: QualityStore
     public let uploads: Uploads
     public let sources: Sources
-    public let feedback: FeedbackBox
     public let harvests: Harvests
     public let derivations: Derivations
     public let subscriptions: Subscriptions
     public let flows: Flows
     public let settings: WebSettings
     let layouts = FeatureLayouts()
+    /// What an address may send without an account, beside its requests.
+    let senders = RateLimiter(limit: 10)
 
     public init(
         kernel: Kernel,
@@ -34,7 +35,6 @@ public final class Services: Sendable {
         quality: QualityStore,
         uploads: Uploads,
         sources: Sources,
-        feedback: FeedbackBox,
         harvests: Harvests,
         derivations: Derivations,
         subscriptions: Subscriptions,
@@ -48,7 +48,6 @@ public final class Services: Sendable {
         self.quality = quality
         self.uploads = uploads
         self.sources = sources
-        self.feedback = feedback
         self.harvests = harvests
         self.derivations = derivations
         self.subscriptions = subscriptions
@@ -61,7 +60,7 @@ public final class Services: Sendable {
     /// Every action there is: what documentation, the permission matrix and the route test go by.
     public static let descriptors: [ActionDescriptor] =
         Administration.descriptors + CatalogueActions.descriptors + LakeActions.descriptors + OpenActions.descriptors
-        + QualityStore.descriptors + Uploads.descriptors + Sources.descriptors + FeedbackBox.descriptors
+        + QualityStore.descriptors + Uploads.descriptors + Sources.descriptors
         + Harvests.descriptors + Derivations.descriptors + Subscriptions.descriptors + Flows.descriptors
 }
 

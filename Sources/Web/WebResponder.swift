@@ -52,7 +52,7 @@ public struct WebApplication: Sendable {
             PublicPages.routes + ResourcePages.routes + SessionPages.routes + ConsolePages.routes + UploadPages.routes
             + EntryListPages.routes + EntryPages.routes + LedgerPage.routes
             + OpeningPages.routes + AdministrationPages.routes + CatalogueAPI.routes + EntriesAPI.routes
-            + LoadPages.routes + NodePages.routes + QualityPages.routes + FeedbackPages.routes + WorkPages.routes
+            + LoadPages.routes + NodePages.routes + QualityPages.routes + FeedbackAPI.routes + WorkPages.routes
             + PortalPages.routes
             + StandardsAPI.routes
             + StandardsPages.routes + SourcesAPI.routes + SourcePages.routes

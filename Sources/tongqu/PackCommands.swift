@@ -90,8 +90,9 @@ struct PackCommand: AsyncParsableCommand {
         func run() async throws {
             try await node.with { node, _ in
                 for system in try await node.flows.systems.all() {
+                    let bundled = BundledPacks.has(system.id) ? say("\t随程序提供", "\tcomes with the program") : ""
                     emit(
-                        "\(system.id)\t\(system.declaration.version)\t\(say(system.declaration.title.zh, system.declaration.title.en))\t\(CivilTime.minute(system.installedAt))"
+                        "\(system.id)\t\(system.declaration.version)\t\(say(system.declaration.title.zh, system.declaration.title.en))\t\(CivilTime.minute(system.installedAt))\(bundled)"
                     )
                 }
             }
@@ -110,6 +111,7 @@ struct PackCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await node.with { node, caller in
+                try BundledPacks.checkRemoval(of: pack)
                 try await node.kernel.gate.perform(node.flows.removed, pack, as: caller)
                 emit(say("已移除 \(pack)，资源与记录保留。", "\(pack) removed; its resources and records stay."))
             }

@@ -26,6 +26,7 @@ import Testing
             "Derive": capability,
             "Flow": capability.union(["Declare", "Seal", "CQREncode"]),
             "Open": capability,
+            "FeedbackSystem": [],
             "Quality": capability, "Webhooks": capability.union(["Connect", "Seal"]),
             "Enforcement": ["Basics", "CQL", "Tabular", "Kernel", "Flow"],
             "Web": capability.union([
@@ -35,8 +36,9 @@ import Testing
             ])
             .subtracting(["Store"]),
             "Composition": capability.union([
-                "Connect", "Catalogue", "Collect", "Declare", "Derive", "Enforcement", "Flow", "Harvest", "Open",
-                "Quality", "Seal", "Web",
+                "Connect", "Catalogue", "Collect", "Declare", "Derive", "Enforcement", "FeedbackSystem", "Flow", "Harvest", "Open",
+                "Quality", "Seal",
+                "Web",
                 "Webhooks",
                 "StorePostgres",
                 "StoreSQLite",
@@ -53,6 +55,9 @@ import Testing
     static var folders: [String] {
         ((try? FileManager.default.contentsOfDirectory(atPath: root.appending(path: "Sources").path)) ?? []).sorted()
     }
+
+    /// The systems that come with the program as modules, by their folders below `Systems`.
+    static let systems = ["feedback": "FeedbackSystem"]
 
     static func files(_ folder: String) -> [(name: String, text: String)] {
         let start = root.appending(path: folder)
@@ -75,9 +80,17 @@ import Testing
     }
 
     @Test func everyImportGoesDownwards() throws {
-        let modules = Set(Self.folders)
+        let modules = Set(Self.folders).union(Self.systems.values)
         #expect(modules.count > 15)
-        for module in modules where !module.hasPrefix("C") || Self.allowed[module] != nil {
+        for (folder, module) in Self.systems {
+            let allowed = try #require(Self.allowed[module], "\(module) has no line in the table")
+            for file in Self.files("Systems/\(folder)/Sources") {
+                for name in Self.imports(file.text) where modules.contains(name) {
+                    #expect(allowed.contains(name), "\(file.name) imports \(name)")
+                }
+            }
+        }
+        for module in Self.folders where !module.hasPrefix("C") || Self.allowed[module] != nil {
             let allowed = try #require(Self.allowed[module], "\(module) has no line in the table")
             for file in Self.files("Sources/\(module)") {
                 for name in Self.imports(file.text) where modules.contains(name) {
@@ -141,6 +154,14 @@ import Testing
     @Test func packageAndFoldersAgree() throws {
         let manifest = try String(contentsOf: Self.root.appending(path: "Package.swift"), encoding: .utf8)
         for folder in Self.folders { #expect(manifest.contains("\"\(folder)\""), "\(folder) is not in Package.swift") }
+        // Each system with Swift of its own is a module in that folder.
+        let systems = try FileManager.default.contentsOfDirectory(
+            atPath: Self.root.appending(path: "Systems").path
+        ).filter { !Self.files("Systems/\($0)/Sources").isEmpty }
+        #expect(Set(systems) == Set(Self.systems.keys))
+        for (folder, module) in Self.systems {
+            #expect(manifest.contains("path: \"Systems/\(folder)\"") && manifest.contains("\"\(module)\""))
+        }
     }
 
     @Test func sqlStaysWithTheOwnersOfTables() {

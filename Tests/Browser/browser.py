@@ -256,15 +256,21 @@ def run(browser, base, file):
     # A remark of the public reaches the owner and is shown with its answer.
     public.goto(base + "/resources/301001-000001")
     public.click("summary:has-text('提交反馈')")
-    public.fill("[name=text]", "浏览器测试:<b>ZK10001</b> 的方向请核对")
+    public.select_option("#feedback [name=v_kind]", "error")
+    public.fill("#feedback [name=v_text]", "浏览器测试:<b>ZK10001</b> 的方向请核对")
     public.click("#feedback form button")
     public.wait_for_selector("text=已提交，提供方会答复")
+    number = public.inner_text("#feedback .good-text").split("：")[-1]
+    assert number.startswith("FK")
     assert "方向请核对" not in public.content()
     clerk.goto(base + "/console")
     clerk.click("dt:has-text('待答复反馈') + dd a")
-    card = clerk.locator("section.card:has-text('方向请核对')")
-    card.locator("textarea").fill("已核对,方向无误。")
-    card.locator("button:text-is('答复')").click()
+    clerk.click(f"a:text-is('{number}')")
+    assert "方向请核对" in clerk.content() and clerk.locator("dd a[href='/resources/301001-000001']").count() == 1
+    clerk.click("a.button:text-is('答复')")
+    clerk.fill("[name=v_answer]", "已核对,方向无误。")
+    clerk.click("main button:text-is('答复')")
+    clerk.wait_for_selector("text=已答复")
     public.goto(base + "/resources/301001-000001")
     assert "已核对,方向无误" in public.content() and public.locator("#feedback b:has-text('ZK10001')").count() == 0
     quiet("feedback_reaches_the_owner_and_is_answered")
@@ -336,7 +342,7 @@ def run(browser, base, file):
     administrator.wait_for_selector("td:has-text('RTO')", timeout=20000)
     quiet("the_administrator_backs_up_and_drills")
 
-    for path in ["/console", "/console/entries", "/console/import", "/console/ledger", "/console/quality", "/console/sources", "/console/standards", "/console/feedback", "/password"]:
+    for path in ["/console", "/console/entries", "/console/import", "/console/ledger", "/console/quality", "/console/sources", "/console/standards", "/systems/feedback/public_feedback", "/systems/feedback/public_feedback/new", "/password"]:
         clerk.set_viewport_size({"width": 390, "height": 844})
         clerk.goto(base + path)
         assert clerk.evaluate("document.documentElement.scrollWidth") <= 390, path

@@ -157,6 +157,39 @@ import Testing
         .init("from: [working], to: broken", "from: [working], to: brokn", "did you mean “broken”?"),
         .init("from: [working], to: broken, ", "to: broken, ", "“from” is missing"),
         .init("begin: true, to: working", "begin: true", "needs “to”"),
+        .init(
+            "roles: [lighting_keeper], fields: [number!, tunnel!]",
+            "roles: [anyone], fields: [tunnel!]",
+            "the required field “number” is neither asked for nor set"
+        ),
+        .init("roles: [lighting_keeper], fields: [number!, tunnel!]", "roles: [anyone]", "“fields” is missing"),
+        .init("roles: [lighting_keeper], fields: [fault!]", "roles: [anyone], fields: [fault!]", "a step that begins"),
+        .init(
+            "roles: [lighting_keeper], fields: [number!",
+            "roles: [anyone, lighting_keeper], fields: [number!",
+            "“anyone” stands alone"
+        ),
+        .init(
+            "roles: [lighting_keeper], fields: [number!",
+            "roles: [anyone], note: optional, fields: [number!",
+            "the public writes no note"
+        ),
+        .init("fields: [fault!]", "fields: [fault!], limit: {open: 3}", "“limit” is of a step with roles: [anyone]"),
+        .init(
+            "fields: [fault!]",
+            "fields: [fault!], set: {fault: $owner(tunnel)}",
+            "holds no entries of the catalogue"
+        ),
+        .init(
+            "fields: [fault!]",
+            "fields: [fault!], event: {kind: data.loaded, of: tunnel}",
+            "no event “data.loaded”"
+        ),
+        .init(
+            "may: [read, act]}",
+            "may: [read, act], rows: \"tunnel = caller.organisations\"}",
+            "FIELD IN (caller.organisations)"
+        ),
         .init("begin: true, to: working", "to: working, from: [working]", "no step begins a record"),
         .init(
             "roles: [lighting_keeper], fields: [fault!]",

@@ -357,12 +357,20 @@ import Testing
         let id = try #require(spam["id"]?.integer)
         var headers = clerk
         headers["content-type"] = "application/x-www-form-urlencoded"
-        let body = "_csrf=\(clerk["x-csrf-token"] ?? "")&act=aside"
-        let sent = try await node.ask("POST", "/console/feedback/\(id)", headers: headers, body: Array(body.utf8))
+        let pages = "/systems/feedback/public_feedback"
+        let body = "_csrf=\(clerk["x-csrf-token"] ?? "")&step=set_aside"
+        let sent = try await node.ask(
+            "POST",
+            "\(pages)/\(id)/step/set_aside",
+            headers: headers,
+            body: Array(body.utf8)
+        )
         #expect(sent.status == 303, "\(sent.text)")
         #expect(try await !node.ask("GET", "/api/v1/feedback?waiting=true", headers: clerk).text.contains("广告"))
         #expect(try await !node.ask("GET", "/resources/301001-000001").text.contains("广告"))
-        #expect(try await node.ask("GET", "/console/feedback", headers: clerk).text.contains("已搁置"))
+        let console = try await node.ask("GET", "/console/feedback", headers: clerk)
+        #expect(console.status == 303 && console.headers["location"] == pages)
+        #expect(try await node.ask("GET", "\(pages)/\(id)", headers: clerk).text.contains("已搁置"))
         try await node.close()
     }
 }
@@ -396,6 +404,12 @@ import Testing
             #expect(try await node.node.kernel.evidence.verify().fault == nil)
             let session = try await node.session("clerk", password: "Fixture-Pass-2026")
             #expect(session["x-csrf-token"]?.isEmpty == false)
+            // Remarks of the public went into their pack, the answered ones as answered.
+            if archive > "data-0.3" {
+                let list = try await node.ask("GET", "/api/v1/feedback", headers: session).json["feedback"]?.array
+                #expect(list?.count == 6 && list?.count { $0["answer"]?.string != nil } == 2, "\(archive)")
+                #expect(try await node.ask("GET", "/resources/301001-000001").text.contains("class=\"answer\""))
+            }
             try await node.close()
         }
     }

@@ -2,6 +2,7 @@ import Basics
 import Catalogue
 import Composition
 import Connect
+import Flow
 import Foundation
 import Hummingbird
 import HummingbirdTesting
@@ -447,18 +448,22 @@ import Web
         let yes = OpenActions.Answer(id: request.id, approve: true, note: "同意", nextReview: day)
         _ = try await kernel.gate.perform(opening.reviewSecrecy, yes, as: try await node.caller("reviewer"))
         _ = try await kernel.gate.perform(opening.reviewAuthority, yes, as: try await node.caller("authority"))
-        let remark = try await kernel.gate.perform(
-            node.node.services.feedback.send,
-            FeedbackBox.Remark(code: other, kind: .error, text: "缺少一处卡口。", contact: ""),
-            as: .anonymous()
+        let flows = node.node.services.flows
+        let remarks = try #require(try await flows.systems.place(key: "public_feedback")).code
+        let remark = StepRequest(
+            remarks,
+            step: "send",
+            values: ["entry": other, "kind": "error", "text": "缺少一处卡口。"]
         )
-        let answer = (id: remark, text: "已补充。")
-        try await kernel.gate.perform(node.node.services.feedback.answer, answer, as: try await node.caller("clerk"))
+        let sent = try await kernel.gate.perform(flows.send, remark, as: .anonymous())
+        let answer = StepRequest(remarks, record: sent.record, step: "answer", values: ["answer": "已补充。"])
+        _ = try await kernel.gate.perform(flows.step, answer, as: try await node.caller("clerk"))
         _ = try await kernel.gate.perform(opening.close, (request.id, "复审"), as: try await node.caller("authority"))
         let more = try await kernel.databases.control.read {
             try EventLog.events(after: before + 2, limit: 100, $0)
         }
         #expect(more.map(\.kind) == [.opened, .answered, .closed])
+        #expect(more.first { $0.kind == .answered }?.data["feedback"]?.integer == sent.record)
         #expect(more.last?.wasOpen == true && more.last?.resource.isOpen == false)
 
         // The outbox of the lake may tell of a load again.

@@ -57,7 +57,6 @@ public struct Pack: Sendable {
         var requires: [String]
 
         init(_ folder: URL) throws {
-            self.folder = folder
             let file = folder.appendingPathComponent("pack.yaml")
             guard let text = try? String(contentsOf: file, encoding: .utf8) else {
                 throw Problem(
@@ -68,6 +67,11 @@ public struct Pack: Sendable {
                     details: ["folder": folder.path]
                 )
             }
+            try self.init(text, folder)
+        }
+
+        init(_ text: String, _ folder: URL) throws {
+            self.folder = folder
             do { value = try DeclaredValue(yaml: text) } catch {
                 throw error.named("\(folder.lastPathComponent)/pack.yaml")
             }
@@ -82,6 +86,17 @@ public struct Pack: Sendable {
     /// - Throws: `pack.invalid`, naming every place that is not right; `pack.missing`.
     public init(_ folder: URL, in surroundings: Surroundings = Surroundings()) throws {
         try self.init(Source(folder), surroundings)
+    }
+
+    /// A pack that comes with the program: its declaration alone, without files.
+    init(bundled text: String, _ id: String, in surroundings: Surroundings) throws {
+        try self.init(Source(text, URL(fileURLWithPath: "/bundled/\(id)")), surroundings)
+    }
+
+    /// What a node keeps of a pack that comes with the program.
+    static func body(bundled text: String, _ id: String) throws -> PackBody {
+        let source = try Source(text, URL(fileURLWithPath: "/bundled/\(id)"))
+        return PackBody(pack: source.value.json.without(contentKeys), files: [:])
     }
 
     private init(_ source: Source, _ surroundings: Surroundings) throws {

@@ -4,6 +4,7 @@ import Basics
 import Collect
 import Catalogue
 import Foundation
+import Flow
 import Kernel
 import Lake
 import Open
@@ -31,6 +32,7 @@ struct PackInstaller {
         for pack in packs { try await addPeople(pack.body) }
         for pack in packs { try await addStandards(of: pack) }
         for pack in packs {
+            if BundledPacks.has(pack.id) { continue }
             if pack.isSystem {
                 try await install(system: pack, provider: pack.body["demonstration"]?["provider"]?.string)
                 let gate = gate
@@ -228,18 +230,23 @@ struct PackInstaller {
     // MARK: Feedback
 
     private func addFeedback(of pack: Pack) async throws {
+        let flows = node.services.flows
         for item in pack.body["feedback"]?.array ?? [] {
-            guard let code = item["resource"]?.string.flatMap({ codes[$0] }) else { continue }
-            let remark = FeedbackBox.Remark(
-                code: code,
-                kind: item["kind"]?.string.flatMap(Feedback.Kind.init(rawValue:)) ?? .question,
-                text: item["text"]?.string ?? "",
-                contact: item["contact"]?.string ?? ""
+            guard let code = item["resource"]?.string.flatMap({ codes[$0] }),
+                let place = try await flows.systems.place(key: FeedbackRecords.resource)
+            else { continue }
+            let remark = StepRequest(
+                place.code,
+                step: "send",
+                values: [
+                    "entry": code, "kind": item["kind"]?.string ?? "question", "text": item["text"]?.string ?? "",
+                    "contact": item["contact"]?.string ?? "",
+                ]
             )
-            let id = try await gate.perform(node.services.feedback.send, remark, as: .anonymous())
-            if let answer = item["answer"]?.string {
-                _ = try await gate.perform(node.services.feedback.answer, (id, answer), as: machine)
-            }
+            let sent = try await gate.perform(flows.send, remark, as: .anonymous())
+            guard let answer = item["answer"]?.string else { continue }
+            let answered = StepRequest(place.code, record: sent.record, step: "answer", values: ["answer": answer])
+            _ = try await gate.perform(flows.step, answered, as: machine)
         }
     }
 }

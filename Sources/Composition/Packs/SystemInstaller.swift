@@ -206,7 +206,7 @@ public enum SystemPacks {
     }
 
     private static func install(_ pack: Pack, _ node: Node, _ machine: Caller) async throws {
-        guard pack.isSystem else { return }
+        guard pack.isSystem, !BundledPacks.has(pack.id) else { return }
         var installer = PackInstaller(node, machine: machine, password: "")
         try await installer.install(system: pack)
     }

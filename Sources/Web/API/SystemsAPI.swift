@@ -20,13 +20,17 @@ enum SystemsAPI {
         Route(
             .post,
             "/api/v1/systems/{system}/{resource}/records",
-            .actions(["flow.step"]),
-            .console,
-            zh: "办理开始步骤",
-            en: "Take a beginning step"
+            .actions(["flow.step", "flow.send"]),
+            zh: "办理开始步骤；公众提交时只答复编号",
+            en: "Take a beginning step; the public learns the record's number only"
         ) { web in
+            let body = try await web.json()
+            if let (place, step) = try await PublicForms.step(web, body["step"]?.string ?? "") {
+                let sent = try await PublicForms.send(try request(place, nil, body, step: step.key), web)
+                return .json(.object([.init("number", .string(sent.number))]), status: .created)
+            }
             let place = try await RecordPages.place(web)
-            let outcome = try await web.perform(web.services.flows.step, try await request(place, nil, web))
+            let outcome = try await web.perform(web.services.flows.step, try request(place, nil, body))
             return .json(json(outcome), status: .created)
         },
         Route(
@@ -51,15 +55,19 @@ enum SystemsAPI {
             en: "Take a step"
         ) { web in
             let place = try await RecordPages.place(web)
-            let request = try await request(place, try web.number("id"), web)
+            let request = try request(place, try web.number("id"), try await web.json())
             return .json(json(try await web.perform(web.services.flows.step, request)))
         },
     ]
 
     /// `{"step": "file", "values": {"field": "text"}, "note": "…"}`.
-    private static func request(_ place: SystemPlace, _ record: Int64?, _ web: WebRequest) async throws -> StepRequest {
-        let body = try await web.json()
-        guard let step = body["step"]?.string else {
+    private static func request(
+        _ place: SystemPlace,
+        _ record: Int64?,
+        _ body: JSONValue,
+        step key: String? = nil
+    ) throws(Problem) -> StepRequest {
+        guard let step = key ?? body["step"]?.string else {
             throw Problem("request.malformed", zh: "缺少 step。", en: "`step` is missing.")
         }
         let values = (body["values"]?.members ?? []).map {

@@ -1,3 +1,4 @@
+import CQL
 import Flow
 import Collect
 import Basics
@@ -5,7 +6,9 @@ import Catalogue
 import Hummingbird
 import HTTPTypes
 import Kernel
+import Lake
 import Open
+import Tabular
 
 /// What awaits the person who signed in.
 enum ConsolePages {
@@ -15,7 +18,7 @@ enum ConsolePages {
             "/console",
             .actions([
                 "catalogue.work", "catalogue.returned", "catalogue.list", "open.list", "job.list_own",
-                "source.troubled", "feedback.list", "system.pending", "grant.pending", "evidence.pending",
+                "source.troubled", "data.read", "system.pending", "grant.pending", "evidence.pending",
             ]),
             .console,
             zh: "我的工作",
@@ -161,8 +164,19 @@ enum ConsolePages {
             )
             section(web.text("质量待改正", "To correct"), poor.total, hint, "fair", table(poor.entries, web))
         }
-        let remarks = try await web.perform(web.services.feedback.listed, (true, 20))
-        figure(web.text("待答复反馈", "Feedback to answer"), remarks.count, "/console/feedback", "fair")
+        let flows = web.services.flows
+        if let place = try await flows.systems.place(key: FeedbackAPI.resource),
+            web.services.kernel.gate.admits(
+                flows.step.descriptor,
+                try await web.services.kernel.resource(place.code),
+                web.caller
+            )
+        {
+            var query = RecordQuery(place.code, fields: ["number"], limit: 20)
+            query.condition = .compare(.equal, .property("state"), .literal(.text("waiting")))
+            let waiting = try await web.perform(web.services.lake.read, query).ids.count
+            figure(web.text("待答复反馈", "Feedback to answer"), waiting, "\(FeedbackAPI.path)?saved=0", "fair")
+        }
     }
 
     /// What administrators of the node should see to, by what they may do.

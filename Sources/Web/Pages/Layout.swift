@@ -137,7 +137,7 @@ enum Layout {
             ("/console/compliance", web.text("编制检查", "Compliance"), .catalogueEdit),
             ("/console/standards", web.text("标准与贯标", "Standards"), .catalogueEdit),
             ("/console/openings", web.text("开放审查", "Opening"), .catalogueRead),
-            ("/console/feedback", web.text("公众反馈", "Feedback"), .catalogueEdit),
+            (FeedbackAPI.path, web.text("公众反馈", "Feedback"), .catalogueEdit),
             ("/console/organisations", web.text("机构与人员", "Organisations"), .accountsManage),
             ("/console/accounts", web.text("账号与角色", "Accounts"), .accountsManage),
             ("/console/grants", web.text("授权", "Grants"), .grantsManage),
@@ -150,7 +150,8 @@ enum Layout {
         let links = all.compactMap { href, label, permission -> HTML? in
             if let permission, !gate.holds(permission, web.caller) { return nil }
             if href == "/alerts", !web.services.flows.hasAlerts(for: web.caller) { return nil }
-            let isHere = href == "/console" ? path == href : path.hasPrefix(href)
+            let isOther = href == "/systems" && path.hasPrefix(FeedbackAPI.path)
+            let isHere = href == "/console" ? path == href : path.hasPrefix(href) && !isOther
             return isHere
                 ? "<a href=\"\(href)\" aria-current=\"page\">\(label)</a>" : "<a href=\"\(href)\">\(label)</a>"
         }

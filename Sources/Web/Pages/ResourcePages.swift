@@ -19,7 +19,7 @@ enum ResourcePages {
             "/resources/{code}",
             .actions([
                 "catalogue.show", "quality.show", "data.read", "data.counts", "data.versions", "catalogue.history",
-                "feedback.answers", "harvest.origin", "derivation.lineage",
+                "flow.published_of", "harvest.origin", "derivation.lineage",
             ]),
             zh: "资源页",
             en: "Resource",
@@ -44,13 +44,13 @@ enum ResourcePages {
         let data = AnalysisPages.card(kept, "/api/v1/resources/\(entry.slug)", entry.slug, web)
         let history = try await web.perform(web.services.catalogue.history, entry.resource.code)
         let lineage = try await web.perform(web.services.derivations.lineage, entry.resource.code)
-        let answers = try await web.perform(web.services.feedback.answers, entry.resource.code)
+        let remarks = try await FeedbackAPI.section(entry, web)
         return .page(
             view(
                 entry,
                 cards,
                 page,
-                answers,
+                remarks,
                 "\(from(origin, web))\(made(lineage, web))\(bars(counts, web))\(data)\(versions(history, web))",
                 web
             )
@@ -61,7 +61,7 @@ enum ResourcePages {
         _ entry: Entry,
         _ cards: [Scorecard],
         _ page: RecordPage?,
-        _ answers: [Feedback],
+        _ remarks: HTML,
         _ more: HTML,
         _ web: WebRequest
     ) -> HTML {
@@ -110,7 +110,7 @@ enum ResourcePages {
             \(map)
             <section class="card"><h2>\(web.text("信息项", "Items"))</h2>\(items(entry, page, web))</section>
             \(samples(entry, base, page, hasMap, web))
-            \(FeedbackPages.section(entry, answers, web))
+            \(remarks)
             </div><div>
             <section class="card"><h2>\(web.text("基本信息", "About"))</h2><dl class="facts">\(facts.map { "<div><dt>\($0.0)</dt><dd>\($0.1)</dd></div>" as HTML })</dl></section>
             <section class="card"><h2>\(web.text("数据质量", "Quality"))</h2>\(quality(cards, content, web))</section>\(more)

@@ -14,24 +14,28 @@ enum FlowPages {
         Route(
             .get,
             "/systems/{system}/{resource}/new",
-            .actions(["flow.step"]),
-            .console,
+            .actions(["flow.step", "flow.send"]),
             zh: "办理开始步骤页",
             en: "A beginning step, page"
         ) { web in
+            if let (place, step) = try await PublicForms.step(web, web.query("step")) {
+                return .page(try await PublicForms.page(step, place, web))
+            }
             let place = try await RecordPages.place(web)
             return .page(try await stepPage(try await beginning(place, web.query("step"), web), nil, place, web))
         },
         Route(
             .post,
             "/systems/{system}/{resource}/new",
-            .actions(["flow.step"]),
-            .console,
+            .actions(["flow.step", "flow.send"]),
             zh: "办理开始步骤",
             en: "Take a beginning step"
         ) { web in
-            let place = try await RecordPages.place(web)
             let form = try await web.form()
+            if let (place, step) = try await PublicForms.step(web, form["step"], form) {
+                return try await PublicForms.take(step, place, form, web)
+            }
+            let place = try await RecordPages.place(web)
             return try await take(try await beginning(place, form["step"], web), nil, place, form, web)
         },
         Route(
@@ -283,8 +287,12 @@ enum FlowPages {
             ? "<p class=\"muted\">\(web.text("现在没有由您办理的步骤。", "There is no step for you to take now."))</p>"
             : "<p class=\"actions\">\(buttons)</p>"
         let title = name(of: detail)
+        let names = try await EntryNames(
+            detail.values.map { (detail.declared.field($0.key), $0.value) },
+            web
+        )
         let main = [
-            Part("content", web.text("内容", "Content"), try await sections(detail, web)),
+            Part("content", web.text("内容", "Content"), try await sections(detail, names, web)),
             Part("related", web.text("关联记录", "Related"), try await RelatedRows.html(detail, web)),
             Part(
                 "papers",
@@ -381,11 +389,12 @@ enum FlowPages {
         )
     }
 
-    private static func sections(_ detail: FlowDetail, _ web: WebRequest) async throws -> HTML {
+    private static func sections(_ detail: FlowDetail, _ entries: EntryNames, _ web: WebRequest) async throws -> HTML {
         let declared = detail.declared
         let keys = detail.values.filter { !$0.value.isEmpty && !detail.masked.contains($0.key) }.mapValues { Set([$0]) }
         let labels = try await ReferenceLabels.read(declared, keys, web)
         func value(_ text: String, _ field: Field) -> HTML {
+            if field.kind == .catalogueEntry { return entries.html(text, field, web) }
             let shown = labels.shown(FormText.shown(text, field, web), field.name)
             return labels.row(field.name, text).map { "<a href=\"\($0.link)\">\(shown)</a>" } ?? "\(shown)"
         }
@@ -449,7 +458,7 @@ enum FlowPages {
                 taken.from == taken.to || taken.from.isEmpty
                 ? .empty : "<span class=\"muted\">→ \(flow.state(taken.to)?.title[web.language] ?? taken.to)</span>"
             return
-                "<li><time>\(CivilTime.minute(taken.at))</time><br><b>\(taken.title(in: flow)[web.language])</b> \(kind) \(state)<br><span class=\"muted\">\(detail.people[taken.principal] ?? "—")</span>\(note)</li>"
+                "<li><time>\(CivilTime.minute(taken.at))</time><br><b>\(taken.title(in: flow)[web.language])</b> \(kind) \(state)<br><span class=\"muted\">\(taken.principal == 0 ? web.text("公众", "the public") : detail.people[taken.principal] ?? "—")</span>\(note)</li>"
         }
         return
             "<section class=\"card\"><h2>\(web.text("办理过程", "What was done"))</h2><ol class=\"timeline\">\(lines)</ol></section>"

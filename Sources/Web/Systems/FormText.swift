@@ -1,6 +1,7 @@
 import Codes
 import Basics
 import CQL
+import Catalogue
 import Flow
 import Foundation
 import Kernel
@@ -180,6 +181,10 @@ enum FormText {
         _ field: Field,
         _ web: WebRequest
     ) async throws -> [(String, String)]? {
+        if field.kind == .catalogueEntry {
+            let found = try await web.perform(web.services.catalogue.search, CatalogueQuery(limit: 300, order: .number))
+            return found.entries.map { ($0.resource.code, $0.resource.name) }
+        }
         guard let reference = declared.references.first(where: { $0.field == field.name }),
             let other = try await web.services.flows.systems.place(key: reference.resource)
         else { return nil }

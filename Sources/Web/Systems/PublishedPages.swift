@@ -1,4 +1,5 @@
 import Basics
+import Codes
 import Flow
 import HTTPTypes
 import Hummingbird
@@ -19,16 +20,17 @@ enum PublishedPages {
     ]
 
     static func read(_ web: WebRequest, limit: Int) async throws -> PublishedPage {
-        try await web.perform(
-            web.services.flows.published,
-            PublishedQuery(
-                try web.parameter("system"),
-                try web.parameter("resource"),
-                word: web.query("q") ?? "",
-                before: try web.askedPlace("before"),
-                limit: limit
-            )
+        var query = PublishedQuery(
+            try web.parameter("system"),
+            try web.parameter("resource"),
+            word: web.query("q") ?? "",
+            before: try web.askedPlace("before"),
+            limit: limit
         )
+        for (name, value) in web.parameters where name.hasPrefix("f_") && !value.isEmpty {
+            query.matches[String(name.dropFirst(2))] = value
+        }
+        return try await web.perform(web.services.flows.published, query)
     }
 
     private static func page(_ web: WebRequest) async throws -> Response {
@@ -38,11 +40,15 @@ enum PublishedPages {
         let title = rule.title[web.language]
         let path = "/systems/\(found.place.system.id)/published/\(declared.key)"
         let heading = found.fields.firstIndex { $0.name == declared.titleField } ?? 0
+        let entries = try await EntryNames(
+            found.rows.flatMap { row in zip(found.fields, row).map { ($0, $1) } },
+            web
+        )
         let cards = found.rows.map { row -> HTML in
             let lines = found.fields.indices.filter { $0 != heading && !row[$0].isEmpty }.map { index -> HTML in
                 let field = found.fields[index]
                 return
-                    "<div><dt>\(label(field, declared, web))</dt><dd class=\"wrapped\">\(shown(row[index], field, web))</dd></div>"
+                    "<div><dt>\(label(field, declared, web))</dt><dd class=\"wrapped\">\(field.kind == .catalogueEntry ? entries.html(row[index], field, web) : "\(shown(row[index], field, web))" as HTML)</dd></div>"
             }
             return
                 "<article class=\"card entry\"><h2>\(shown(row[heading], found.fields[heading], web))</h2><dl class=\"facts\">\(lines)</dl></article>"

@@ -1,4 +1,5 @@
 import Basics
+import Codes
 import CQL
 import Flow
 import HTTPTypes
@@ -139,6 +140,7 @@ enum RecordPages {
             ? [:] : try await web.perform(web.services.flows.standings, (place.code, page.ids))
         let shown = names.filter { $0 != state && page.batch.schemaIndex($0) != nil }
         let labels = try await ReferenceLabels.read(declared, page.batch, shown, web)
+        let entries = try await EntryNames(page.batch, web)
         let rows = (0..<page.batch.count).map { row -> HTML in
             let id = page.ids[row]
             let cells = shown.enumerated().map { index, name -> HTML in
@@ -147,7 +149,9 @@ enum RecordPages {
                     return
                         "<td class=\"key\"><a href=\"\(SystemPages.path(place))/\(id)\">\(text.isEmpty ? "#\(id)" : text)</a></td>"
                 }
-                return "<td class=\"\(style(declared.field(name)))\">\(text)</td>"
+                let field = declared.field(name)
+                let value: HTML = field?.kind == .catalogueEntry ? entries.html(RecordPages.cellRaw(page.batch, row, name), field, web) : "\(text)"
+                return "<td class=\"\(style(field))\">\(value)</td>"
             }
             guard let flow = declared.flow else { return "<tr>\(cells)</tr>" }
             let standing = standings[id]
@@ -387,6 +391,7 @@ enum RecordPages {
             let roles =
                 step.roles.compactMap { Role(rawValue: $0) }.map { gate.title(of: $0)[web.language] }
                 + (step.isOfClock ? [web.text("到期自动", "a clock's end")] : [])
+                + (step.isForAnyone ? [web.text("公众", "everybody")] : [])
             let clocks = step.start.compactMap { flow.clock($0)?.title[web.language] }.joined(
                 separator: web.text("、", ", ")
             )
