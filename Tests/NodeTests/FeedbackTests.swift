@@ -196,13 +196,19 @@ import Web
         #expect(try await node.ask("GET", "\(list)?f_contact=x").status == 400)
         #expect(try await node.ask("GET", "/systems/feedback/published/public_feedback").text.contains("下月增加"))
         // The entry is no longer open: what was said of it is not shown to the public, and takes nothing more.
-        let resource = try await node.node.kernel.resource(Self.open)
-        try await node.node.kernel.databases.control.write { db in
-            var closed = resource
-            closed.isOpen = false
-            _ = try Kernel.save(closed, db)
-        }
-        node.node.kernel.forget(resource: Self.open)
+        let kernel = node.node.kernel
+        let opening = node.node.services.opening
+        let proposal = Opening.proposal(try await kernel.resource(Self.open))
+        let request = try await kernel.gate.perform(
+            opening.apply,
+            (Self.open, proposal, "公众需要"),
+            as: node.caller("clerk")
+        )
+        let day = CivilTime.chinaDay(microseconds: node.clock.now) + 100
+        let yes = OpenActions.Answer(id: request.id, approve: true, note: "同意", nextReview: day)
+        _ = try await kernel.gate.perform(opening.reviewSecrecy, yes, as: node.caller("reviewer"))
+        _ = try await kernel.gate.perform(opening.reviewAuthority, yes, as: node.caller("authority"))
+        _ = try await kernel.gate.perform(opening.close, (request.id, "复审"), as: node.caller("authority"))
         #expect(try await !node.ask("GET", list).text.contains("下月增加"))
         #expect(try await !node.ask("GET", "/systems/feedback/published/public_feedback").text.contains("下月增加"))
         await #expect(throws: Problem.self) { _ = try await Self.send(node, "还能提交吗？") }

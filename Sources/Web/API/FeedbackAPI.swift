@@ -69,7 +69,11 @@ enum FeedbackAPI {
             _ = try await web.perform(web.services.flows.step, request)
             return .json(.object([]))
         },
-        Route(.get, "/console/feedback", .nothing, .console, zh: "公众反馈", en: "Feedback") { _ in .redirect(path) },
+        // Where remarks were dealt with before they were a system.
+        Route(.get, "/console/feedback", .actions(["data.read"]), .console, zh: "公众反馈", en: "Feedback") { web in
+            _ = try await place(web)
+            return .redirect(path)
+        },
     ]
 
     private static func place(_ web: WebRequest) async throws -> SystemPlace {
