@@ -108,7 +108,7 @@ extension CivilTime {
         appendDate(Int32(truncatingIfNeeded: day), to: &out)
         out.append(0x54)
         appendTime(local - day * microsecondsPerDay, to: &out)
-        out.append(contentsOf: [0x2B, 0x30, 0x38, 0x3A, 0x30, 0x30])
+        out.append(contentsOf: "+08:00".utf8)
     }
 
     /// `YYYY-MM-DD`.
@@ -121,6 +121,7 @@ extension CivilTime {
     /// `YYYY-MM-DDThh:mm:ss+08:00`.
     public static func timestamp(_ microseconds: Int64) -> String {
         var out: [UInt8] = []
+        out.reserveCapacity(32)
         appendTimestamp(microseconds, to: &out)
         return String(decoding: out, as: UTF8.self)
     }

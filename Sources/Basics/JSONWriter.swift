@@ -85,6 +85,14 @@ public struct JSONWriter: Sendable {
         Numbers.append(value, to: &bytes)
     }
 
+    /// A moment as text, as ``CivilTime/timestamp(_:)`` has it.
+    public mutating func timestamp(_ microseconds: Int64) {
+        separate()
+        bytes.append(0x22)
+        CivilTime.appendTimestamp(microseconds, to: &bytes)
+        bytes.append(0x22)
+    }
+
     @inlinable
     public mutating func boolean(_ value: Bool) {
         separate()

@@ -5,8 +5,13 @@ import Tabular
 /// The catalogue's actions.
 public struct CatalogueActions: Sendable {
     let catalogue: Catalogue
+    /// An entry with its history. It is made once: nearly every request asks for one.
+    public let show: Action<String, (entry: Entry, events: [EntryEvent])>
 
-    public init(_ catalogue: Catalogue) { self.catalogue = catalogue }
+    public init(_ catalogue: Catalogue) {
+        self.catalogue = catalogue
+        show = Self.show(catalogue)
+    }
 
     static let searchDescriptor = ActionDescriptor(
         "catalogue.search",
@@ -165,18 +170,16 @@ public struct CatalogueActions: Sendable {
         }
     }
 
-    /// An entry with its history.
-    public var show: Action<String, (entry: Entry, events: [EntryEvent])> {
-        Action(Self.showDescriptor, target: { [catalogue] in try await catalogue.kernel.resource($0) }) {
-            [catalogue] _, decision in
-            guard let id = decision.resource?.id.raw, let entry = try await catalogue.index.entries([id]).first else {
+    private static func show(_ catalogue: Catalogue) -> Action<String, (entry: Entry, events: [EntryEvent])> {
+        Action(showDescriptor, target: { try await catalogue.kernel.resource($0) }) { _, decision in
+            guard let id = decision.resource?.id.raw, let entry = try await catalogue.index.entry(id) else {
                 throw Problem.notFound(.init("目录条目", "the entry"))
             }
             let owners = catalogue.kernel.gate.ownersReached(by: decision.caller, with: .catalogueRead)
             let isInsider = owners == nil || owners?.contains(entry.resource.owner) == true
             var shown = entry
             // Drafts and history are the provider's and the reviewers' business.
-            if !isInsider { shown.draft = nil }
+            if !isInsider, shown.draft != nil { shown.draft = nil }
             return (shown, isInsider ? try await catalogue.events(entry.resource.id) : [])
         }
     }

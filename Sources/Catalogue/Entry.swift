@@ -29,11 +29,11 @@ public enum EntryStage: String, Sendable, CaseIterable {
 
 /// An entry of the catalogue.
 public struct Entry: Sendable {
-    public var resource: Resource
+    @Boxed public var resource: Resource
     /// What is published; nil before the first publication.
-    public var published: EntryContent?
+    @Boxed public var published: EntryContent?
     /// What is being worked on.
-    public var draft: EntryContent?
+    @Boxed public var draft: EntryContent?
     public var stage: EntryStage
     public var version: Int64
     public var author: PrincipalID
@@ -62,8 +62,17 @@ public struct Entry: Sendable {
 
     /// The code of an address.
     public static func code(slug: String) -> String {
-        guard !slug.utf8.contains(0x2F), let dash = slug.utf8.firstIndex(of: 0x2D) else { return slug }
-        return slug[..<dash] + "/" + slug[slug.utf8.index(after: dash)...]
+        var code = slug
+        return code.withUTF8 { slug in
+            guard !slug.contains(0x2F), let dash = slug.firstIndex(of: 0x2D) else {
+                return String(decoding: slug, as: UTF8.self)
+            }
+            return String(unsafeUninitializedCapacity: slug.count) { code in
+                _ = code.update(from: slug)
+                code[dash] = 0x2F
+                return slug.count
+            }
+        }
     }
 }
 

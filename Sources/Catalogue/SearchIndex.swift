@@ -381,10 +381,15 @@ final class SearchIndex: Sendable {
         return kept.map(\.id)
     }
 
+    /// An entry to be shown.
+    func entry(_ id: Int64) async throws -> Entry? {
+        if let kept = shown[id], kept.writes == database.writes { return kept.entry }
+        return try await entries([id]).first
+    }
+
     /// Entries to be shown, in the order of their ids. Whoever changes an entry reads it in the transaction or by ``Catalogue/entry(_:)``.
     func entries(_ ids: [Int64]) async throws -> [Entry] {
         let writes = database.writes
-        if ids.count == 1, let kept = shown[ids[0]], kept.writes == writes { return [kept.entry] }
         var found: [Int64: Entry] = [:]
         for id in ids {
             if let kept = shown[id], kept.writes == writes { found[id] = kept.entry }

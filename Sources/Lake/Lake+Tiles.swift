@@ -31,7 +31,7 @@ public struct Tile: Sendable {
     /// False where there was no room for everything.
     public var isComplete: Bool
     /// The same for the same rows: see ``LakeActions/stamp``.
-    public var stamp: String
+    public var stamp = ""
 }
 
 /// Tiles that were made, until their bytes are too many; then it begins again.
@@ -73,34 +73,110 @@ extension Lake {
         guard let state = try await readable(resource) else {
             return Tile(bytes: [], features: 0, isComplete: true, stamp: stamp)
         }
-        let box = query.address.box(buffer: Double(64) / 4096)
         // A part of the world that a tile holds, in the words of the query path: it goes by the index of shapes where there is one.
         var records = RecordQuery(query.code, fields: shape.names + query.fields, filter: query.filter)
-        records.condition = try Expression(either: shape.condition(box))
+        records.condition = try Expression(either: shape.condition(query.box))
         let database = database(resource)
         let decided = try DecidedQuery(records, decision, state, self, database.dialect)
         retain(state.physical)
         defer { release(state.physical) }
-        if query.filter?.isEmpty ?? true, decision.rows == nil,
-            let statement = decided.placeStatement(limit: Lake.mostTilePlaces + 1)
-        {
-            // Nothing is asked but where points lie: the index knows it, and only rows that are drawn are looked up.
-            let rows = try DecidedQuery(
-                RecordQuery(query.code, fields: query.fields),
-                decision,
-                state,
-                self,
-                database.dialect
-            )
-            let tile = try await database.read { db in
-                let places = try TilePlaces(statement, limit: Lake.mostTilePlaces, db)
-                return try places?.tile(query, of: rows, stamp, db)
+        var tile: Tile
+        if let made = try await heldTile(query, shape, decision, state) {
+            tile = made
+        } else {
+            if let made = try await placedTile(query, decided, decision, state, database) {
+                tile = made
+            } else {
+                tile = try await drawnTile(query, shape, decided, database)
             }
-            if let tile {
-                tiles.store(tile, for: key)
-                return tile
-            }
+            held.note(tile.features, of: state.physical)
         }
+        tile.stamp = stamp
+        tiles.store(tile, for: key)
+        return tile
+    }
+
+    /// The tile from columns in memory; nil where they are not held, and where a mask has to do with what is asked.
+    private func heldTile(
+        _ query: TileQuery,
+        _ shape: ShapeFields,
+        _ decision: Decision,
+        _ state: TableState
+    ) async throws -> Tile? {
+        guard shape.names.count == 1, let resource = decision.resource else { return nil }
+        var conditions: [BoundExpression] = []
+        let fields = state.schema.fields
+        if let own = query.filter, !own.isEmpty {
+            // The fields that it asks about were decided on already.
+            let hasNumber = !fields.contains { $0.name == PhysicalTable.number.name }
+            let known = hasNumber ? fields + [PhysicalTable.number] : fields
+            conditions.append(try BoundExpression(predicate: try Expression(either: own), fields: known))
+        }
+        let named = Set(query.fields + conditions.flatMap { asked in asked.columns.map { asked.fields[$0].name } })
+        guard decision.fields.allSatisfy({ $0.mask == nil || !named.contains($0.field.name) }) else { return nil }
+        if let rows = decision.rows { conditions.append(try BoundExpression(predicate: rows, fields: fields)) }
+        let asked = conditions.flatMap { condition in
+            condition.columns.filter { $0 < fields.count }.map { fields[$0].name }
+        }
+        let names = Set(shape.names + query.fields + asked)
+        guard let rows = try await held(names, resource, state) else { return nil }
+        return try await turns.taking { [conditions, patience] in
+            try rows.tile(query, of: shape.names[0], conditions, within: patience)
+        }
+    }
+
+    /// What is held of a version; nil where it is not (yet), and where the table's rows are not a version's.
+    private func held(_ names: Set<String>, _ resource: Resource, _ state: TableState) async throws -> HeldRows? {
+        guard resource.storage == .lake, state.physical == "r\(resource.id.raw)_\(state.load)",
+            state.rows <= HeldRows.mostRows, names.allSatisfy({ state.schema.index($0) != nil })
+        else { return nil }
+        if let rows = held.rows(state.physical, names) { return rows }
+        guard let wanted = held.due(state.physical, of: state.rows, names) else { return nil }
+        do {
+            let file = versionFile(resource, state.load)
+            let rows = try await turns.taking { try HeldRows(file, of: state, wanted) }
+            held.store(rows, of: state.physical)
+            return rows
+        } catch is CancellationError {
+            held.reopen(state.physical)
+            throw CancellationError()
+        } catch {
+            // The file is gone or damaged: the table serves.
+            return nil
+        }
+    }
+
+    /// The tile of points whose places their index knows; nil where more is asked than that.
+    private func placedTile(
+        _ query: TileQuery,
+        _ decided: DecidedQuery,
+        _ decision: Decision,
+        _ state: TableState,
+        _ database: any Database
+    ) async throws -> Tile? {
+        guard query.filter?.isEmpty ?? true, decision.rows == nil,
+            let statement = decided.placeStatement(limit: Lake.mostTilePlaces + 1)
+        else { return nil }
+        // Only rows that are drawn are looked up.
+        let rows = try DecidedQuery(
+            RecordQuery(query.code, fields: query.fields),
+            decision,
+            state,
+            self,
+            database.dialect
+        )
+        return try await database.read { db in
+            try TilePlaces(statement, limit: Lake.mostTilePlaces, db)?.tile(query, of: rows, db)
+        }
+    }
+
+    /// The tile of rows that are read and drawn one after the other.
+    private func drawnTile(
+        _ query: TileQuery,
+        _ shape: ShapeFields,
+        _ decided: DecidedQuery,
+        _ database: any Database
+    ) async throws -> Tile {
         var builder = query.builder
         var cursor: DecidedQuery.Cursor?
         let deadline = ContinuousClock.now + patience
@@ -114,19 +190,10 @@ extension Lake {
             cursor = batch.count == Lake.tileRows && builder.isComplete ? last : nil
             try Task.checkCancellation()
         } while cursor != nil && rows < Lake.mostTileRows
-        let count = builder.count
-        let bytes = builder.finish()
-        let tile = Tile(
-            bytes: bytes,
-            features: count,
-            isComplete: builder.isComplete && cursor == nil,
-            stamp: stamp
-        )
-        tiles.store(tile, for: key)
-        return tile
+        return builder.tile(cursor == nil)
     }
 
-    private static let tooSlow = Problem(
+    static let tooSlow = Problem(
         "query.too_costly",
         status: 422,
         zh: "图块的数据太多，绘制超时。",
@@ -203,7 +270,7 @@ extension Lake {
     }
 
     /// Sets the attributes of what was just drawn: the columns of a row, by key.
-    fileprivate static func set(_ columns: [Int?], _ batch: Batch, _ row: Int, in builder: inout TileBuilder) {
+    static func set(_ columns: [Int?], _ batch: Batch, _ row: Int, in builder: inout TileBuilder) {
         for (key, place) in columns.enumerated() {
             if let place, !batch.columns[place].isNull(row) { set(key, batch, row, place, in: &builder) }
         }
@@ -235,9 +302,12 @@ extension Lake {
 
 extension TileQuery {
     /// What draws the tile.
-    fileprivate var builder: TileBuilder {
+    var builder: TileBuilder {
         TileBuilder(address, layer: "rows", keys: fields, settings: .init(countsPoints: true))
     }
+
+    /// The part of the world that the tile holds.
+    var box: Box { address.box(buffer: Double(64) / 4096) }
 }
 
 extension DecidedQuery {
@@ -263,7 +333,7 @@ private struct TilePlaces {
     }
 
     /// The tile, with the attributes of those rows that are drawn.
-    func tile(_ query: TileQuery, of rows: DecidedQuery, _ stamp: String, _ db: any SQLReading) throws -> Tile {
+    func tile(_ query: TileQuery, of rows: DecidedQuery, _ db: any SQLReading) throws -> Tile {
         var attributes = Batch(fields: [], columns: [], count: 0)
         if !query.fields.isEmpty {
             // What is left when points close to each other are one: the tile is drawn without attributes first.
@@ -280,13 +350,17 @@ private struct TilePlaces {
             if outcome == .leftOut { break }
             if outcome == .added, row < attributes.count { Lake.set(columns, attributes, row, in: &builder) }
         }
-        let count = builder.count
-        let isComplete = builder.isComplete
-        return Tile(bytes: builder.finish(), features: count, isComplete: isComplete, stamp: stamp)
+        return builder.tile()
     }
 }
 
 extension TileBuilder {
+    /// What was drawn.
+    mutating func tile(_ isWhole: Bool = true) -> Tile {
+        let (count, isComplete) = (count, isComplete && isWhole)
+        return Tile(bytes: finish(), features: count, isComplete: isComplete)
+    }
+
     fileprivate mutating func add(_ place: (id: Int64, x: Double, y: Double)) -> Outcome {
         addPoint(x: place.x, y: place.y, id: UInt64(bitPattern: place.id))
     }

@@ -31,6 +31,7 @@ public final class Lake: Sendable {
     /// Aggregates that were found, by the state of their rows.
     let aggregates = Cache<String, Aggregate>(limit: 500)
     let tiles = TileCache()
+    let held = HeldVersions()
     /// Versions that are being compared.
     let comparisons = Mutex(0)
     /// The lengths of downloads that were made, by their marks.
@@ -407,7 +408,10 @@ public final class Lake: Sendable {
             retired.subtract(free)
             return free
         }
-        for name in free { try await database.write { db in try PhysicalTable.drop(name, db) } }
+        for name in free {
+            held.forget(name)
+            try await database.write { db in try PhysicalTable.drop(name, db) }
+        }
     }
 
     // MARK: Loads

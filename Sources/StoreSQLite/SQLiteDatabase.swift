@@ -16,6 +16,13 @@ public final class SQLiteDatabase: Store.Database {
 
     public var dialect: Dialect { .sqlite }
 
+    /// Whether files are held as this process's alone, as a node's lock has it: what SQLite would tell other processes at every read,
+    /// two calls to the system, is left out.
+    private static let isAlone: Bool = {
+        guard let alone = sqlite3_vfs_find("unix-excl") else { return false }
+        return sqlite3_vfs_register(alone, 1) == SQLITE_OK
+    }()
+
     /// Opens or creates a file. `pageBytes` is the page size of a new file: large pages make bulk writing cheaper. `spills` says whether sorting may use temporary files, so that memory stays bounded while
     /// large indexes are built.
     ///
@@ -45,6 +52,7 @@ public final class SQLiteDatabase: Store.Database {
             try db.execute(sql: "PRAGMA analysis_limit = 4000")
             try db.execute(sql: "PRAGMA journal_size_limit = 67108864")
         }
+        _ = SQLiteDatabase.isAlone
         do {
             pool = try DatabasePool(path: path, configuration: configuration)
             configuration.readonly = true

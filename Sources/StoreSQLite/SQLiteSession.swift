@@ -100,7 +100,9 @@ final class SQLiteSession: SQLWriting {
     func batch(_ sql: String, _ values: [SQLValue], fields: [Field], capacity: Int) throws -> Batch {
         let handle = try prepared(sql, values)
         defer { sqlite3_reset(handle) }
-        var readers = fields.map { ColumnReader($0, capacity: capacity) }
+        var readers: [ColumnReader] = []
+        readers.reserveCapacity(fields.count)
+        for index in fields.indices { readers.append(ColumnReader(fields[index].type, capacity: capacity)) }
         var count = 0
         while true {
             let status = sqlite3_step(handle)
@@ -160,13 +162,17 @@ struct ColumnReader {
     private var days: [Int32] = []
     private var reals: [Double] = []
     private var second: [Double] = []
-    private var texts = TextBuffer()
-    private var bits = Bitmap(repeating: false, count: 0)
+    private var texts = ColumnReader.noTexts
+    private var bits = ColumnReader.noBits
     private var validity: Bitmap?
     private var count = 0
 
-    init(_ field: Field, capacity: Int) {
-        switch field.type {
+    /// What columns of other types begin with: nothing is made for them.
+    private static let noTexts = TextBuffer()
+    private static let noBits = Bitmap(repeating: false, count: 0)
+
+    init(_ type: FieldType, capacity: Int) {
+        switch type {
         case .integer, .decimal, .time, .timestamp:
             kind = .int64
             integers.reserveCapacity(capacity)

@@ -6,8 +6,9 @@ public struct TextBuffer: Sendable, Hashable {
     public var bytes: [UInt8]
 
     public init(capacity: Int = 0) {
-        offsets = [0]
+        offsets = []
         offsets.reserveCapacity(capacity + 1)
+        offsets.append(0)
         bytes = []
     }
 
@@ -203,7 +204,7 @@ extension Column {
             return Column(.points(x: rows.map { x[Int($0)] }, y: rows.map { y[Int($0)] }), validity: kept)
         case .text(let texts):
             var taken = TextBuffer(capacity: rows.count)
-            taken.bytes.reserveCapacity(texts.bytes.count)
+            taken.bytes.reserveCapacity(texts.bytes.count / max(texts.count, 1) * rows.count)
             texts.bytes.withUnsafeBufferPointer { bytes in
                 for row in rows {
                     let start = Int(texts.offsets[Int(row)])

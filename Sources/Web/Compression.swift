@@ -151,9 +151,14 @@ extension Response {
     ///
     /// Pages of somebody signed in are left as they are: what is packed together with a secret tells of it by its length.
     mutating func pack(for request: Request, isSecret: Bool) {
-        guard ContentCoding.isWorth(headers[.contentType]) else { return }
-        if headers[.vary] == nil { headers[.vary] = "Accept-Encoding" } else { headers[.vary]? += ", Accept-Encoding" }
-        guard !isSecret, status == .ok, headers[.contentEncoding] == nil, (body.contentLength ?? 2000) >= 1000,
+        guard ContentCoding.isWorth(headers.first(.contentType)) else { return }
+        if headers.contains(.vary) {
+            headers[.vary]? += ", Accept-Encoding"
+        } else {
+            headers.append(HeaderField.byCoding)
+        }
+        guard !isSecret, status == .ok, (body.contentLength ?? 2000) >= 1000,
+            request.headers.contains(.acceptEncoding), !headers.contains(.contentEncoding),
             let coding = ContentCoding.accepted(request.headers[.acceptEncoding])
         else { return }
         let plain = body

@@ -27,6 +27,10 @@ struct Route: Sendable {
     /// Whoever asks is the public: no session, no key, nothing to be forged.
     var isAnonymous: Bool
     var summary: LocalizedText
+    /// Whether programs ask there: problems are answered as JSON.
+    let isAPI: Bool
+    /// Whether requests to it count towards somebody's limit: all but files of the program and its health.
+    let isCounted: Bool
     var handle: @Sendable (WebRequest) async throws -> Response
 
     init(
@@ -45,16 +49,13 @@ struct Route: Sendable {
         self.side = side
         self.isAnonymous = isAnonymous
         summary = LocalizedText(zh, en)
+        isAPI = Route.isAPI(path)
+        isCounted = !path.hasPrefix("/assets/") && !path.hasPrefix("/vendor/") && path != "/healthz"
         self.handle = handle
     }
 
-    var isAPI: Bool { Route.isAPI(path) }
-
     /// Whether it only reads: such a request ends when whoever asked has gone.
     var isReading: Bool { method == .get || path.hasSuffix("/preview") }
-
-    /// Whether requests to it count towards somebody's limit: all but files of the program and its health.
-    var isCounted: Bool { !path.hasPrefix("/assets/") && !path.hasPrefix("/vendor/") && path != "/healthz" }
 
     /// Whether it costs so little that it is answered where the request arrives: see ``BriefHandler``.
     var isBrief: Bool { method == .get && Route.brief.contains(path) }

@@ -28,16 +28,15 @@ public struct WebContext: RequestContext, RemoteAddressRequestContext {
         ticket = nil
     }
 
-    /// Of a request that ``BriefHandler`` answers.
+    /// Of a request that ``BriefHandler`` answers. What Hummingbird's router would write into the core stays empty: all share one.
     init(
         address: String?,
         channel: ObjectIdentifier,
-        logger: Logger,
+        core: CoreRequestContextStorage,
         parameters: [(name: String, value: String)],
         ticket: RunningRequests.Ticket
     ) {
-        struct Source: RequestContextSource { let logger: Logger }
-        coreContext = .init(source: Source(logger: logger))
+        coreContext = core
         remoteAddress = nil
         self.address = address
         self.channel = channel

@@ -75,13 +75,25 @@ public struct WebApplication: Sendable {
         let router = Router(context: WebContext.self)
         for route in routes {
             router.on(RouterPath(route.path), method: route.method) { request, context in
-                try await respond(request, context, route)
+                await respond(request, context, route).whole
             }
         }
         return Fallback(inner: router.buildResponder(), application: self)
     }
 
-    func respond(_ request: Request, _ context: WebContext, _ route: Route) async throws -> Response {
+    /// An answer before the headers that every answer has are put to it.
+    struct Answer {
+        var response: Response
+        let trace: String
+
+        var whole: Response {
+            var response = response
+            WebApplication.protect(&response, trace)
+            return response
+        }
+    }
+
+    func respond(_ request: Request, _ context: WebContext, _ route: Route) async -> Answer {
         let started = ContinuousClock.now
         let language = WebApplication.language(request)
         let trace = WebApplication.trace(request)
@@ -152,14 +164,10 @@ public struct WebApplication: Sendable {
         }
         if route.isAPI, request.method == .get, !isIdentified {
             // Whoever draws a page elsewhere may read what the public may.
-            response.headers[.accessControlAllowOrigin] = "*"
-            if response.headers[HeaderName.exposedHeaders] == nil {
-                response.headers[HeaderName.exposedHeaders] =
-                    "ETag, Link, RateLimit, RateLimit-Policy, Retry-After, Content-Range"
-            }
+            response.headers.add(HeaderField.anyOrigin)
+            response.headers.add(HeaderField.exposesState)
         }
         response.pack(for: request, isSecret: !route.isAPI && WebApplication.cookie("tongqu_session", request) != nil)
-        WebApplication.protect(&response, trace)
         let elapsed = ContinuousClock.now - started
         let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18
         metrics.count(request.method.rawValue, response.status.code, seconds)
@@ -171,7 +179,7 @@ public struct WebApplication: Sendable {
                 "milliseconds": .string(String(Int(seconds * 1000))), "trace": .string(trace),
             ]
         )
-        return response
+        return Answer(response: response, trace: trace)
     }
 
     // MARK: Who asks
@@ -324,8 +332,9 @@ public struct WebApplication: Sendable {
         ("Permissions-Policy", "camera=(), microphone=(), geolocation=(self)"),
     ].compactMap { name, value in HTTPField.Name(name).map { ($0, value) } }
 
-    /// The same as fields, made once.
+    /// The same as fields, and as they go over the wire, made once.
     private static let extraFields = extraHeaders.map { HTTPField(name: $0.0, value: $0.1) }
+    static let extraBytes = Array(extraHeaders.map { "\($0.0.rawName): \($0.1)\r\n" }.joined().utf8)
 
     /// No route sets these itself: they are put to the end, and nothing is looked for.
     static func protect(_ response: inout Response, _ trace: String) {

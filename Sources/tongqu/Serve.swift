@@ -151,16 +151,20 @@ struct JSONLogHandler: LogHandler {
         var writer = JSONWriter(capacity: 256)
         writer.beginObject()
         writer.key("at")
-        writer.string(CivilTime.timestamp(Clock.system.now()))
+        writer.timestamp(Clock.system.now())
         writer.key("level")
         writer.string(event.level.rawValue)
         writer.key("message")
         writer.string(event.message.description)
         let own = event.metadata ?? [:]
         let told = metadata.isEmpty ? own : metadata.merging(own, uniquingKeysWith: { $1 })
-        for (key, value) in told.sorted(by: { $0.key < $1.key }) {
+        for key in told.keys.sorted() {
             writer.key(key)
-            writer.string(value.description)
+            if case .string(let text)? = told[key] {
+                writer.string(text)
+            } else {
+                writer.string(told[key]?.description ?? "")
+            }
         }
         writer.endObject()
         writer.bytes.append(0x0A)

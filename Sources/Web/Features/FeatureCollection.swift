@@ -11,7 +11,6 @@ import Tabular
 final class FeatureCollection: Sendable {
     let entry: Entry
     let layout: FeatureLayout
-    let id: String
 
     /// - Throws: what reading the resource's rows throws.
     convenience init(_ entry: Entry, _ web: WebRequest) async throws {
@@ -21,7 +20,6 @@ final class FeatureCollection: Sendable {
     /// As somebody sees it to whom the gate shows these fields.
     init(_ entry: Entry, _ access: [FieldAccess], _ web: WebRequest) {
         self.entry = entry
-        id = entry.slug
         layout = web.services.layouts.layout(access, entry.resource, web.principal)
     }
 
@@ -31,6 +29,7 @@ final class FeatureCollection: Sendable {
         try await self.init(try await web.perform(web.services.catalogue.show, code).entry, web)
     }
 
+    var id: String { layout.id }
     /// The fields that come out, in their order.
     var fields: [Field] { layout.fields }
     var masked: Set<String> { layout.masked }

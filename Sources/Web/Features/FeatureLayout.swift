@@ -1,10 +1,13 @@
 import Basics
 import CQL
+import Catalogue
 import Kernel
 import Tabular
 
 /// Which part of a feature each field is that somebody may see of a resource.
 final class FeatureLayout: Sendable {
+    /// The collection's name in addresses.
+    let id: String
     /// The fields that come out, in their order.
     let fields: [Field]
     let masked: Set<String>
@@ -21,7 +24,9 @@ final class FeatureLayout: Sendable {
     /// Where the shape, the key and the properties stand among what has to be read.
     let places: Places
     private let access: [FieldAccess]
-    private let resource: Resource
+    /// What of the resource matters beside the fields that may be seen.
+    private let resourceKey: [String]
+    let code: String
 
     /// Places of a feature's parts among columns.
     struct Places: Sendable {
@@ -60,7 +65,9 @@ final class FeatureLayout: Sendable {
 
     init(_ access: [FieldAccess], _ resource: Resource) {
         self.access = access
-        self.resource = resource
+        resourceKey = resource.schema.key
+        code = resource.code
+        id = Entry.slug(resource.code)
         let fields = access.map(\.field)
         let masked = Set(access.filter { $0.mask != nil }.map(\.field.name))
         let queryable = fields.filter { !masked.contains($0.name) }
@@ -87,7 +94,7 @@ final class FeatureLayout: Sendable {
     }
 
     func isOf(_ access: [FieldAccess], _ resource: Resource) -> Bool {
-        self.access == access && self.resource == resource
+        self.access == access && resourceKey == resource.schema.key && code == resource.code
     }
 
     /// The names to be read for some properties.
@@ -111,8 +118,8 @@ final class FeatureLayout: Sendable {
     }
 }
 
-/// Layouts by resource and who asks: one holds as long as the resource and what the gate lets through are those it was made of, which
-/// is looked at each time.
+/// Layouts by resource and who asks: one holds as long as the resource's key and what the gate lets through are those it was made of,
+/// which is looked at each time.
 final class FeatureLayouts: Sendable {
     private struct Key: Hashable {
         var resource: ResourceID

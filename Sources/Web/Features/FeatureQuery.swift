@@ -27,7 +27,7 @@ struct FeatureQuery {
         guard !web.parameters.isEmpty else {
             system = .crs84
             properties = collection.layout.properties
-            query = RecordQuery(collection.entry.resource.code, fields: collection.layout.wanted, limit: 10)
+            query = RecordQuery(collection.layout.code, fields: collection.layout.wanted, limit: 10)
             return
         }
         let asked = web.parameters.filter { !$0.value.isEmpty || $0.key == "bbox" || $0.key == "datetime" }
@@ -67,7 +67,7 @@ struct FeatureQuery {
             wanted = FeatureLayout.wanted(properties, collection.shape, collection.key)
         }
         query = RecordQuery(
-            collection.entry.resource.code,
+            collection.layout.code,
             fields: wanted,
             filter: conditions.isEmpty ? nil : (conditions.count == 1 ? conditions[0] : .and(conditions)).json.text,
             sort: try Self.sort(asked["sortby"], queryable),

@@ -56,15 +56,14 @@ struct FeatureWriter {
     }
 
     private func appendGeometry(_ row: Int, to out: inout [UInt8]) {
-        let null = Array("null".utf8)
         guard let (x, y) = shape, !batch.columns[x].isNull(row), !batch.columns[y].isNull(row) else {
-            return out.append(contentsOf: null)
+            return out.append(contentsOf: "null".utf8)
         }
         if case .text(let texts) = batch.columns[x].values {
             texts.withBytes(row) { bytes in
                 guard system != .crs84 else { return out.append(contentsOf: bytes) }
                 let geometry = (try? JSONValue(Array(bytes))).flatMap { Geometry($0) }
-                out.append(contentsOf: geometry.map { Array($0.coordinates(in: system).json.text.utf8) } ?? null)
+                out.append(contentsOf: (geometry?.coordinates(in: system).json.text ?? "null").utf8)
             }
             return
         }
@@ -76,9 +75,9 @@ struct FeatureWriter {
         } else {
             place = nil
         }
-        guard let place else { return out.append(contentsOf: null) }
+        guard let place else { return out.append(contentsOf: "null".utf8) }
         let (first, second) = system.coordinates(longitude: place.0, latitude: place.1)
-        guard first.isFinite, second.isFinite else { return out.append(contentsOf: null) }
+        guard first.isFinite, second.isFinite else { return out.append(contentsOf: "null".utf8) }
         out.append(contentsOf: #"{"type":"Point","coordinates":["#.utf8)
         Numbers.append(first, to: &out)
         out.append(0x2C)

@@ -106,8 +106,8 @@ enum FeaturesAPI {
             do {
                 var response = try await handle(web)
                 // Whoever draws maps in a browser may read what the public may.
-                if web.principal == nil { response.headers[.accessControlAllowOrigin] = "*" }
-                response.headers[HeaderName.exposedHeaders] = "Content-Crs, Link"
+                if web.principal == nil { response.headers.add(HeaderField.anyOrigin) }
+                response.headers.add(HeaderField.exposesFeatures)
                 return response
             } catch let problem as Problem where problem.status == 422 {
                 var told = problem
@@ -295,16 +295,18 @@ enum FeaturesAPI {
 
     static func item(_ web: WebRequest) async throws -> Response {
         let name = try web.parameter("feature")
-        if try web.parameter("code") == RecordsCatalogue.id { return try await RecordsCatalogue.item(name, web) }
+        let slug = try web.parameter("code")
+        if slug == RecordsCatalogue.id { return try await RecordsCatalogue.item(name, web) }
         try web.allow(["crs"])
-        let entry = try await web.perform(web.services.catalogue.show, try web.code()).entry
+        let code = Entry.code(slug: slug)
+        let entry = try await web.perform(web.services.catalogue.show, code).entry
         // What may be seen says how the row is asked for: one decision for both.
         let reading = web.services.lake.reading { access in
             let collection = FeatureCollection(entry, access, web)
             var query = try FeatureQuery(collection, web)
             query.query.limit = 1
             query.query.isBare = true
-            if let key = collection.key {
+            if let key = collection.layout.key {
                 query.query.condition = .compare(.equal, .property(key.name), .literal(try value(name, of: key)))
             } else {
                 guard let number = Int64(name), number > 0 else { throw missing }
@@ -312,20 +314,20 @@ enum FeaturesAPI {
             }
             return (query.query, (collection: collection, query: query))
         }
-        let (page, (collection, query)) = try await web.perform(reading, entry.resource.code)
-        guard page.batch.count == 1, collection.key != nil || page.ids.first.map(String.init) == name else {
+        let (page, (collection, query)) = try await web.perform(reading, code)
+        guard page.batch.count == 1, collection.layout.key != nil || page.ids.first.map(String.init) == name else {
             throw missing
         }
         var out: [UInt8] = []
         out.reserveCapacity(1024)
         FeatureWriter(collection, query, page).append(0, to: &out)
-        let base = base(web)
-        let address = "\(base)/collections/\(collection.id)/items/\(web.encoded(name))"
+        let home = "\(web.origin)/ogc/collections/\(collection.id)"
+        let address = "\(home)/items/\(web.encoded(name))"
         out.append(contentsOf: ",\"links\":".utf8)
         append(
             [
                 (web.address(address), "self", "application/geo+json"), (address, "canonical", "application/geo+json"),
-                ("\(base)/collections/\(collection.id)", "collection", "application/json"),
+                (home, "collection", "application/json"),
             ],
             to: &out
         )
@@ -343,7 +345,11 @@ enum FeaturesAPI {
 
     private static func located(_ response: Response, _ system: CoordinateSystem, _ web: WebRequest) -> Response {
         var response = response
-        response.headers[HeaderName.contentCrs] = "<\(Graph.safe(system.uri(at: web.origin)))>"
+        if system == .crs84 {
+            response.headers.add(HeaderField.isOfCRS84)
+        } else {
+            response.headers[HeaderName.contentCrs] = "<\(Graph.safe(system.uri(at: web.origin)))>"
+        }
         return response
     }
 }

@@ -107,7 +107,7 @@ final class BriefHandler: ChannelDuplexHandler {
         let asked = WebContext(
             address: address,
             channel: ObjectIdentifier(context.channel),
-            logger: server.application.logger,
+            core: server.core,
             parameters: match.parameters,
             ticket: ticket
         )
@@ -117,27 +117,27 @@ final class BriefHandler: ChannelDuplexHandler {
             context: NIOLoopBound(context, eventLoop: context.eventLoop)
         )
         let task = Task.immediate { [server] in
-            let response = await server.answer(head, asked, match.route)
-            let writer = BriefWriter(response, connection)
-            do { try await response.body.write(writer) } catch { connection.run { $0.fail($1) } }
+            let answer = await server.answer(head, asked, match.route)
+            let writer = BriefWriter(answer, connection)
+            do { try await answer.response.body.write(writer) } catch { connection.run { $0.fail($1) } }
         }
         server.application.running.enter(ticket, by: asked.channel) { task.cancel() }
     }
 
     /// Sends an answer whose bytes are all there.
-    fileprivate func give(_ response: Response, _ body: ByteBuffer?, _ context: ChannelHandlerContext) {
-        if response.status == .ok, response.headers.contains(.contentLength) {
-            encoder.writeAndFlush(NIOAny(server.encoded(response, body)), promise: nil)
+    fileprivate func give(_ answer: WebApplication.Answer, _ body: ByteBuffer?, _ context: ChannelHandlerContext) {
+        if answer.response.status == .ok, answer.response.headers.contains(.contentLength) {
+            encoder.writeAndFlush(NIOAny(server.encoded(answer, body)), promise: nil)
         } else {
-            context.write(wrapOutboundOut(.head(server.head(response))), promise: nil)
+            context.write(wrapOutboundOut(.head(server.head(answer))), promise: nil)
             if let body { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
             context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         }
         finish(context)
     }
 
-    fileprivate func begin(_ response: Response, _ context: ChannelHandlerContext) {
-        context.write(wrapOutboundOut(.head(server.head(response))), promise: nil)
+    fileprivate func begin(_ answer: WebApplication.Answer, _ context: ChannelHandlerContext) {
+        context.write(wrapOutboundOut(.head(server.head(answer))), promise: nil)
     }
 
     fileprivate func send(_ piece: ByteBuffer, _ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?) {
@@ -227,30 +227,26 @@ struct BriefConnection: Sendable {
 }
 
 /// Writes an answer: as one where it is one piece, else piece by piece as the connection takes it.
-struct BriefWriter: ResponseBodyWriter {
-    private final class State: Sendable {
-        let held = Mutex<ByteBuffer?>(nil)
-        let isBegun = Atomic(false)
-    }
-
-    private let response: Response
+final class BriefWriter: ResponseBodyWriter {
+    private let answer: WebApplication.Answer
     private let connection: BriefConnection
-    private let state = State()
+    private let held = Mutex<ByteBuffer?>(nil)
+    private let isBegun = Atomic(false)
 
-    init(_ response: Response, _ connection: BriefConnection) {
-        self.response = response
+    init(_ answer: WebApplication.Answer, _ connection: BriefConnection) {
+        self.answer = answer
         self.connection = connection
     }
 
-    @concurrent mutating func write(_ buffer: ByteBuffer) async throws {
-        if !state.isBegun.load(ordering: .relaxed) {
-            let first = state.held.withLock { held in
+    @concurrent func write(_ buffer: ByteBuffer) async throws {
+        if !isBegun.load(ordering: .relaxed) {
+            let first = held.withLock { held in
                 defer { held = held ?? buffer }
                 return held
             }
             guard let first else { return }
-            state.isBegun.store(true, ordering: .relaxed)
-            connection.run { [response] in $0.begin(response, $1) }
+            isBegun.store(true, ordering: .relaxed)
+            connection.run { [answer] in $0.begin(answer, $1) }
             try await send(first)
         }
         try await send(buffer)
@@ -264,12 +260,12 @@ struct BriefWriter: ResponseBodyWriter {
         try Task.checkCancellation()
     }
 
-    @concurrent consuming func finish(_ trailingHeaders: HTTPFields?) async throws {
-        if state.isBegun.load(ordering: .relaxed) {
+    @concurrent func finish(_ trailingHeaders: HTTPFields?) async throws {
+        if isBegun.load(ordering: .relaxed) {
             connection.run { $0.end($1) }
         } else {
-            let body = state.held.withLock(\.self)
-            connection.run { [response] in $0.give(response, body, $1) }
+            let body = held.withLock(\.self)
+            connection.run { [answer] in $0.give(answer, body, $1) }
         }
     }
 }

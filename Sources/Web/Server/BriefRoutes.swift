@@ -5,12 +5,17 @@ struct BriefRoutes: Sendable {
     private enum Part: Sendable {
         case fixed([UInt8])
         /// Anything but what another route has there.
-        case open(name: String, taken: Set<String>)
+        case open(name: String, taken: [[UInt8]])
     }
 
-    private struct Entry: Sendable {
-        var route: Route
-        var parts: [Part]
+    private final class Entry: Sendable {
+        let route: Route
+        let parts: [Part]
+
+        init(_ route: Route, _ parts: [Part]) {
+            self.route = route
+            self.parts = parts
+        }
     }
 
     /// A route that a path fits, and what stands in its open parts.
@@ -25,12 +30,12 @@ struct BriefRoutes: Sendable {
         let all = routes.map { (route: $0, parts: $0.path.split(separator: "/").map(String.init)) }
         for (route, parts) in all where route.isBrief {
             let others = all.filter { $0.parts.count == parts.count && $0.route.path != route.path }.map(\.parts)
-            let entry = parts.enumerated().map { index, part in
+            let ways = parts.enumerated().map { index, part in
                 guard part.hasPrefix("{") else { return Part.fixed(Array(part.utf8)) }
                 let taken = Set(others.map { $0[index] }.filter { !$0.hasPrefix("{") })
-                return Part.open(name: String(part.dropFirst().dropLast()), taken: taken)
+                return Part.open(name: String(part.dropFirst().dropLast()), taken: taken.map { Array($0.utf8) })
             }
-            entries.append(Entry(route: route, parts: entry))
+            entries.append(Entry(route, ways))
         }
     }
 
@@ -67,9 +72,10 @@ struct BriefRoutes: Sendable {
             case .open(let name, let taken):
                 let end = path[at...].firstIndex(of: 0x2F) ?? path.count
                 guard end > at else { return nil }
-                let value = String(decoding: path[at..<end], as: UTF8.self)
-                guard taken.isEmpty || !taken.contains(value) else { return nil }
-                parameters.append((name, value))
+                let value = path[at..<end]
+                guard !taken.contains(where: { $0.count == value.count && value.starts(with: $0) }) else { return nil }
+                if parameters.isEmpty { parameters.reserveCapacity(2) }
+                parameters.append((name, String(decoding: value, as: UTF8.self)))
                 at = end
             }
         }

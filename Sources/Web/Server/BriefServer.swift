@@ -11,22 +11,20 @@ final class BriefServer: Sendable {
     let application: WebApplication
     let routes: BriefRoutes
     let idleTimeout: TimeAmount
+    let core: CoreRequestContextStorage
     private let date = Mutex<(second: time_t, text: String)>((-1, ""))
 
     init(_ application: WebApplication, idleTimeout: Duration) {
         self.application = application
         routes = BriefRoutes(application.routes)
         self.idleTimeout = TimeAmount(idleTimeout)
+        core = WebContext(logger: application.logger).coreContext
     }
 
     /// Answers a request; what goes wrong is an answer too.
-    func answer(_ head: HTTPRequestHead, _ context: WebContext, _ route: Route) async -> Response {
+    func answer(_ head: HTTPRequestHead, _ context: WebContext, _ route: Route) async -> WebApplication.Answer {
         let request = Request(head: BriefServer.request(head), body: RequestBody(buffer: ByteBuffer()))
-        do {
-            return try await application.respond(request, context, route)
-        } catch {
-            return application.failed(request, error)
-        }
+        return await application.respond(request, context, route)
     }
 
     /// The head in Hummingbird's terms.
@@ -44,16 +42,19 @@ final class BriefServer: Sendable {
     }
 
     /// An answer with its length known as it goes over the wire.
-    func encoded(_ response: Response, _ body: ByteBuffer?) -> ByteBuffer {
-        var out = ByteBufferAllocator().buffer(capacity: 1024 + (body?.readableBytes ?? 0))
+    func encoded(_ answer: WebApplication.Answer, _ body: ByteBuffer?) -> ByteBuffer {
+        var out = ByteBufferAllocator().buffer(capacity: 1500 + (body?.readableBytes ?? 0))
         out.writeStaticString("HTTP/1.1 200 OK\r\n")
-        for field in response.headers {
+        for field in answer.response.headers {
             out.writeString(field.name.rawName)
             out.writeStaticString(": ")
             out.writeString(field.value)
             out.writeStaticString("\r\n")
         }
-        out.writeStaticString("Date: ")
+        out.writeBytes(WebApplication.extraBytes)
+        out.writeStaticString("X-Trace-Id: ")
+        out.writeString(answer.trace)
+        out.writeStaticString("\r\nDate: ")
         out.writeString(dateText)
         out.writeStaticString("\r\nServer: tongqu\r\n\r\n")
         if let body { out.writeImmutableBuffer(body) }
@@ -61,7 +62,8 @@ final class BriefServer: Sendable {
     }
 
     /// The head of any other answer.
-    func head(_ response: Response) -> HTTPResponseHead {
+    func head(_ answer: WebApplication.Answer) -> HTTPResponseHead {
+        let response = answer.whole
         var headers = HTTPHeaders()
         headers.reserveCapacity(response.headers.count + 2)
         for field in response.headers { headers.add(name: field.name.rawName, value: field.value) }
