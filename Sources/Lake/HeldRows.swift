@@ -22,7 +22,7 @@ final class HeldRows: Sendable {
     /// Rows that are asked about at a time.
     private static let piece = 16_384
 
-    /// Reads columns of a version's file; nil where it does not hold the rows of the table.
+    /// Reads columns of a version's file; nil where it does not hold the rows of the table, or they are too large.
     init?(_ url: URL, of state: TableState, _ names: Set<String>) throws {
         let reader = try BatchFileReader(url)
         let fields = state.schema.fields.filter { names.contains($0.name) }
@@ -30,18 +30,19 @@ final class HeldRows: Sendable {
             reader.fields.firstIndex { $0.name == field.name && $0.type == field.type && $0.scale == field.scale }
         }
         guard positions.count == fields.count else { return nil }
-        var columns: [Column] = []
-        var count = 0
+        var parts: [[Column]] = fields.map { _ in [] }
+        var (count, bytes) = (0, 0)
         while let part = try reader.next() {
             try Task.checkCancellation()
-            if columns.isEmpty {
-                columns = positions.map { part.columns[$0] }
-            } else {
-                for (index, position) in positions.enumerated() { columns[index].append(part.columns[position]) }
+            for (index, position) in positions.enumerated() {
+                parts[index].append(part.columns[position])
+                bytes += part.columns[position].size
             }
             count += part.count
+            guard bytes <= HeldVersions.limit else { return nil }
         }
-        guard count == state.rows, columns.count == fields.count else { return nil }
+        guard count > 0, count == state.rows else { return nil }
+        let columns = parts.map { Column(joining: $0) }
         firstID = state.nextID - state.rows
         batch = Batch(fields: fields, columns: columns, count: count)
         var grids: [String: PlaceGrid] = [:]
@@ -184,6 +185,45 @@ struct PlaceGrid: Sendable {
 }
 
 extension Column {
+    /// The values of several columns of one type after each other.
+    fileprivate init(joining parts: [Column]) {
+        let count = parts.reduce(0) { $0 + $1.count }
+        var validity: Bitmap?
+        if parts.contains(where: { $0.validity != nil }) {
+            var bits = Bitmap(repeating: true, count: 0)
+            for part in parts { for row in 0..<part.count { bits.append(!part.isNull(row)) } }
+            validity = bits
+        }
+        var (integers, days, reals, others): ([Int64], [Int32], [Double], [Double]) = ([], [], [], [])
+        var bits = Bitmap(repeating: false, count: 0)
+        var texts = TextBuffer(capacity: count)
+        for part in parts {
+            switch part.values {
+            case .int64(let values): integers += values
+            case .int32(let values): days += values
+            case .real(let values): reals += values
+            case .bits(let values): for row in 0..<values.count { bits.append(values[row]) }
+            case .points(let x, let y):
+                reals += x
+                others += y
+            case .text(let more):
+                let start = Int32(truncatingIfNeeded: texts.bytes.count)
+                texts.bytes += more.bytes
+                texts.offsets += more.offsets.dropFirst().lazy.map { start + $0 }
+            }
+        }
+        let values: ColumnValues =
+            switch parts.first?.values {
+            case .int32: .int32(days)
+            case .real: .real(reals)
+            case .bits: .bits(bits)
+            case .points: .points(x: reals, y: others)
+            case .text: .text(texts)
+            case .int64, nil: .int64(integers)
+            }
+        self.init(values, validity: validity)
+    }
+
     /// What the values take of memory, about.
     fileprivate var size: Int {
         switch values {
@@ -208,7 +248,7 @@ final class HeldVersions: Sendable {
 
     private let state = Mutex(State())
     /// Bytes that are held at the most.
-    private static let limit = 128 << 20
+    static let limit = 128 << 20
     /// A table is held once its rows were looked up but for this divisor: reading all of them front to back costs as much.
     private static let share = 16
 
