@@ -82,13 +82,26 @@ enum OpenAPI {
         ),
     ]
 
+    /// What may be asked of rows, by the beginnings of paths.
+    private static let asked: [(path: String, names: [String])] = [
+        ("/api/v1/resources/{code}/records/", []),
+        (
+            "/api/v1/resources/{code}/records",
+            [
+                "fields", "filter", "sort", "cursor", "limit", "offset", "count", "version", "bbox", "bbox-crs",
+                "datetime",
+            ]
+        ), ("/api/v1/resources/{code}/aggregate", ["group", "measure", "filter", "sort", "limit"]),
+        ("/api/v1/resources/{code}/tiles/{", ["fields", "filter"]),
+    ]
+
     static func operation(_ route: Route, _ language: Language) -> JSONValue {
         let names = route.path.split(separator: "/").filter { $0.hasPrefix("{") }.map {
             String($0.dropFirst().dropLast())
         }
         var parameters = names.map { parameter($0, "path") }
-        if route.method == .get, route.path.contains("/records") {
-            parameters += ["fields", "filter", "sort", "cursor", "limit", "count"].map { parameter($0, "query") }
+        if route.method == .get, let asked = asked.first(where: { route.path.hasPrefix($0.path) })?.names {
+            parameters += asked.map { parameter($0, "query") }
         }
         if route.path == "/api/v1/resources", route.method == .get {
             parameters += ["q", "category", "provider", "frequency", "format", "open", "offset", "limit"].map {

@@ -42,7 +42,7 @@ struct Tongqu: AsyncParsableCommand {
 
 /// The program's version.
 enum Version {
-    static let text = "0.9.0"
+    static let text = "0.10.0"
 }
 
 /// The language of this process: `TONGQU_LANG`, else `LC_ALL`, else `LANG`.

@@ -36,7 +36,8 @@ import Testing
             ])
             .subtracting(["Store"]),
             "Composition": capability.union([
-                "Connect", "Catalogue", "Collect", "Declare", "Derive", "Enforcement", "FeedbackSystem", "Flow", "Harvest", "Open",
+                "Connect", "Catalogue", "Collect", "Declare", "Derive", "Enforcement", "FeedbackSystem", "Flow",
+                "Harvest", "Open",
                 "Quality", "Seal",
                 "Web",
                 "Webhooks",

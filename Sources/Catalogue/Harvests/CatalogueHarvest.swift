@@ -110,11 +110,29 @@ public struct CatalogueHarvest: Sendable {
         Problem("harvest.invalid", status: 422, zh: "目录汇聚填写有误：\(zh)。", en: "The harvest is not right: \(en).")
     }
 
+    /// Whether the address is one of the web, as it may be shown to whoever sees the harvest.
+    private var isWeb: Bool {
+        guard
+            let rest = ["http://", "https://"].first(where: { address.lowercased().hasPrefix($0) }).map({
+                address.dropFirst($0.count)
+            })
+        else { return false }
+        let host = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+        let isPlain = address.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7F }
+        return isPlain && !host.isEmpty && !host.contains("@")
+    }
+
     func validate(_ organisations: OrganisationTree) throws(Problem) {
         guard (1...200).contains(name.utf8.count) else {
             throw CatalogueHarvest.invalid("名称应为 1–200 字节", "a name has 1–200 bytes")
         }
         guard address.utf8.count <= 2000 else { throw CatalogueHarvest.invalid("地址过长", "the address is too long") }
+        guard isWeb else {
+            throw CatalogueHarvest.invalid(
+                "地址应以 http:// 或 https:// 开头，不含账号、空格",
+                "the address begins with http:// or https:// and holds no account and no spaces"
+            )
+        }
         guard organisations[provider] != nil else {
             throw CatalogueHarvest.invalid("没有这个提供方", "there is no such provider")
         }

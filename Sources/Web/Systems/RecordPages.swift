@@ -150,7 +150,9 @@ enum RecordPages {
                         "<td class=\"key\"><a href=\"\(SystemPages.path(place))/\(id)\">\(text.isEmpty ? "#\(id)" : text)</a></td>"
                 }
                 let field = declared.field(name)
-                let value: HTML = field?.kind == .catalogueEntry ? entries.html(RecordPages.cellRaw(page.batch, row, name), field, web) : "\(text)"
+                let value: HTML =
+                    field?.kind == .catalogueEntry
+                    ? entries.html(RecordPages.cellRaw(page.batch, row, name), field, web) : "\(text)"
                 return "<td class=\"\(style(field))\">\(value)</td>"
             }
             guard let flow = declared.flow else { return "<tr>\(cells)</tr>" }
