@@ -300,7 +300,7 @@ import Testing
         #expect(packs.map(\.id) == ["jobs"])
         #expect(Set(refused.map(\.folder)) == ["broken", "needs-broken", "no-yaml"])
         #expect(refused.first { $0.folder == "needs-broken" }?.problem.code == "pack.requires")
-        #expect(try await node.node.flows.systems.all().map(\.id) == ["jobs"])
+        #expect(try await node.node.flows.systems.all().map(\.id) == ["feedback", "jobs"])
         try await node.close()
     }
 
