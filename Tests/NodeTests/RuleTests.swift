@@ -127,8 +127,11 @@ import Testing
         let late = try await Self.alerts(town, "pchief")
         #expect(late.count == 1 && late.first?["alert"]?.string == "late" && late.first?["record"]?.integer == record)
         // What holds still is told again after its days, acknowledged or not.
-        let body = #"{"resource":"\#(late.first?["resource"]?.string ?? "")","note":""}"#
+        let resource = late.first?["resource"]?.string ?? ""
         let id = late.first?["id"]?.integer ?? 0
+        let silent = #"{"resource":"\#(resource)","note":" "}"#
+        #expect(try await town.ask("pchief", "POST", "/api/v1/alerts/\(id)/acknowledge", silent).status == 422)
+        let body = #"{"resource":"\#(resource)","note":"已催办"}"#
         #expect(try await town.ask("pchief", "POST", "/api/v1/alerts/\(id)/acknowledge", body).status == 200)
         town = try await Self.later(town, days: 6)
         try await town.node.node.flows.keepUp()
