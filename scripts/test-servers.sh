@@ -31,7 +31,7 @@ start_servers() {
     mkdir "$servers/sftp"
     local port
     # A thousand connections: tests run many nodes at once. What they write outlives no machine: it need not be on the disk.
-    TONGQU_TEST_POSTGRES=$(start_postgres "$servers/postgres" -c fsync=off -c max_connections=1000 -c max_locks_per_transaction=256)
+    TONGQU_TEST_POSTGRES=$(start_postgres "$servers/postgres" -c fsync=off -c max_connections=2000 -c max_locks_per_transaction=256)
     export TONGQU_TEST_POSTGRES
     port=$(free_port)
     ssh-keygen -q -t ed25519 -N '' -f "$servers/sftp/host"

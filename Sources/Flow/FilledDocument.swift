@@ -1,4 +1,5 @@
 import Basics
+import Seal
 import Tabular
 
 /// A document on its way onto paper.
@@ -111,8 +112,8 @@ struct DocumentValue: CustomStringConvertible, CustomReflectable {
     var shown: String
     var raw: String
 
-    /// Stands before and after what becomes a QR code; nobody types it.
-    static let mark = "\u{F0000}"
+    /// Stands before and after what becomes a QR code: made anew by each process, for nobody may type it.
+    static let mark = "qr-\(Secrets.token(32))-"
 
     var description: String { shown }
     var customMirror: Mirror {

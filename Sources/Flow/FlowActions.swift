@@ -362,7 +362,8 @@ extension Flows {
             guard rows.count == 200, let last = rows.last else { break }
             after = last.values
         }
-        try await tellEvents()
+        // What cannot be told now is told the next time, and keeps nothing else waiting.
+        do { try await tellEvents() } catch let problem as Problem where !problem.code.hasPrefix("store.un") {}
         try await keepUpAlerts(caller)
         try await keepUpWork(machine)
         try await keepUpImports()

@@ -2,7 +2,7 @@ import CQREncode
 
 /// A QR code as a picture for pages and papers.
 public enum QRCode {
-    /// SVG of a text, a module being one unit; nil for a text that no code holds (2,953 bytes and more).
+    /// SVG of a text, a module being one unit; nil for a text that no code of this strength holds (more than 2,331 bytes).
     public static func svg(_ text: String, label: String) -> String? {
         guard let code = QRcode_encodeString8bit(text, 0, QR_ECLEVEL_M) else { return nil }
         defer { QRcode_free(code) }

@@ -229,12 +229,6 @@ extension Lake {
         return ShapeFields(names: x == y ? [open[x].name] : [open[x].name, open[y].name])
     }
 
-    private static func both(_ first: String, _ second: String) throws(Problem) -> String {
-        do { return "(\(first)) AND (\(try Expression(either: second).text))" } catch {
-            throw Expression.located(error, in: second)
-        }
-    }
-
     /// Draws rows as they are shown: masked where they are masked. Shapes are never of masked fields.
     private static func draw(
         _ ids: [Int64],

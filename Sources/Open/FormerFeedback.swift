@@ -31,10 +31,11 @@ public struct FormerFeedback: Sendable {
         )
     ]
 
-    /// The first remarks that are still there.
-    public static func first(_ limit: Int, _ db: any SQLReading) throws -> [FormerFeedback] {
+    /// The first remarks that are still there, after a number.
+    public static func first(_ limit: Int, after id: Int64, _ db: any SQLReading) throws -> [FormerFeedback] {
         try db.rows(
-            "SELECT f.id, r.code, f.kind, f.text, f.contact, f.at, f.answer, f.answered_at, f.answered_by FROM feedback f JOIN resources r ON r.id = f.resource ORDER BY f.id LIMIT \(limit)"
+            "SELECT f.id, r.code, f.kind, f.text, f.contact, f.at, f.answer, f.answered_at, f.answered_by FROM feedback f JOIN resources r ON r.id = f.resource WHERE f.id > ? ORDER BY f.id LIMIT \(limit)",
+            [.integer(id)]
         ).map { row in
             FormerFeedback(
                 id: row.integer(0),

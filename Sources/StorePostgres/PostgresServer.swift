@@ -355,6 +355,8 @@ actor PostgresWorker {
         _ body: @Sendable (PostgresSession) throws -> T
     ) throws -> T {
         var attempts = 0
+        // How often others were quicker.
+        var races = 0
         var waited = 0.0
         // Who reads is told soon that the server is away; what is written waits for a restart to end.
         let patience = mode == .write ? PostgresWorker.patience : 1.0
@@ -363,13 +365,14 @@ actor PostgresWorker {
             let hadConnection = connection != nil
             do {
                 guard mode == .write else { return try attempt(schema, mode, body, &isCommitting) }
-                return try turns.take(schema, alone: attempts >= WriteTurns.triesBeside) {
+                return try turns.take(schema, alone: races >= WriteTurns.triesBeside) {
                     try attempt(schema, mode, body, &isCommitting)
                 }
             } catch let failure as PostgresFailure {
                 if failure.isLost { connection = nil } else { rollBack() }
                 if failure.isLost, isCommitting, mode == .write { throw PostgresFailure.unknownEnd }
                 attempts += 1
+                if failure.isTransient { races += 1 }
                 if failure.isTransient, attempts < PostgresWorker.maximumAttempts {
                     usleep(UInt32.random(in: 500...2000) << UInt32(min(attempts, 7)))
                     continue

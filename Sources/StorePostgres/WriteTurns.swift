@@ -1,13 +1,13 @@
 import Glibc
 import Synchronization
 
-/// Lets transactions of one schema write side by side, and one that others were quicker than again and again write alone: on small
+/// Lets a process's transactions of one schema write side by side, and one that others were quicker than again and again write alone: on small
 /// tables serialisable transactions meet each other's reads almost always, and trying again would not end.
 final class WriteTurns: Sendable {
     /// Tries beside others before a transaction asks to be alone.
     static let triesBeside = 3
-    /// How long a transaction waits to be alone, seconds; a long load may be under way.
-    private static let patience = 5
+    /// How long a transaction waits for its turn, nanoseconds: a long load may be under way, and others wait behind whoever waits to be alone.
+    private static let patience = 300_000_000
 
     private final class Lock: Sendable {
         // Only the thread that took the lock gives it back.
@@ -39,7 +39,10 @@ final class WriteTurns: Sendable {
         }
         var until = timespec()
         clock_gettime(CLOCK_REALTIME, &until)
-        until.tv_sec += Self.patience
+        until.tv_nsec += Self.patience
+        if until.tv_nsec >= 1_000_000_000 {
+            (until.tv_sec, until.tv_nsec) = (until.tv_sec + 1, until.tv_nsec - 1_000_000_000)
+        }
         // Where others do not end in time, it is tried beside them once more.
         let isHeld =
             alone

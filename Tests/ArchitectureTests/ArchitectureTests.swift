@@ -28,7 +28,7 @@ import Testing
             "Open": capability,
             "FeedbackSystem": [],
             "Quality": capability, "Webhooks": capability.union(["Connect", "Seal"]),
-            "Enforcement": ["Basics", "CQL", "Tabular", "Kernel", "Flow"],
+            "Enforcement": ["Basics", "CQL", "Tabular", "Flow"],
             "Web": capability.union([
                 "Geo", "Harvest", "Tiles", "Catalogue", "Collect", "Derive", "Flow", "Open", "Quality", "Webhooks",
                 "CZlib",

@@ -64,7 +64,7 @@ class Walks:
         officer.says("我的业务待办", chief.page.locator("main h1").inner_text().split()[0])
         officer.open(task)
         place = {"检查地点": "天津市北辰区示例路10号", "经度": "117.13", "纬度": "39.22"}
-        officer.refused("扫码入企", place | {"现场扫得的码": "RQ99999999"}, "扫得的码与本任务的入企检查码不符", shot="扫错码")
+        officer.refused("扫码入企", place | {"现场扫得的码": "RQ99999999"}, "扫得的码与被检查单位的入企码不符", shot="扫错码")
         officer.step("扫码入企", place | {"现场扫得的码": code}, to="现场检查")
         if "图片" not in (words := officer.attach("现场照片", self.notes)):
             officer.fail(f"a text is no picture; it says “{words}”")

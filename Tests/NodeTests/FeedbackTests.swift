@@ -332,7 +332,7 @@ import Web
             return Dictionary(found.map { ($0["number"]?.string ?? "", $0) }, uniquingKeysWith: { first, _ in first })
         }
         func left() async throws -> Int {
-            try await node.node.kernel.databases.control.read { try FormerFeedback.first(10, $0).count }
+            try await node.node.kernel.databases.control.read { try FormerFeedback.first(10, after: 0, $0).count }
         }
         let found = try await list()
         #expect(Set(found.keys) == ["FK-3", "FK-4", "FK-9", "FK-12"])

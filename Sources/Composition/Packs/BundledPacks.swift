@@ -45,9 +45,9 @@ public enum BundledPacks {
                     let pack = try Pack(bundled: text, id, in: surroundings)
                     var installer = PackInstaller(node, machine: machine, password: "")
                     do { try await installer.install(system: pack) } catch let problem as Problem
-                        where problem.code == "pack.version"
+                        where !problem.code.hasPrefix("store.")
                     {
-                        // A later release was here: its declaration stays.
+                        // A later release was here, or a pack of the data centre's own has the name: what is there stays, and the node opens.
                     }
                 }
             }
@@ -65,17 +65,24 @@ enum FeedbackRecords {
     /// there already is not made again.
     static func takeOver(_ node: Node) async throws {
         let control = node.kernel.databases.control
-        guard try await !control.read({ try FormerFeedback.first(1, $0) }).isEmpty,
+        guard try await !control.read({ try FormerFeedback.first(1, after: 0, $0) }).isEmpty,
             let place = try await node.services.flows.systems.place(key: resource)
         else { return }
         let records = try await node.kernel.resource(place.code)
         let machine = try await SystemPacks.machine(node)
         try await node.services.flows.systems.installing {
+            var last: Int64 = 0
             while true {
-                let remarks = try await control.read { try FormerFeedback.first(100, $0) }
+                let after = last
+                let remarks = try await control.read { try FormerFeedback.first(100, after: after, $0) }
                 for remark in remarks {
-                    try await take(remark, place, records, node, machine)
-                    try await control.write { try FormerFeedback.remove(remark.id, $0) }
+                    last = remark.id
+                    do {
+                        try await take(remark, place, records, node, machine)
+                        try await control.write { try FormerFeedback.remove(remark.id, $0) }
+                    } catch let problem as Problem where !problem.code.hasPrefix("store.") {
+                        // What the pack's rules refuse stays where it was and keeps neither the others nor the node.
+                    }
                 }
                 if remarks.count < 100 { break }
             }

@@ -120,7 +120,7 @@ enum FeedbackAPI {
 
     private static func list(_ web: WebRequest) async throws -> Response {
         let place = try await place(web)
-        let limit = web.limit(100, 500)
+        let limit = try web.askedLimit(100, 500)
         let state = CQL.Expression.property("state")
         var query = RecordQuery(place.code, sort: "-sent", limit: limit)
         query.condition = .compare(.equal, state, .literal(.text("waiting")))

@@ -174,7 +174,8 @@ enum ConsolePages {
         {
             var query = RecordQuery(place.code, fields: ["number"], limit: 20)
             query.condition = .compare(.equal, .property("state"), .literal(.text("waiting")))
-            let waiting = try await web.perform(web.services.lake.read, query).ids.count
+            // Who may act there and read nothing has no figure.
+            let waiting = (try? await web.perform(web.services.lake.read, query).ids.count) ?? 0
             figure(web.text("待答复反馈", "Feedback to answer"), waiting, "\(FeedbackAPI.path)?saved=0", "fair")
         }
     }
