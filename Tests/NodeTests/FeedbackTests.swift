@@ -358,7 +358,7 @@ import Web
         try await BundledPacks.install(node.node)
         let after = try await list()
         #expect(after.count == 4)
-        #expect(try await left() == 0)
+        #expect(try await left() == 1)
         #expect(after["FK-12"]?["answer"] == "后来的答复" && after["FK-4"]?["answer"] == "旧版答复")
         try await node.close()
         try? FileManager.default.removeItem(at: folder)
