@@ -102,7 +102,7 @@ struct FilledDocument {
             return String((short.first == "." ? short.dropFirst() : short).reversed())
         default:
             let label = field.codes.first { $0.value == text }?.label ?? ""
-            return label.isEmpty ? text : label
+            return label.isEmpty ? text : ResourceDeclaration.words(label, .zh)
         }
     }
 }

@@ -142,6 +142,13 @@ public struct ResourceDeclaration: Sendable, Hashable {
         }
     }
 
+    /// What a label or a description of a field says in a language: `数据有误 / an error` says it in both.
+    public static func words(_ text: String, _ language: Language) -> String {
+        let parts = text.split(separator: " / ", maxSplits: 1).map(String.init)
+        guard parts.count == 2 else { return text }
+        return language == .en ? parts[1] : parts[0]
+    }
+
     /// The name of the resource in a language.
     public func title(_ language: Language) -> String {
         language == .en && !nameInEnglish.isEmpty ? nameInEnglish : name

@@ -13,7 +13,7 @@ from browser import CSV, PASSWORD, Node, free_port
 
 ROLES = ["clerk", "reviewer", "authority", "steward", "sysadmin", "secadmin", "auditor"]
 SAMPLES = {"/console/entries/*": 9, "/console/openings/*": 4}  # these differ with the stage of what they show
-NO_PAGES = re.compile(r"/(api|signout|metrics|assets|vendor)\b|\.\w+$")
+NO_PAGES = re.compile(r"/(api|signout|metrics|assets|vendor|imports/template)\b|\.\w+$")
 AXE = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]}
 WATCH = """
 window.shift = 0;

@@ -25,8 +25,13 @@ enum FormText {
         case .boolean: return text == "true" ? web.text("是", "yes") : text == "false" ? web.text("否", "no") : text
         default:
             let label = field.codes.first { $0.value == text }?.label ?? ""
-            return label.isEmpty ? text : label
+            return label.isEmpty ? text : ResourceDeclaration.words(label, web.language)
         }
+    }
+
+    /// The values of a code list with what they mean.
+    private static func options(of field: Field, _ web: WebRequest) -> [(String, String)] {
+        field.codes.map { ($0.value, $0.label.isEmpty ? $0.value : ResourceDeclaration.words($0.label, web.language)) }
     }
 
     /// What stands behind an amount.
@@ -76,7 +81,7 @@ enum FormText {
     static func filter(_ field: Field, _ name: String, _ value: String, _ web: WebRequest) -> HTML {
         if !field.codes.isEmpty {
             let options =
-                [("", web.text("全部", "all"))] + field.codes.map { ($0.value, $0.label.isEmpty ? $0.value : $0.label) }
+                [("", web.text("全部", "all"))] + options(of: field, web)
             return Layout.select(name, options, value)
         }
         switch field.type {
@@ -107,7 +112,7 @@ enum FormText {
                 "<input name=\"\(name)\" value=\"\(value)\" list=\"l_\(field.name)\" autocomplete=\"off\"\(required)><datalist id=\"l_\(field.name)\">\(list)</datalist>"
         }
         if !field.codes.isEmpty {
-            let options = [("", "")] + field.codes.map { ($0.value, $0.label.isEmpty ? $0.value : $0.label) }
+            let options = [("", "")] + options(of: field, web)
             let items = options.map { code, label -> HTML in
                 code == value
                     ? "<option value=\"\(code)\" selected>\(label)</option>"
@@ -163,7 +168,7 @@ enum FormText {
     /// What is said of a field beside its control.
     static func hint(_ field: Field, _ web: WebRequest) -> String {
         var parts: [String] = []
-        if !field.detail.isEmpty { parts.append(field.detail) }
+        if !field.detail.isEmpty { parts.append(ResourceDeclaration.words(field.detail, web.language)) }
         if !field.unit.isEmpty { parts.append(field.unit) }
         // What the label says already is not said again.
         if let kind = field.kind, field.codes.isEmpty,
