@@ -91,8 +91,7 @@ enum OpenAPI {
                 "fields", "filter", "sort", "cursor", "limit", "offset", "count", "version", "bbox", "bbox-crs",
                 "datetime",
             ]
-        ), ("/api/v1/resources/{code}/aggregate", ["group", "measure", "filter", "sort", "limit"]),
-        ("/api/v1/resources/{code}/tiles/{", ["fields", "filter"]),
+        ),
     ]
 
     static func operation(_ route: Route, _ language: Language) -> JSONValue {
