@@ -13,7 +13,7 @@ from browser import CSV, PASSWORD, Node, free_port
 
 ROLES = ["clerk", "reviewer", "authority", "steward", "sysadmin", "secadmin", "auditor"]
 SAMPLES = {"/console/entries/*": 9, "/console/openings/*": 4}  # these differ with the stage of what they show
-NO_PAGES = re.compile(r"/(api|signout|metrics|assets|vendor|imports/template)\b|\.\w+$")
+NO_PAGES = re.compile(r"/(api|signout|metrics|assets|vendor|imports/template)\b|/package$|\.\w+$")
 AXE = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]}
 WATCH = """
 window.shift = 0;
@@ -25,7 +25,7 @@ WEIGHT = "performance.getEntries().reduce((sum, entry) => sum + (entry.decodedBo
 LINKS = "[...document.links].filter((a) => a.origin === location.origin && !a.download).map((a) => a.href)"
 # Names of organisations, people and data columns stay in the language they were given in.
 CHINESE = """[...document.querySelectorAll("nav a, h1, h2, button, thead th:not([title]), label, option, legend, summary")]
-  .filter((e) => !e.closest("[name=provider], [name=organisation], [name=parent]") && (e.tagName !== "H1" || !/\\d|console$/.test(location.pathname)))
+  .filter((e) => !e.closest("[name=provider], [name=organisation], [name=parent], [name=v_entry], .published") && (e.tagName !== "H1" || !/\\d|console$/.test(location.pathname)))
   .map((e) => (e.tagName === "LABEL" ? e.querySelector("span") ?? e : e).textContent.trim()).filter((text) => /[\\u4e00-\\u9fff]/.test(text))"""
 FOCUS = """(() => {
   const e = document.activeElement, style = getComputedStyle(e), box = e.getBoundingClientRect();
