@@ -53,6 +53,12 @@ public struct LikePattern: Sendable, Hashable {
         return out
     }
 
+    /// What a text holds somewhere if and only if it fits: of `%…%`.
+    var held: String? {
+        guard let runs, runs.count == 3, runs[0].isEmpty, runs[2].isEmpty, !runs[1].isEmpty else { return nil }
+        return String(decoding: runs[1], as: UTF8.self)
+    }
+
     /// Whether the whole text fits.
     public func matches(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
         guard let runs else { return matchesScalars(text) }
