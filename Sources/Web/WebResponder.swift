@@ -78,7 +78,8 @@ public struct WebApplication: Sendable {
                 await respond(request, context, route).whole
             }
         }
-        return Fallback(inner: router.buildResponder(), application: self)
+        let ways = routes.map { ($0.method, $0.path.split(separator: "/")) }
+        return Fallback(inner: router.buildResponder(), application: self, ways: ways)
     }
 
     /// An answer before the headers that every answer has are put to it.
@@ -359,6 +360,8 @@ private struct CountingWriter: ResponseBodyWriter {
 struct Fallback<Inner: HTTPResponder>: HTTPResponder where Inner.Context == WebContext {
     let inner: Inner
     let application: WebApplication
+    /// The method and the parts of the path of each route.
+    let ways: [(HTTPRequest.Method, [Substring])]
 
     func respond(to request: Request, context: WebContext) async throws -> Response {
         if let answer = WebApplication.preflight(request) { return answer }
@@ -368,9 +371,7 @@ struct Fallback<Inner: HTTPResponder>: HTTPResponder where Inner.Context == WebC
         let asked = Request(head: head, body: request.body)
         do {
             var response = try await inner.respond(to: asked, context: context)
-            if response.status == .notFound, response.headers[.contentType] == nil {
-                return application.missing(request)
-            }
+            if response.status == .notFound, response.headers[.contentType] == nil { return missing(request) }
             if request.method == .head {
                 // As long as GET's would be: what nobody knows is counted.
                 var length = response.body.contentLength
@@ -385,14 +386,39 @@ struct Fallback<Inner: HTTPResponder>: HTTPResponder where Inner.Context == WebC
         } catch {
             let status = (error as? HTTPError)?.status
             return status == .notFound || status == nil && error is CancellationError
-                ? application.missing(request) : application.failed(request, error)
+                ? missing(request) : application.failed(request, error)
         }
+    }
+
+    /// Nothing is there, or nothing for this method.
+    private func missing(_ request: Request) -> Response {
+        let asked = request.uri.path.split(separator: "/")
+        func isAt(_ parts: [Substring]) -> Bool {
+            parts.count == asked.count && zip(parts, asked).allSatisfy { $0.contains("{") || $0 == $1 }
+        }
+        let methods = Set(ways.filter { isAt($0.1) }.map(\.0))
+        guard !methods.isEmpty, !methods.contains(request.method) else {
+            return application.answer(request, Problem.notFound(.init("页面", "the page")))
+        }
+        let allowed = methods.union(methods.contains(.get) ? [.head] : []).map(\.rawValue).sorted().joined(
+            separator: ", "
+        )
+        var response = application.answer(
+            request,
+            Problem(
+                "request.method",
+                status: 405,
+                zh: "这个地址不接受 \(request.method.rawValue) 请求。",
+                en: "This address takes no \(request.method.rawValue) requests.",
+                hint: .init("它接受 \(allowed)。", "It takes \(allowed).")
+            )
+        )
+        response.headers[.allow] = allowed
+        return response
     }
 }
 
 extension WebApplication {
-    func missing(_ request: Request) -> Response { answer(request, Problem.notFound(.init("页面", "the page"))) }
-
     func failed(_ request: Request, _ error: any Error) -> Response {
         answer(request, WebApplication.problem(error, logger, WebApplication.trace(request)))
     }
