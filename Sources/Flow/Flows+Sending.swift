@@ -36,13 +36,20 @@ extension Flows {
             guard request.record == nil, let step = place.declaration.flow?.step(request.step), step.isForAnyone
             else { throw Problem.notFound(.init("步骤", "the step")) }
             let work = try await work(request, resource, decision)
-            try count(step, of: resource)
+            let minute = try count(step, of: resource)
             let taken = request
-            let (outcome, number) = try await kernel.databases.records.write { db in
-                try work.checkOpen(taken, db)
-                let outcome = try work.run(taken, decision, db)
-                let row = try self.lake.texts(of: outcome.record, in: resource, nil, db)
-                return (outcome, resource.schema.key.first.flatMap { row[$0] } ?? String(outcome.record))
+            let (outcome, number): (StepOutcome, String)
+            do {
+                (outcome, number) = try await kernel.databases.records.write { db in
+                    try work.checkOpen(taken, db)
+                    let outcome = try work.run(taken, decision, db)
+                    let row = try self.lake.texts(of: outcome.record, in: resource, nil, db)
+                    return (outcome, resource.schema.key.first.flatMap { row[$0] } ?? String(outcome.record))
+                }
+            } catch {
+                // What was refused takes nobody's place.
+                uncount(step, of: resource, minute)
+                throw error
             }
             lake.recordsChanged(resource)
             for (_, target) in work.targets { lake.recordsChanged(target.resource) }
@@ -69,17 +76,27 @@ extension Flows {
         hint: .init("等办理了一些之后再提交。", "Send it when some of it was dealt with.")
     )
 
-    private func count(_ step: FlowStep, of resource: Resource) throws(Problem) {
+    /// Takes a place of the minute, which is returned.
+    private func count(_ step: FlowStep, of resource: Resource) throws(Problem) -> Int64 {
         let minute = kernel.clock.now() / 60_000_000
         let isFull = sent.withLock { sent in
             let key = "\(resource.id.raw)/\(step.key)"
             var taken = sent[key] ?? (minute, 0)
             if taken.minute != minute { taken = (minute, 0) }
+            guard taken.count < step.limit.perMinute else { return true }
             taken.count += 1
             sent[key] = taken
-            return taken.count > step.limit.perMinute
+            return false
         }
         if isFull { throw Self.busy }
+        return minute
+    }
+
+    private func uncount(_ step: FlowStep, of resource: Resource, _ minute: Int64) {
+        sent.withLock { sent in
+            let key = "\(resource.id.raw)/\(step.key)"
+            if let taken = sent[key], taken.minute == minute { sent[key] = (minute, taken.count - 1) }
+        }
     }
 }
 

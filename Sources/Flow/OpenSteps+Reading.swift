@@ -26,6 +26,14 @@ extension FlowStep {
         if asked.isEmpty {
             place.fail("缺少“fields”：公众填写什么", "“fields” is missing: what the public fills in")
         }
+        // A refusal would tell the public which rows there are.
+        for reference in resource.references where reference.isEnforced && asked.contains(reference.field) {
+            place.fail(
+                "fields",
+                "“\(reference.field)”引用的记录不宜由公众逐个试出，引用应写 enforce: false",
+                "the public could find out which rows “\(reference.field)” refers to: its reference wants enforce: false"
+            )
+        }
         let given = Set(asked).union((place.at("set")?.members ?? []).map { $0.0 })
         for field in resource.schema.fields where field.required && !given.contains(field.name) {
             place.fail(

@@ -350,7 +350,14 @@ public struct Administration: Sendable {
                     en: "API keys are made for service accounts and for oneself only."
                 )
             }
-            let until = kernel.clock.now() + Int64(max(1, min(input.days, 366))) * CivilTime.microsecondsPerDay
+            guard (1...366).contains(input.days) else {
+                throw Problem(
+                    "account.key_days",
+                    zh: "接口密钥的有效期为 1 至 366 天。",
+                    en: "An API key is good for 1 to 366 days."
+                )
+            }
+            let until = kernel.clock.now() + Int64(input.days) * CivilTime.microsecondsPerDay
             return try await kernel.accounts.createKey(for: input.0, note: input.note, until: until)
         }
     }

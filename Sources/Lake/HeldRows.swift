@@ -42,7 +42,12 @@ final class HeldRows: Sendable {
             guard bytes <= HeldVersions.limit else { return nil }
         }
         guard count > 0, count == state.rows else { return nil }
-        let columns = parts.map { Column(joining: $0) }
+        // The parts of a column go as soon as they are joined.
+        var columns: [Column] = []
+        for index in parts.indices {
+            columns.append(Column(joining: parts[index]))
+            parts[index] = []
+        }
         firstID = state.nextID - state.rows
         batch = Batch(fields: fields, columns: columns, count: count)
         var grids: [String: PlaceGrid] = [:]
@@ -84,7 +89,11 @@ final class HeldRows: Sendable {
         }
         let attributes = query.fields.map { batch.index($0) }
         var builder = query.builder
-        for row in rows.lazy.map(Int.init) {
+        for (index, row) in rows.lazy.map(Int.init).enumerated() {
+            if index % HeldRows.piece == 0 {
+                try Task.checkCancellation()
+                guard ContinuousClock.now < deadline else { throw Lake.tooSlow }
+            }
             let outcome = builder.addPoint(x: x[row], y: y[row], id: UInt64(bitPattern: firstID + Int64(row)))
             if outcome == .leftOut { break }
             if outcome == .added { Lake.set(attributes, batch, row, in: &builder) }

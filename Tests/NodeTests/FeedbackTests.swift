@@ -217,7 +217,11 @@ import Web
 
     @Test func thePublicCannotFillTheNode() async throws {
         let node = try await TestNode(demonstration: true)
-        // So many a minute.
+        // So many a minute; what is refused takes no place.
+        for _ in 0..<40 {
+            let empty = await #expect(throws: Problem.self) { _ = try await Self.send(node, "") }
+            #expect(empty?.code != "flow.busy")
+        }
         var refused = 0
         for number in 0..<40 {
             do { _ = try await Self.send(node, "第 \(number) 条意见。") } catch let problem as Problem {

@@ -177,6 +177,11 @@ import Testing
         #expect(try await node.ask("GET", "/api/v1/nothing").headers["content-type"] == "application/problem+json")
         let head = try await node.ask("HEAD", "/")
         #expect(head.status == 200 && head.body.isEmpty)
+        let wrong = try await node.ask("DELETE", "/api/v1/session/nothing")
+        #expect(wrong.status == 404)
+        let other = try await node.ask("PUT", "/api/v1/resources/301001-000001/records")
+        #expect(other.status == 405 && other.json["code"]?.string == "request.method")
+        #expect(other.headers["allow"] == "GET, HEAD, POST", "\(other.headers)")
         try await node.close()
     }
 
@@ -256,6 +261,9 @@ import Testing
         func works(_ key: [String: String]) async throws -> Bool {
             try await node.ask("GET", "/api/v1/entries", headers: key).status == 200
         }
+        let long = Array(#"{"note":"长期","days":3660}"#.utf8)
+        let refused = try await node.ask("POST", "/api/v1/accounts/\(id)/keys", headers: system, body: long)
+        #expect(refused.json["code"]?.string == "account.key_days")
         let (first, second) = (try await key(), try await key())
         for key in [first, second] { #expect(try await works(key)) }
         let listed = try await node.ask("GET", "/api/v1/accounts/\(id)/keys", headers: system)

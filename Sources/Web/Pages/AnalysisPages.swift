@@ -40,7 +40,7 @@ enum AnalysisPages {
                     " · <a href=\"/resources/\(slug)/difference?from=\($0.id)&amp;to=\(version.id)\">\(web.text("差异", "differences"))</a>"
                 } ?? .empty
             return
-                "<li><time>\(CivilTime.minute(version.at))</time> <a href=\"\(base)/records.csv?version=\(version.id)\" download>\(Numbers.grouped(version.rows)) \(web.text("行", "rows"))</a>\(changes)\(version.isCurrent ? " \(Layout.badge(web.text("现行", "current"), "good"))" : .empty)</li>"
+                "<li><time>\(CivilTime.minute(version.at))</time> \(web.text("版本", "version")) \(version.id) · <a href=\"\(base)/records.csv?version=\(version.id)\" download>\(Numbers.grouped(version.rows)) \(web.text("行", "rows"))</a>\(changes)\(version.isCurrent ? " \(Layout.badge(web.text("现行", "current"), "good"))" : .empty)</li>"
         }
         return
             "<section class=\"card\"><h2>\(web.text("数据版本", "Data versions"))</h2><ul class=\"timeline\">\(items)</ul></section>"
@@ -62,7 +62,8 @@ enum AnalysisPages {
         }
         let title = entry.content?.name ?? entry.slug
         func label(_ id: Int64) -> String {
-            versions.first { $0.id == id }.map { CivilTime.minute($0.at) } ?? String(id)
+            let at = versions.first { $0.id == id }.map { " · \(CivilTime.minute($0.at))" } ?? ""
+            return web.text("版本 \(id)", "version \(id)") + at
         }
         let file = "/api/v1/resources/\(entry.slug)/difference?from=\(from)&to=\(to)"
         let figures: [(String, RowChange.Kind)] = [
@@ -77,7 +78,7 @@ enum AnalysisPages {
             ? "<p class=\"hint\">\(web.text("只列出前 \(shownChanges) 处，全部见下载。", "The first \(shownChanges) are shown; the files have all of them."))</p>"
             : .empty
         let options = versions.prefix(200).map {
-            (String($0.id), "\(CivilTime.minute($0.at)) · \(Numbers.grouped($0.rows))")
+            (String($0.id), "\($0.id) · \(CivilTime.minute($0.at)) · \(Numbers.grouped($0.rows))")
         }
         let body: HTML = """
             <div class="wrap"><nav class="crumbs" aria-label="\(web.text("位置", "Breadcrumb"))"><a href="/resources/\(entry.slug)">\(title)</a> › <span>\(web.text("版本差异", "Differences"))</span></nav>
