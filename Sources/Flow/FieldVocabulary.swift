@@ -1,11 +1,13 @@
 import Basics
 import Declare
 
-/// The code lists and data elements of a pack, by which its fields are declared: a field that names one takes what it does not say itself.
+/// The code lists, data elements and words of a pack, by which its fields are declared: a field that names one takes what it does not say itself.
 struct FieldVocabulary {
     /// The codes that a list has in its last version, by the list's name.
     private var lists: [String: JSONValue] = [:]
     private var elements: [String: Declaration] = [:]
+    /// What values that are Chinese words themselves are called in English.
+    private var words: [String: String] = [:]
 
     init(_ pack: Declaration) {
         for list in pack.list("code_lists") {
@@ -17,6 +19,10 @@ struct FieldVocabulary {
             )
         }
         for element in pack.list("elements") { elements[element.text("id")] = element }
+        if let place = pack.at("words") {
+            if place.names.isEmpty { place.fail("应是“值: 英文”", "VALUE: ENGLISH is expected") }
+            for word in place.names { words[word] = place.text(word, required: true) }
+        }
     }
 
     /// A schema with the codes and elements that its fields name in their places; notes names that are not there.
@@ -59,6 +65,14 @@ struct FieldVocabulary {
             } else {
                 place.unknown(.init("代码表", "code list"), list, among: lists.keys)
             }
+        }
+        let allowed = (constraints.first { $0.name == "enum" }?.value.array ?? []).compactMap(\.string)
+        if allowed.contains(where: { words[$0] != nil }) {
+            let codes = allowed.map { value -> JSONValue in
+                let label = words[value].map { "\(value) / \($0)" } ?? value
+                return .object([.init("value", .string(value)), .init("label", .string(label))])
+            }
+            give("tongqu:codes", .array(codes))
         }
         if !constraints.isEmpty {
             members.removeAll { $0.name == "constraints" }

@@ -13,7 +13,7 @@ extension SystemDeclaration {
     static let keys: Set<String> = [
         "pack", "version", "title", "description", "law", "requires", "roles", "resources", "settings", "migrations",
         "organisations", "accounts", "elements", "code_lists", "trees", "sources", "feedback", "demonstration",
-        "alerts", "indicators", "publish", "work",
+        "alerts", "indicators", "publish", "work", "words",
     ]
 
     /// Reads a declaration, noting every mistake; nil where its identity is missing. What is returned of a faulty declaration is not used.
@@ -439,7 +439,7 @@ extension ResourceDeclaration {
             place.fail("状态字段“\(flow.field)”应是 string", "the field of the state, “\(flow.field)”, is a string")
             return
         }
-        schema.fields[index].codes = flow.states.map { CodeValue($0.key, $0.title.zh) }
+        schema.fields[index].codes = flow.states.map { CodeValue($0.key, ResourceDeclaration.label($0.title)) }
         schema.fields[index].indexed = true
         schema.fields[index].required = false
     }

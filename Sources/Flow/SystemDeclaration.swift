@@ -149,6 +149,11 @@ public struct ResourceDeclaration: Sendable, Hashable {
         return language == .en ? parts[1] : parts[0]
     }
 
+    /// A label that says a title in both languages.
+    static func label(_ title: LocalizedText) -> String {
+        title.zh == title.en ? title.zh : "\(title.zh) / \(title.en)"
+    }
+
     /// The name of the resource in a language.
     public func title(_ language: Language) -> String {
         language == .en && !nameInEnglish.isEmpty ? nameInEnglish : name

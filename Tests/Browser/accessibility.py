@@ -25,7 +25,7 @@ WEIGHT = "performance.getEntries().reduce((sum, entry) => sum + (entry.decodedBo
 LINKS = "[...document.links].filter((a) => a.origin === location.origin && !a.download).map((a) => a.href)"
 # Names of organisations, people and data columns stay in the language they were given in.
 CHINESE = """[...document.querySelectorAll("nav a, h1, h2, button, thead th:not([title]), label, option, legend, summary")]
-  .filter((e) => !e.closest("[name=provider], [name=organisation], [name=parent], [name=v_entry], .published") && (e.tagName !== "H1" || !/\\d|console$/.test(location.pathname)))
+  .filter((e) => !e.closest("[name=provider], [name=organisation], [name=parent], [name=v_entry], datalist, .paper, .published") && (e.tagName !== "H1" || !/\\d|console$/.test(location.pathname)))
   .map((e) => (e.tagName === "LABEL" ? e.querySelector("span") ?? e : e).textContent.trim()).filter((text) => /[\\u4e00-\\u9fff]/.test(text))"""
 FOCUS = """(() => {
   const e = document.activeElement, style = getComputedStyle(e), box = e.getBoundingClientRect();

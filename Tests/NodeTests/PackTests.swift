@@ -46,9 +46,11 @@ import Testing
                 with: state + """
                             - {name: colour, "tongqu:element": E1, constraints: {maxLength: 4}}
                             - {name: lamp_kind, title: 灯具, type: string, "tongqu:codes": lamp-kinds}
+                            - {name: side, title: 侧, type: string, constraints: {enum: [左, 右, 顶]}}
 
                     """
             ) + """
+                words: {左: left, 右: right}
                 code_lists:
                   - id: lamp-kinds
                     name: 灯具种类
@@ -70,6 +72,12 @@ import Testing
         #expect(colour.minimumLength == 1 && colour.maximumLength == 4)
         #expect(colour.codes.map(\.label) == ["钠灯", "LED"])
         #expect(try #require(lamps.field("lamp_kind")).codes.map(\.value) == ["1", "2"])
+        let side = try #require(lamps.field("side"))
+        #expect(side.codes.map(\.value) == ["左", "右", "顶"])
+        #expect(side.codes.map { ResourceDeclaration.words($0.label, .en) } == ["left", "right", "顶"])
+        #expect(side.codes.map { ResourceDeclaration.words($0.label, .zh) } == ["左", "右", "顶"])
+        let empty = Self.mistakes(pack.replacing("words: {左: left, 右: right}", with: "words: [左]"))
+        #expect(empty.contains { $0.message.en == "VALUE: ENGLISH is expected" }, "\(empty)")
         let wrong = Self.mistakes(pack.replacing("\"tongqu:codes\": lamp-kinds", with: "\"tongqu:codes\": lamp-kind"))
         #expect(wrong.contains { $0.message.en.contains("did you mean “lamp-kinds”?") }, "\(wrong)")
     }

@@ -134,7 +134,9 @@ extension ImportRows.Row {
             // What refused rows were given back with, so that no spreadsheet takes them for formulas.
             if text.hasPrefix("'"), let second = text.dropFirst().first, "=+-@".contains(second) { text.removeFirst() }
             if let codes = declared.field(name)?.codes, !codes.isEmpty, !codes.contains(where: { $0.value == text }) {
-                let named = codes.filter { $0.label == text }
+                let named = codes.filter { code in
+                    code.label == text || [.zh, .en].contains { ResourceDeclaration.words(code.label, $0) == text }
+                }
                 if named.count == 1 { text = named[0].value }
             }
             values[name] = text

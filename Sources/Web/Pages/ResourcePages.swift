@@ -3,6 +3,7 @@ import Codes
 import Basics
 import Catalogue
 import Derive
+import Flow
 import Check
 import Hummingbird
 import HTTPTypes
@@ -104,7 +105,7 @@ enum ResourcePages {
             <div class="wrap resource">
             <nav class="crumbs" aria-label="\(web.text("位置", "Breadcrumb"))"><a href="/search">\(web.text("数据目录", "Catalogue"))</a> › <span>\(title)</span></nav>
             <header class="title"><h1>\(title)</h1><p class="summary">\(content?.summary ?? "")</p>
-            <p class="actions">\(page != nil ? ["<span class=\"muted\">\(web.text("下载", "Download"))</span>"] + downloads : [])\(console)</p></header>
+            <p class="actions">\((page?.batch.count ?? 0) > 0 ? ["<span class=\"muted\">\(web.text("下载", "Download"))</span>"] + downloads : [])\(console)</p></header>
             <div class="columns"><div>
             <section class="card"><h2>\(web.text("数据预览", "Preview"))</h2>\(preview(page, web))</section>
             \(map)
@@ -135,7 +136,7 @@ enum ResourcePages {
     static func bars(_ counts: ValueCounts?, _ web: WebRequest) -> HTML {
         guard let counts, let greatest = counts.values.first?.count, counts.values.count > 1 else { return .empty }
         let lines = counts.values.map { value, count -> HTML in
-            let label = value.label.isEmpty ? value.value : value.label
+            let label = value.label.isEmpty ? value.value : ResourceDeclaration.words(value.label, web.language)
             return
                 "<div class=\"mark bar\"><span>\(label)</span><progress max=\"\(greatest)\" value=\"\(count)\" aria-label=\"\(label)\"></progress><b>\(Numbers.grouped(count))</b></div>"
         }

@@ -88,7 +88,7 @@ enum DocumentPages {
             """
             <!doctype html>
             <html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-            <title>\(document.title)</title><link rel="stylesheet" href="/assets/site.css"></head>
+            <title>\(document.title)</title><link rel="icon" href="/assets/logo.svg" type="image/svg+xml"><link rel="stylesheet" href="/assets/site.css"></head>
             <body class="sheet"><nav class="sheet-bar"><a href="\(back)">← \(web.text("回到记录", "Back to the record"))</a> \(pdf)</nav>
             \(sheet(document, body, web))</body></html>
             """

@@ -86,7 +86,13 @@ enum RecordPages {
         if !declared.views.charts.isEmpty { tabs.append(("/dashboard", web.text("统计", "Figures"))) }
         if !declared.draws.isEmpty { tabs.append(("/draws", web.text("抽取", "Draws"))) }
         if declared.flow != nil { tabs.append(("/flow", web.text("流程图", "Flow"))) }
-        if declared.transfer != nil { tabs.append(("/packages", web.text("收到的记录包", "Packages"))) }
+        // A package holds a whole record.
+        let resource = try await web.services.kernel.resource(place.code)
+        let packages = web.services.flows.packages.descriptor
+        let seen = web.services.kernel.gate.unmaskedFields(packages, resource, web.caller, anyRows: true)
+        if declared.transfer != nil, seen.isSuperset(of: resource.schema.fields.map(\.name)) {
+            tabs.append(("/packages", web.text("收到的记录包", "Packages")))
+        }
         let beginnings = try await web.services.flows.beginnings(place, web.caller)
         if !beginnings.isEmpty { tabs.append(("/imports", web.text("批量导入", "Import"))) }
         let links = tabs.map { tab, label -> HTML in
