@@ -138,6 +138,7 @@ let floor4: [Target] = [
             .embedInCode("Assets/site.css"), .embedInCode("Assets/map.js"), .embedInCode("Assets/page.js"),
             .embedInCode("Assets/logo.svg"), .embedInCode("Assets/chart.js"),
             .embedInCode("Assets/form.js"), .embedInCode("Assets/attach.js"),
+            .embedInCode("Assets/requests.json"),
         ],
         swiftSettings: settings
     )

@@ -30,9 +30,12 @@ enum OpenAPI {
                 .object([
                     .init(
                         "schemas",
-                        .object([
-                            .init("Problem", problem)
-                        ])
+                        .object(
+                            [.init("Problem", problem)]
+                                + DeclaredBody.shared.map {
+                                    .init($0.name, DeclaredBody.told($0.value, web.language))
+                                }
+                        )
                     ),
                     .init("securitySchemes", security),
                 ])
@@ -111,9 +114,14 @@ enum OpenAPI {
         let id = (route.method.rawValue.lowercased() + route.path.replacing("/api/v1", with: "")).map {
             $0.isLetter || $0.isNumber ? String($0) : "_"
         }.joined()
-        return .object([
+        let taken = route.takes?.members(language)
+        parameters += taken?.parameters ?? []
+        var operation: [JSONValue.Member] = [
             .init("operationId", .string(id)), .init("summary", .string(route.summary[language])),
             .init("parameters", .array(parameters)),
+        ]
+        if let body = taken?.body { operation.append(.init("requestBody", body)) }
+        operation += [
             .init("security", .array([.object([]), .object([.init("key", .array([]))])])),
             .init(
                 "responses",
@@ -122,7 +130,8 @@ enum OpenAPI {
                     .init("default", failure),
                 ])
             ),
-        ])
+        ]
+        return .object(operation)
     }
 
     static func parameter(_ name: String, _ place: String) -> JSONValue {

@@ -31,6 +31,8 @@ struct Route: Sendable {
     let isAPI: Bool
     /// Whether requests to it count towards somebody's limit: all but files of the program and its health.
     let isCounted: Bool
+    /// What it takes beside its path; nil where it reads no body.
+    let takes: DeclaredBody?
     var handle: @Sendable (WebRequest) async throws -> Response
 
     init(
@@ -51,6 +53,7 @@ struct Route: Sendable {
         summary = LocalizedText(zh, en)
         isAPI = Route.isAPI(path)
         isCounted = !path.hasPrefix("/assets/") && !path.hasPrefix("/vendor/") && path != "/healthz"
+        takes = method == .get ? nil : DeclaredBody.known["\(method.rawValue) \(path)"]
         self.handle = handle
     }
 

@@ -69,6 +69,8 @@ final class WebRequest: Sendable {
     let token: String?
     let csrf: String
     let language: Language
+    /// What the route takes, which a JSON body is checked by.
+    let takes: DeclaredBody?
     /// The query's parameters, the first of several; as in forms, a plus sign is a blank.
     let parameters: [String: String]
 
@@ -80,7 +82,8 @@ final class WebRequest: Sendable {
         caller: Caller,
         token: String?,
         csrf: String,
-        language: Language
+        language: Language,
+        takes: DeclaredBody?
     ) {
         self.request = request
         self.context = context
@@ -90,6 +93,7 @@ final class WebRequest: Sendable {
         self.token = token
         self.csrf = csrf
         self.language = language
+        self.takes = takes
         let query = request.uri.query ?? ""
         guard !query.isEmpty else {
             parameters = [:]
@@ -210,7 +214,9 @@ final class WebRequest: Sendable {
     func json() async throws -> JSONValue {
         try checkHeader()
         let bytes = try await body()
-        return bytes.isEmpty ? .object([]) : try JSONValue(bytes)
+        let value = bytes.isEmpty ? .object([]) : try JSONValue(bytes)
+        try takes?.check(value)
+        return value
     }
 
     /// A form's fields; several of one name are kept in order. The form must carry the session's form token.

@@ -120,7 +120,8 @@ public struct WebApplication: Sendable {
                 caller: caller,
                 token: token,
                 csrf: csrf,
-                language: language
+                language: language,
+                takes: route.takes
             )
             if let ticket = context.ticket {
                 response = try await running.run(ticket) { try await route.handle(web) }

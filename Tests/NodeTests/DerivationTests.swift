@@ -216,7 +216,7 @@ import Testing
         }
         let a = #"{"resource":"\#(counts)"}"#
         for (definition, expected) in [
-            ("{}", "derivation.invalid"), (#"{"sources":[\#(a)]}"#, "derivation.invalid"),
+            ("{}", "request.body"), (#"{"sources":[\#(a)]}"#, "request.body"),
             (#"{"sources":[{"resource":"999999/000001"}],"fields":[\#(one)]}"#, "derivation.invalid"),
             (#"{"sources":[\#(a),{"resource":"\#(roads)"}],"fields":[\#(one)]}"#, "derivation.invalid"),
             (

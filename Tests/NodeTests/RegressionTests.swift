@@ -32,10 +32,10 @@ import Testing
                 #"{"grantee":"\#(grantee)","resource":"301003/000001","permissions":["\#(permission)"]}"#
             )
         }
-        #expect(try await grant("principal:\(clerk)", "evidence.read").json["code"]?.string == "grant.scope")
+        #expect(try await grant("principal:\(clerk)", "evidence.read").json["code"]?.string == "request.body")
         #expect(try await grant("principal:\(own)", "data.read").json["code"]?.string == "grant.own")
         #expect(try await grant("role:security_administrator", "data.read").json["code"]?.string == "grant.own")
-        #expect(try await grant("principal:\(clerk)", "no.such").json["code"]?.string == "grant.permission")
+        #expect(try await grant("principal:\(clerk)", "no.such").json["code"]?.string == "request.body")
         #expect(try await grant("principal:99999", "data.read").status == 404)
         // A grant that slipped in by another way has no force on the node either.
         let sly = Grant(to: .principal(PrincipalID(clerk)), [.evidenceRead], on: .resource(ResourceID(1)))

@@ -542,7 +542,7 @@ import Testing
                     "replace", "source.connection"
                 ),
                 ("rest", ["address": "http://127.0.0.1/"], "append", "source.invalid"),
-                ("rest", ["address": "http://127.0.0.1/"], "upsrt", "source.invalid"),
+                ("rest", ["address": "http://127.0.0.1/"], "upsrt", "request.body"),
             ] {
                 let answer = try await node.ask(
                     "POST",

@@ -25,11 +25,11 @@ enum OpeningAPI {
             en: "Apply for opening"
         ) { web in
             let body = try await web.json()
-            let items = (body["items"]?.array ?? []).map { item in
+            let items = try (body["items"]?.array ?? []).map { item in
                 OpeningRequest.Item(
                     field: item["field"]?.string ?? "",
-                    openness: item["openness"]?.integer.flatMap { Openness(rawValue: Int($0)) } ?? .unconditional,
-                    mask: item["mask"]?.string.map { Mask(code: $0) ?? .suppress }
+                    openness: item["openness"]?.integer.flatMap { Openness(rawValue: Int($0)) } ?? Openness.none,
+                    mask: try item["mask"]?.string.map(Mask.init(known:))
                 )
             }
             let request = try await web.perform(
@@ -453,10 +453,7 @@ enum AdministrationAPI {
         let resource = try await web.services.kernel.resource(code)
         var masks: [String: Mask] = [:]
         for member in body["masks"]?.members ?? [] {
-            guard let mask = member.value.string.flatMap(Mask.init(code:)) else {
-                throw Problem("grant.mask", zh: "脱敏方式无法识别。", en: "A mask is not known.")
-            }
-            masks[member.name] = mask
+            masks[member.name] = try Mask(known: member.value.string ?? "")
         }
         let permissions = try (body["permissions"]?.array ?? []).map { item in
             guard let permission = item.string.flatMap(Permission.init(rawValue:)) else {
@@ -483,5 +480,15 @@ enum AdministrationAPI {
             )
         )
         return Response(status: .created)
+    }
+}
+
+extension Mask {
+    /// - Throws: `grant.mask` for a code that is none.
+    fileprivate init(known code: String) throws(Problem) {
+        guard let mask = Mask(code: code) else {
+            throw Problem("grant.mask", zh: "脱敏方式无法识别。", en: "A mask is not known.")
+        }
+        self = mask
     }
 }
