@@ -188,7 +188,7 @@ import Testing
             "PATCH",
             "\(records)/1",
             headers: clerk,
-            body: Self.json(#"{"n":9,"place":"站后"}"#)
+            body: Self.json(#"{"_id":1,"n":9,"place":"站后"}"#)
         )
         #expect(edited.status < 300, "\(edited.text)")
         let third = #"{"name":"id","type":"string"},{"name":"n","type":"string"}"#

@@ -275,15 +275,9 @@ enum DataAPI {
     // MARK: Writing
 
     static func save(_ web: WebRequest, id: Int64?) async throws -> Response {
-        let body = try await web.json()
-        var values: [String: String] = [:]
-        for member in body.members ?? [] {
-            switch member.value {
-            case .string(let text): values[member.name] = text
-            case .null: values[member.name] = ""
-            default: values[member.name] = member.value.text
-            }
-        }
+        var values = try await web.json().typed
+        // A row that was read may be sent back as it is.
+        if let id, values["_id"] == String(id) { values["_id"] = nil }
         let saved = try await web.perform(web.services.lake.save, RecordChange(try web.code(), id: id, values: values))
         return .json(.object([.init("_id", .integer(saved))]), status: id == nil ? .created : .ok)
     }

@@ -1,6 +1,14 @@
 import Basics
 import HTTPTypes
 
+extension JSONValue {
+    /// Values by the names of fields, as somebody would type them: numbers and `true` are taken as their text, null as nothing.
+    var typed: [String: String] {
+        let values = (members ?? []).map { ($0.name, $0.value.isNull ? "" : $0.value.string ?? $0.value.text) }
+        return Dictionary(values, uniquingKeysWith: { first, _ in first })
+    }
+}
+
 /// What a route takes beside its path: media types, the JSON that it reads, parameters (`Assets/requests.json`).
 ///
 /// What is declared there is what the node's description tells, and what a body is checked by before anything reads it: a member that is

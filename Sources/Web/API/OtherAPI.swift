@@ -1,4 +1,5 @@
 import Basics
+import Catalogue
 import Hummingbird
 import HTTPTypes
 import Kernel
@@ -445,7 +446,7 @@ enum AdministrationAPI {
                 en: "The grantee should be role:, organisation: or principal:."
             )
         }
-        guard let code = body["resource"]?.string else {
+        guard let code = body["resource"]?.string.map(Entry.code(slug:)) else {
             throw Problem("grant.scope", zh: "请指定资源。", en: "Name a resource.")
         }
         // Whoever may not grant does not learn here what exists.

@@ -70,14 +70,11 @@ enum SystemsAPI {
         guard let step = key ?? body["step"]?.string else {
             throw Problem("request.malformed", zh: "缺少 step。", en: "`step` is missing.")
         }
-        let values = (body["values"]?.members ?? []).map {
-            ($0.name, $0.value.isNull ? "" : $0.value.string ?? $0.value.text)
-        }
         return StepRequest(
             place.code,
             record: record,
             step: step,
-            values: Dictionary(values, uniquingKeysWith: { first, _ in first }),
+            values: body["values"]?.typed ?? [:],
             note: body["note"]?.string ?? ""
         )
     }

@@ -40,7 +40,7 @@ enum AnalysisPages {
                     " · <a href=\"/resources/\(slug)/difference?from=\($0.id)&amp;to=\(version.id)\">\(web.text("差异", "differences"))</a>"
                 } ?? .empty
             return
-                "<li><time>\(CivilTime.minute(version.at))</time> \(web.text("版本", "version")) \(version.id) · <a href=\"\(base)/records.csv?version=\(version.id)\" download>\(Numbers.grouped(version.rows)) \(web.text("行", "rows"))</a>\(changes)\(version.isCurrent ? " \(Layout.badge(web.text("现行", "current"), "good"))" : .empty)</li>"
+                "<li><time>\(CivilTime.minute(version.at))</time> \(web.text("批次", "load")) \(version.id) · <a href=\"\(base)/records.csv?version=\(version.id)\" download>\(Numbers.grouped(version.rows)) \(web.text("行", "rows"))</a>\(changes)\(version.isCurrent ? " \(Layout.badge(web.text("现行", "current"), "good"))" : .empty)</li>"
         }
         return
             "<section class=\"card\"><h2>\(web.text("数据版本", "Data versions"))</h2><ul class=\"timeline\">\(items)</ul></section>"
@@ -63,7 +63,7 @@ enum AnalysisPages {
         let title = entry.content?.name ?? entry.slug
         func label(_ id: Int64) -> String {
             let at = versions.first { $0.id == id }.map { " · \(CivilTime.minute($0.at))" } ?? ""
-            return web.text("版本 \(id)", "version \(id)") + at
+            return web.text("批次 \(id)", "load \(id)") + at
         }
         let file = "/api/v1/resources/\(entry.slug)/difference?from=\(from)&to=\(to)"
         let figures: [(String, RowChange.Kind)] = [

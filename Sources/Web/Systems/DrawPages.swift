@@ -46,18 +46,12 @@ enum DrawPages {
         ) { web in
             let place = try await RecordPages.place(web)
             let body = try await web.json()
-            func texts(_ name: String) -> [String: String] {
-                Dictionary(
-                    (body[name]?.members ?? []).map { ($0.name, $0.value.string ?? $0.value.text) },
-                    uniquingKeysWith: { first, _ in first }
-                )
-            }
             let request = DrawRequest(
                 place.code,
                 draw: body["draw"]?.string ?? "",
                 count: Int(clamping: body["count"]?.integer ?? 0),
-                filter: texts("filter"),
-                values: texts("values")
+                filter: body["filter"]?.typed ?? [:],
+                values: body["values"]?.typed ?? [:]
             )
             return .json(json(try await web.perform(web.services.flows.draw, request)), status: .created)
         },

@@ -28,9 +28,9 @@ enum FormCheckPages {
             throw Problem("request.malformed", zh: "缺少 step。", en: "`step` is missing.")
         }
         var values: [String: String] = [:]
-        for member in body["values"]?.members ?? [] {
-            guard let field = place.declaration.field(member.name) else { continue }
-            values[member.name] = FormText.typed(member.value.string ?? "", field)
+        for (name, text) in body["values"]?.typed ?? [:] {
+            guard let field = place.declaration.field(name) else { continue }
+            values[name] = FormText.typed(text, field)
         }
         let reading = try await web.perform(
             web.services.flows.check,

@@ -362,8 +362,9 @@ enum RecordPages {
             }
             if step == nil { bars.sort { $0.1 > $1.1 } }
             let most = max(1, bars.map(\.1).max() ?? 1)
+            let unit = parts.count == 2 ? declared.field(parts[1]).map(FormText.unit) ?? "" : ""
             let lines = bars.map { name, value -> HTML in
-                "<div class=\"mark bar\"><span>\(name)</span><progress max=\"\(Numbers.short(most))\" value=\"\(Numbers.short(value))\" aria-label=\"\(name)\"></progress><b>\(Numbers.short(value))</b></div>"
+                "<div class=\"mark bar\"><span>\(name)</span><progress max=\"\(Numbers.short(most))\" value=\"\(Numbers.short(value))\" aria-label=\"\(name)\"></progress><b>\(IndicatorPages.number(value))\(unit)</b></div>"
             }
             let body: HTML =
                 lines.isEmpty ? Layout.empty(web.text("还没有记录。", "There are no records yet.")) : HTML(lines)
