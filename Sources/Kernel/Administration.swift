@@ -463,7 +463,19 @@ public struct Administration: Sendable {
         Action(Self.revokeDescriptor) { [kernel] id, decision in
             decision.note("grant", String(id))
             let changed = try await kernel.databases.control.write { db in
-                try db.execute("DELETE FROM grants WHERE id = ?", [.integer(id)])
+                let found = try db.row("SELECT grantee_kind, permissions FROM grants WHERE id = ?", [.integer(id)])
+                // Without it nobody could sign in any more.
+                if let found, found.text(0) == "anyone",
+                    found.text(1).split(separator: ",").contains(Substring(Permission.sessionOwn.rawValue))
+                {
+                    throw Problem(
+                        "grant.builtin",
+                        status: 409,
+                        zh: "这项授权让所有人能够登录，不能撤销。",
+                        en: "By this grant everybody can sign in: it stays."
+                    )
+                }
+                return try db.execute("DELETE FROM grants WHERE id = ?", [.integer(id)])
             }
             guard changed == 1 else { throw Problem.notFound(.init("授权", "the grant")) }
             try await kernel.gate.reload()

@@ -21,6 +21,15 @@ enum OpenAPI {
                 .object([
                     .init("title", .string(web.services.settings.title[web.language])),
                     .init("version", .string("1.0.0")),
+                    .init(
+                        "description",
+                        .string(
+                            web.text(
+                                "正文中的 null 等同于不填写；未声明的参数一律拒绝(request.body)。",
+                                "Null in a body is as good as leaving the member out; members that are not declared are refused (request.body)."
+                            )
+                        )
+                    ),
                     .init("license", .object([.init("name", "Apache-2.0"), .init("identifier", "Apache-2.0")])),
                 ])
             ),
@@ -59,7 +68,19 @@ enum OpenAPI {
     ])
 
     static let security: JSONValue = .object([
-        .init("key", .object([.init("type", "http"), .init("scheme", "bearer")]))
+        .init("key", .object([.init("type", "http"), .init("scheme", "bearer")])),
+        .init(
+            "session",
+            .object([
+                .init("type", "apiKey"), .init("in", "cookie"), .init("name", "tongqu_session"),
+                .init(
+                    "description",
+                    .string(
+                        "POST /api/v1/session; what writes carries its csrf token in the header X-CSRF-Token"
+                    )
+                ),
+            ])
+        ),
     ])
 
     static let failure: JSONValue = .object([
@@ -122,7 +143,10 @@ enum OpenAPI {
         ]
         if let body = taken?.body { operation.append(.init("requestBody", body)) }
         operation += [
-            .init("security", .array([.object([]), .object([.init("key", .array([]))])])),
+            .init(
+                "security",
+                .array([.object([]), .object([.init("key", .array([]))]), .object([.init("session", .array([]))])])
+            ),
             .init(
                 "responses",
                 .object([

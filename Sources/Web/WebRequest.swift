@@ -128,7 +128,9 @@ final class WebRequest: Sendable {
     }
 
     func number(_ name: String) throws -> Int64 {
-        guard let number = Int64(try parameter(name)) else { throw Problem.notFound(.init("页面", "the page")) }
+        guard let number = Int64(try parameter(name)), number > 0 else {
+            throw Problem.notFound(.init("页面", "the page"))
+        }
         return number
     }
 
@@ -214,6 +216,9 @@ final class WebRequest: Sendable {
     func json() async throws -> JSONValue {
         try checkHeader()
         let bytes = try await body()
+        guard String(validating: bytes, as: UTF8.self) != nil else {
+            throw Problem("request.encoding", zh: "请求正文应为 UTF-8 编码。", en: "The body is to be UTF-8.")
+        }
         let value = bytes.isEmpty ? .object([]) : try JSONValue(bytes)
         try takes?.check(value)
         return value
@@ -227,7 +232,9 @@ final class WebRequest: Sendable {
     }
 
     func check(_ form: Form) throws {
-        if token != nil, form["_csrf"] != csrf { throw WebApplication.foreign() }
+        // Programs that send files carry it as with all else, in the header.
+        let isCarried = Route.isAPI(request.uri.path) && request.headers[HeaderName.csrf] == csrf
+        if token != nil, form["_csrf"] != csrf, !isCarried { throw WebApplication.foreign() }
     }
 
     func checkHeader() throws {

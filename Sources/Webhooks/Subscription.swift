@@ -130,8 +130,8 @@ public struct SubscriptionDraft: Sendable {
                 throw Self.invalid("资源应为代码的列表", "resources is a list of codes")
             }
             if !codes.contains(code) { codes.append(code) }
+            guard codes.count <= 100 else { throw Self.invalid("资源最多 100 项", "100 resources at the most") }
         }
-        guard codes.count <= 100 else { throw Self.invalid("资源最多 100 项", "100 resources at the most") }
     }
 
     static func invalid(_ zh: String, _ en: String) -> Problem {

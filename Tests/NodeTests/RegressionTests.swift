@@ -263,7 +263,7 @@ import Testing
         }
         let long = Array(#"{"note":"长期","days":3660}"#.utf8)
         let refused = try await node.ask("POST", "/api/v1/accounts/\(id)/keys", headers: system, body: long)
-        #expect(refused.json["code"]?.string == "account.key_days")
+        #expect(refused.json["details"]?["place"]?.string == "days")
         let (first, second) = (try await key(), try await key())
         for key in [first, second] { #expect(try await works(key)) }
         let listed = try await node.ask("GET", "/api/v1/accounts/\(id)/keys", headers: system)

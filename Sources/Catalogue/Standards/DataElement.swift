@@ -202,6 +202,9 @@ public struct ClassificationTree: Sendable, Hashable {
     public var source: String
     public var nodes: [Node]
 
+    static let mostLevels = 30
+    static let mostNodes = 100_000
+
     /// - Throws: `standard.invalid`.
     public init(_ json: JSONValue) throws(Problem) {
         guard let id = json["id"]?.string, Standards.isIdentifier(id), let name = json["name"]?.string, !name.isEmpty
@@ -212,15 +215,22 @@ public struct ClassificationTree: Sendable, Hashable {
         self.name = LocalizedText(name, json["en"]?.string ?? name)
         source = json["source"]?.string ?? ""
         nodes = []
-        var known: Set<String> = [""]
+        // How deep each lies: pages draw trees level by level.
+        var depths = ["": 0]
         for item in json["nodes"]?.array ?? [] {
             let code = item["code"]?.string ?? item["code"]?.integer.map(String.init) ?? ""
             let parent = item["parent"]?.string ?? item["parent"]?.integer.map(String.init) ?? ""
             let title = item["name"]?.string ?? ""
-            guard !code.isEmpty, known.contains(parent), known.insert(code).inserted else {
+            guard !code.isEmpty, let depth = depths[parent], depths.updateValue(depth + 1, forKey: code) == nil else {
                 throw Standards.invalid(
                     "分类树 \(id) 的代码重复，或上级不在其前",
                     "a code of \(id) is repeated, or its parent does not stand before it"
+                )
+            }
+            guard depth < Self.mostLevels, nodes.count < Self.mostNodes else {
+                throw Standards.invalid(
+                    "分类树 \(id) 最多 \(Self.mostLevels) 层、\(Self.mostNodes) 个节点",
+                    "\(id) has \(Self.mostLevels) levels and \(Self.mostNodes) nodes at the most"
                 )
             }
             nodes.append(Node(code: code, name: LocalizedText(title, item["en"]?.string ?? title), parent: parent))

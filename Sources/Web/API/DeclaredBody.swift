@@ -18,8 +18,6 @@ struct DeclaredBody: Sendable {
     var content: [String]
     /// A JSON Schema with `description`s in both languages; nil where the body is a file as it is.
     var schema: JSONValue?
-    /// Whether a body is checked by the schema; one that is read with all its mistakes told at once is not.
-    var isChecked: Bool
     /// Query parameters: objects with `name`, `type`, `description`.
     var query: [JSONValue]
 
@@ -31,7 +29,6 @@ struct DeclaredBody: Sendable {
             let body = DeclaredBody(
                 content: (member.value["content"]?.array ?? []).compactMap(\.string),
                 schema: member.value["schema"],
-                isChecked: member.value["checked"]?.boolean ?? true,
                 query: member.value["query"]?.array ?? []
             )
             return (member.name, body)
@@ -41,11 +38,12 @@ struct DeclaredBody: Sendable {
     /// Schemas that several refer to, by their names.
     static let shared: [JSONValue.Member] = file["schemas"]?.members ?? []
 
-    /// Checks what was sent by its schema: types, what must be there, codes, members that nobody knows. Sizes and meanings are for whoever reads it.
+    /// Checks what was sent by its schema: types, what must be there, codes, ranges of numbers and lists, members that nobody knows. Lengths and
+    /// meanings are for whoever reads it.
     ///
     /// - Throws: `request.body`, which names the place and never the value.
     func check(_ value: JSONValue) throws(Problem) {
-        if isChecked, let schema { try Self.check(value, schema, "") }
+        if let schema { try Self.check(value, schema, "") }
     }
 
     private static func resolved(_ schema: JSONValue) -> JSONValue {
@@ -66,12 +64,25 @@ struct DeclaredBody: Sendable {
                 )
             )
         }
-        if let allowed = schema["enum"]?.array, !allowed.contains(value) {
+        if let allowed = schema["enum"]?.array,
+            !allowed.contains(where: { $0 == value || ($0.real != nil && $0.real == value.real) })
+        {
             let list = allowed.map { $0.string ?? $0.text }
             throw fault(
                 path,
                 .init("应是 \(list.joined(separator: "、")) 之一。", "is one of \(list.joined(separator: ", ")).")
             )
+        }
+        let (least, most) = (schema["minimum"]?.real, schema["maximum"]?.real)
+        if let number = value.real, number < least ?? -.infinity || number > most ?? .infinity {
+            let (low, high) = (schema["minimum"]?.text ?? "…", schema["maximum"]?.text ?? "…")
+            throw fault(path, .init("应在 \(low) 至 \(high) 之间。", "is from \(low) to \(high)."))
+        }
+        if let count = value.array?.count, let most = schema["maxItems"]?.integer, count > most {
+            throw fault(path, .init("最多 \(most) 项。", "has \(most) items at the most."))
+        }
+        if let text = value.string, text.utf8.contains(0) {
+            throw fault(path, .init("含有空字符(U+0000)。", "holds a null character (U+0000)."))
         }
         for (index, item) in (value.array ?? []).enumerated() {
             if let items = schema["items"] { try check(item, items, "\(path)[\(index)]") }
@@ -85,7 +96,7 @@ struct DeclaredBody: Sendable {
             if let property = properties?[member.name] {
                 // Null is as good as nothing.
                 if !member.value.isNull { try check(member.value, property, below(path, member.name)) }
-            } else if properties != nil, schema["additionalProperties"] == nil {
+            } else if properties != nil, schema["additionalProperties"] == nil || member.name.hasPrefix("tongqu:") {
                 let names = (properties?.members ?? []).map(\.name)
                 let meant = Spelling.closest(to: member.name, among: names)
                 throw fault(
@@ -166,6 +177,8 @@ struct DeclaredBody: Sendable {
                 default: member
                 }
             }
+                + (schema["properties"] != nil && schema["additionalProperties"] == nil
+                    ? [.init("additionalProperties", .boolean(false))] : [])
         )
     }
 

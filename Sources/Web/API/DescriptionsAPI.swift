@@ -37,7 +37,9 @@ enum DescriptionsAPI {
             zh: "表结构(Table Schema)",
             en: "The rows' Table Schema"
         ) { web in
-            .json(tableSchema(try await web.perform(web.services.lake.fields, try web.code()), key: nil))
+            let code = try web.code()
+            let access = try await web.perform(web.services.lake.fields, code)
+            return .json(tableSchema(access, key: try await web.services.kernel.resource(code).schema.key))
         },
         Route(
             .get,
