@@ -131,12 +131,12 @@ extension Lake {
         else {
             throw Problem.notFound(.init("资源", "the resource"))
         }
-        if known == nil { try Lake.checkKey(row, schema, table, db) }
         let sequence = numbers.integer(1)
         let day = CivilTime.date(CivilTime.chinaDay(microseconds: now))
         let load = try Lake.dayLoad(resource, day, sequence, principal, now, db)
         let id = known ?? numbers.integer(0)
         if known != nil { try db.execute("DELETE FROM \(table.name) WHERE _id = ?", [.integer(id)]) }
+        try Lake.checkKey(row, schema, table, db)
         let lead = [id, resource.owner.raw, 0, load, sequence].map(LeadValue.constant)
         try db.insert(into: table.name, table.insertColumns, row, rows: [0], lead: lead)
         try db.execute(
@@ -150,7 +150,7 @@ extension Lake {
         return (id, row)
     }
 
-    /// Whether a new record's key is free. Keys of several types, and those that tell of people, are left to the table's index.
+    /// Whether a record's key is free: its former row is gone already. Keys of several types, and those that tell of people, are left to the table's index.
     ///
     /// - Throws: `store.conflict`, naming the fields.
     private static func checkKey(

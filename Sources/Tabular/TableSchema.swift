@@ -71,7 +71,7 @@ public enum TableSchema {
         field.pattern = constraints?["pattern"]?.string
         let labels = Dictionary(
             (json["tongqu:codes"]?.array ?? []).compactMap { item in
-                item["value"]?.string.map { ($0, item["label"]?.string ?? "") }
+                item["value"].map { ($0.string ?? $0.text, item["label"]?.string ?? "") }
             },
             uniquingKeysWith: { first, _ in first }
         )
@@ -84,7 +84,7 @@ public enum TableSchema {
 
     /// A limit as a number; of dates and timestamps, the number they are stored as.
     static func limit(_ json: JSONValue?, _ field: Field) throws(Problem) -> Double? {
-        guard let json else { return nil }
+        guard let json, !json.isNull else { return nil }
         if let number = json.real { return number }
         let value: Double? = Array((json.string ?? "").utf8).withUnsafeBufferPointer { text in
             switch field.type {

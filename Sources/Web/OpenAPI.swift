@@ -25,8 +25,8 @@ enum OpenAPI {
                         "description",
                         .string(
                             web.text(
-                                "正文中的 null 等同于不填写；未声明的参数一律拒绝(request.body)。",
-                                "Null in a body is as good as leaving the member out; members that are not declared are refused (request.body)."
+                                "正文中的 null 等同于不填写（记录和步骤的字段值除外：清空该字段）；未声明的参数一律拒绝(request.body)。",
+                                "Null in a body is as good as leaving the member out, but for values of fields in records and steps, which it empties; members that are not declared are refused (request.body)."
                             )
                         )
                     ),

@@ -220,8 +220,7 @@ final class WebRequest: Sendable {
             throw Problem("request.encoding", zh: "请求正文应为 UTF-8 编码。", en: "The body is to be UTF-8.")
         }
         let value = bytes.isEmpty ? .object([]) : try JSONValue(bytes)
-        try takes?.check(value)
-        return value
+        return try takes?.read(value) ?? value
     }
 
     /// A form's fields; several of one name are kept in order. The form must carry the session's form token.

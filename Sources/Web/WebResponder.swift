@@ -73,6 +73,7 @@ public struct WebApplication: Sendable {
     /// Makes the responder that serves requests.
     public func responder() -> some HTTPResponder<WebContext> {
         let router = Router(context: WebContext.self)
+        let routes = self.routes
         for route in routes {
             router.on(RouterPath(route.path), method: route.method) { request, context in
                 await respond(request, context, route).whole
@@ -397,13 +398,12 @@ struct Fallback<Inner: HTTPResponder>: HTTPResponder where Inner.Context == WebC
         func isAt(_ parts: [Substring]) -> Bool {
             parts.count == asked.count && zip(parts, asked).allSatisfy { $0.contains("{") || $0 == $1 }
         }
-        let methods = Set(ways.filter { isAt($0.1) }.map(\.0))
+        var methods = Set(ways.filter { isAt($0.1) }.map(\.0))
+        if methods.contains(.get) { methods.insert(.head) }
         guard !methods.isEmpty, !methods.contains(request.method) else {
             return application.answer(request, Problem.notFound(.init("页面", "the page")))
         }
-        let allowed = methods.union(methods.contains(.get) ? [.head] : []).map(\.rawValue).sorted().joined(
-            separator: ", "
-        )
+        let allowed = methods.map(\.rawValue).sorted().joined(separator: ", ")
         var response = application.answer(
             request,
             Problem(

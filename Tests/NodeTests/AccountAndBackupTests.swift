@@ -170,6 +170,8 @@ import Testing
         let added = try await save(#"{"id":"B","n":2,"note":"新增"}"#)
         #expect(added.status == 201, "\(added.text)")
         #expect(try await save(#"{"id":"A","n":3}"#).json["code"]?.string == "store.conflict")
+        let taken = try await node.ask("PATCH", "\(records)/2", headers: clerk, body: Self.json(#"{"id":"A"}"#))
+        #expect(taken.json["details"]?["id"]?.string == "unique", "\(taken.text)")
         let rows = try await node.ask("GET", records, headers: clerk).json["records"]?.array ?? []
         #expect(rows.map { $0["n"]?.integer } == [1, 2])
         #expect(rows.map { $0["note"]?.string } == [nil, "新增"])

@@ -71,6 +71,24 @@ import Testing
         #expect(checked > 150, "\(checked)")
     }
 
+    /// Null is as good as left out, but for values by the names of fields.
+    @Test func nullsOfDeclaredMembersAreLeftOut() throws {
+        let harvest = try #require(DeclaredBody.known["POST /api/v1/harvests"])
+        var whole = Self.sample(try #require(harvest.schema))
+        whole = .object((whole.members ?? []) + [.init("columns", .null)])
+        #expect(try harvest.read(whole)["columns"] == nil)
+        let check = try #require(DeclaredBody.known["POST /api/v1/uploads/{upload}/check"])
+        let schema = try JSONValue(
+            text: #"{"fields":[{"name":"a","constraints":{"minimum":null,"maximum":2}}],"foreign":null}"#
+        )
+        #expect(
+            try check.read(schema).text == #"{"fields":[{"name":"a","constraints":{"maximum":2}}],"foreign":null}"#
+        )
+        let step = try #require(DeclaredBody.known["POST /api/v1/systems/{system}/{resource}/records"])
+        let values = try JSONValue(text: #"{"step":"send","values":{"a":null},"note":null}"#)
+        #expect(try step.read(values).text == #"{"step":"send","values":{"a":null}}"#)
+    }
+
     /// Through the API: nothing becomes open, nobody is disabled, no grant becomes endless by a slip.
     @Test func slipsAreRefusedAndNamed() async throws {
         let node = try await TestNode(demonstration: true)

@@ -202,8 +202,21 @@ public struct ClassificationTree: Sendable, Hashable {
     public var source: String
     public var nodes: [Node]
 
-    static let mostLevels = 30
+    /// How deep it is.
+    public private(set) var levels = 0
+
+    /// What new trees have at the most: pages draw them level by level.
+    public static let mostLevels = 30
     static let mostNodes = 100_000
+
+    /// - Throws: `standard.invalid` for a tree that is too large; one that is kept already is read all the same.
+    func checkSize() throws(Problem) {
+        guard levels > Self.mostLevels || nodes.count > Self.mostNodes else { return }
+        throw Standards.invalid(
+            "分类树 \(id) 最多 \(Self.mostLevels) 层、\(Self.mostNodes) 个节点",
+            "\(id) has \(Self.mostLevels) levels and \(Self.mostNodes) nodes at the most"
+        )
+    }
 
     /// - Throws: `standard.invalid`.
     public init(_ json: JSONValue) throws(Problem) {
@@ -215,7 +228,6 @@ public struct ClassificationTree: Sendable, Hashable {
         self.name = LocalizedText(name, json["en"]?.string ?? name)
         source = json["source"]?.string ?? ""
         nodes = []
-        // How deep each lies: pages draw trees level by level.
         var depths = ["": 0]
         for item in json["nodes"]?.array ?? [] {
             let code = item["code"]?.string ?? item["code"]?.integer.map(String.init) ?? ""
@@ -227,12 +239,7 @@ public struct ClassificationTree: Sendable, Hashable {
                     "a code of \(id) is repeated, or its parent does not stand before it"
                 )
             }
-            guard depth < Self.mostLevels, nodes.count < Self.mostNodes else {
-                throw Standards.invalid(
-                    "分类树 \(id) 最多 \(Self.mostLevels) 层、\(Self.mostNodes) 个节点",
-                    "\(id) has \(Self.mostLevels) levels and \(Self.mostNodes) nodes at the most"
-                )
-            }
+            levels = max(levels, depth + 1)
             nodes.append(Node(code: code, name: LocalizedText(title, item["en"]?.string ?? title), parent: parent))
         }
     }

@@ -211,6 +211,7 @@ public final class Standards: Sendable {
                 if item.kind == .codeList, let known = registry.codeLists[json["id"]?.string ?? ""] {
                     json = try known.json(with: CodeList(json))
                 }
+                if item.kind == .tree { try ClassificationTree(json).checkSize() }
                 changed.append((item.kind.rawValue, json["id"]?.string ?? "", try registry.put(item.kind, json)))
             }
             for element in registry.elements.values

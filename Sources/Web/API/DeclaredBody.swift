@@ -46,6 +46,29 @@ struct DeclaredBody: Sendable {
         if let schema { try Self.check(value, schema, "") }
     }
 
+    /// What was sent, checked, without the declared members that are null: null is as good as left out.
+    ///
+    /// - Throws: `request.body`.
+    func read(_ value: JSONValue) throws(Problem) -> JSONValue {
+        try check(value)
+        return schema.map { Self.withoutNulls(value, $0) } ?? value
+    }
+
+    private static func withoutNulls(_ value: JSONValue, _ schema: JSONValue) -> JSONValue {
+        let schema = resolved(schema)
+        switch value {
+        case .array(let items): return .array(items.map { withoutNulls($0, schema["items"] ?? .null) })
+        case .object(let members):
+            return .object(
+                members.compactMap { member in
+                    guard let property = schema["properties"]?[member.name] else { return member }
+                    return member.value.isNull ? nil : .init(member.name, withoutNulls(member.value, property))
+                }
+            )
+        default: return value
+        }
+    }
+
     private static func resolved(_ schema: JSONValue) -> JSONValue {
         guard let name = schema["$ref"]?.string?.split(separator: "/").last else { return schema }
         return shared.first { $0.name == name }?.value ?? .null

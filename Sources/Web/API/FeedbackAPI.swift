@@ -100,13 +100,12 @@ enum FeedbackAPI {
         guard contact.utf8.count <= 400, contact.count <= 100 else {
             throw invalid("联系方式过长", "the contact is too long")
         }
-        let kind = body["kind"]?.string ?? ""
         let sent = try await PublicForms.send(
             StepRequest(
                 place.code,
                 step: "send",
                 values: [
-                    "entry": code, "kind": ["error", "question", "wish"].contains(kind) ? kind : "question",
+                    "entry": code, "kind": body["kind"]?.string ?? "question",
                     "text": text, "contact": contact,
                 ]
             ),

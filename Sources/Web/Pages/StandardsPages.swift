@@ -205,10 +205,10 @@ enum StandardsPages {
             throw Problem.notFound(.init("分类树", "the tree"))
         }
         let children = Dictionary(grouping: tree.nodes, by: \.parent)
-        func branch(_ parent: String) -> HTML {
-            guard let nodes = children[parent] else { return .empty }
+        func branch(_ parent: String, _ level: Int = 0) -> HTML {
+            guard level < ClassificationTree.mostLevels, let nodes = children[parent] else { return .empty }
             let items = nodes.map {
-                "<li><code>\($0.code)</code> \($0.name[web.language])\(branch($0.code))</li>" as HTML
+                "<li><code>\($0.code)</code> \($0.name[web.language])\(branch($0.code, level + 1))</li>" as HTML
             }
             return "<ul class=\"tree\">\(items)</ul>"
         }
