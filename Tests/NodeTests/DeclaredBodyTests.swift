@@ -1,7 +1,12 @@
 import Basics
+import Catalogue
+import Codes
+import Collect
 import Composition
 import HTTPTypes
+import Harvest
 import Kernel
+import Lake
 import Logging
 import TestKit
 import Testing
@@ -69,6 +74,27 @@ import Testing
             }
         }
         #expect(checked > 150, "\(checked)")
+    }
+
+    /// What is declared are the codes that the program knows: a new one is not forgotten here.
+    @Test func codesAreThoseOfTheProgram() throws {
+        func codes(_ name: String, _ path: String...) -> Set<String> {
+            let place = path.reduce(DeclaredBody.known[name]?.schema.map(Self.resolved)) { schema, step in
+                step == "[]"
+                    ? schema?["items"].map(Self.resolved) : schema?["properties"]?[step].map(Self.resolved)
+            }
+            return Set((place?["enum"]?.array ?? []).compactMap(\.string)).subtracting([""])
+        }
+        let entry = "POST /api/v1/resources"
+        #expect(codes(entry, "schema", "fields", "[]", "tongqu:kind") == Set(SemanticKind.allCases.map(\.rawValue)))
+        #expect(codes("POST /api/v1/standards", "elements", "[]", "kind") == Set(SemanticKind.allCases.map(\.rawValue)))
+        #expect(codes(entry, "items", "[]", "mode") == Set(SharingMode.allCases.map(\.rawValue)))
+        #expect(codes(entry, "format_class") == Set(FormatClass.allCases.map(\.rawValue)))
+        #expect(codes("POST /api/v1/resources/{code}/loads", "mode") == Set(LoadMode.allCases.map(\.rawValue)))
+        #expect(codes("POST /api/v1/sources", "kind") == Set(SourceKind.allCases.map(\.rawValue)))
+        #expect(codes("POST /api/v1/harvests", "kind") == Set(HarvestKind.allCases.map(\.rawValue)))
+        #expect(codes("POST /api/v1/subscriptions", "types", "[]") == Set(NodeEvent.Kind.allCases.map(\.type)))
+        #expect(codes("POST /api/v1/organisations", "level") == Set(Organisation.Level.allCases.map(\.rawValue)))
     }
 
     /// Null is as good as left out, but for values by the names of fields.
