@@ -99,23 +99,8 @@ import Testing
         let node = try await TestNode(demonstration: true)
         _ = try await SystemPacks.install(node.node, from: try FlowTests.write(pack))
         var yard = Yard(node: node)
-        let machine = try await SystemPacks.machine(node.node)
-        let kernel = node.node.kernel
-        let home = try #require(try await kernel.accounts.find(login: "clerk")).organisation
         for (login, role) in [("planner", "job_planner"), ("worker", "job_worker")] {
-            let id = try await kernel.gate.perform(
-                kernel.administration.createAccount,
-                .init(
-                    login: login,
-                    name: "测\(login)",
-                    organisation: home,
-                    password: TestNode.password,
-                    isLasting: true
-                ),
-                as: machine
-            )
-            let named = try kernel.gate.role(named: role)
-            try await kernel.gate.perform(kernel.administration.setRoles, (id, [named]), as: machine)
+            try await node.hire(login, as: role, name: "测\(login)")
             yard.sessions[login] = try await node.session(login)
         }
         for crew in ["A", "B"] {

@@ -189,30 +189,10 @@ import Testing
         let folder = try write(pack)
         _ = try await SystemPacks.install(node.node, from: folder)
         var town = Town(node: node, folder: folder)
-        let machine = try await SystemPacks.machine(node.node)
-        let kernel = node.node.kernel
-        let home = try #require(try await kernel.accounts.find(login: "clerk")).organisation
         for (login, role) in [
             ("pclerk", "permit_clerk"), ("pchief", "permit_chief"), ("pguest", "permit_guest"), ("pnobody", ""),
         ] {
-            let id = try await kernel.gate.perform(
-                kernel.administration.createAccount,
-                .init(
-                    login: login,
-                    name: "测\(login)",
-                    organisation: home,
-                    password: TestNode.password,
-                    isLasting: true
-                ),
-                as: machine
-            )
-            if !role.isEmpty {
-                try await kernel.gate.perform(
-                    kernel.administration.setRoles,
-                    (id, [try kernel.gate.role(named: role)]),
-                    as: machine
-                )
-            }
+            try await node.hire(login, as: role, name: "测\(login)")
             town.sessions[login] = try await node.session(login)
         }
         return town

@@ -117,20 +117,8 @@ import Testing
     static func place(_ folder: URL? = nil) async throws -> Place {
         let node = try await TestNode(folder: folder, demonstration: true)
         _ = try await SystemPacks.install(node.node, from: try FlowTests.write(pack))
-        let machine = try await SystemPacks.machine(node.node)
-        let kernel = node.node.kernel
-        let home = try #require(try await kernel.accounts.find(login: "clerk")).organisation
         for (login, role) in [("skeeper", "site_keeper"), ("sreader", "site_reader")] {
-            let id = try await kernel.gate.perform(
-                kernel.administration.createAccount,
-                .init(login: login, name: login, organisation: home, password: TestNode.password, isLasting: true),
-                as: machine
-            )
-            try await kernel.gate.perform(
-                kernel.administration.setRoles,
-                (id, [try kernel.gate.role(named: role)]),
-                as: machine
-            )
+            try await node.hire(login, as: role)
         }
         return Place(node: node, keeper: try await node.session("skeeper"), reader: try await node.session("sreader"))
     }

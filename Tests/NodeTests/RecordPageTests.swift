@@ -156,20 +156,8 @@ import Testing
             ("documents/course.html", "{{#steps}}<p>{{title}} {{note}}</p>{{/steps}}"),
         ] { try Data(text.utf8).write(to: folder.appending(path: file)) }
         _ = try await SystemPacks.install(node.node, from: folder)
-        let machine = try await SystemPacks.machine(node.node)
-        let kernel = node.node.kernel
-        let home = try #require(try await kernel.accounts.find(login: "clerk")).organisation
         for (login, role) in [("fclerk", "fine_clerk"), ("flead", "fine_lead")] {
-            let id = try await kernel.gate.perform(
-                kernel.administration.createAccount,
-                .init(login: login, name: login, organisation: home, password: TestNode.password, isLasting: true),
-                as: machine
-            )
-            try await kernel.gate.perform(
-                kernel.administration.setRoles,
-                (id, [try kernel.gate.role(named: role)]),
-                as: machine
-            )
+            try await node.hire(login, as: role)
         }
         let office = Office(node: node, clerk: try await node.session("fclerk"), lead: try await node.session("flead"))
         for (cert, name, unit) in [("C1", "王小明", "一队"), ("C2", "李大伟", "二队")] {

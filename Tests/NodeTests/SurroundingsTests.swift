@@ -192,26 +192,8 @@ import Testing
         ] { try Data(text.utf8).write(to: folder.appending(path: file)) }
         _ = try await SystemPacks.install(node.node, from: folder)
         var office = Office(node: node)
-        let machine = try await SystemPacks.machine(node.node)
-        let kernel = node.node.kernel
-        let home = try #require(try await kernel.accounts.find(login: "clerk")).organisation
         for (login, role) in [("checker1", "checker"), ("chief1", "check_chief")] {
-            let id = try await kernel.gate.perform(
-                kernel.administration.createAccount,
-                .init(
-                    login: login,
-                    name: "测\(login)",
-                    organisation: home,
-                    password: TestNode.password,
-                    isLasting: true
-                ),
-                as: machine
-            )
-            try await kernel.gate.perform(
-                kernel.administration.setRoles,
-                (id, [try kernel.gate.role(named: role)]),
-                as: machine
-            )
+            try await node.hire(login, as: role, name: "测\(login)")
             office.sessions[login] = try await node.session(login)
         }
         return office

@@ -99,21 +99,9 @@ import Testing
         try Data(card.utf8).write(to: folder.appending(path: "documents/card.html"))
         try Data(pack.utf8).write(to: folder.appending(path: "pack.yaml"))
         _ = try await SystemPacks.install(node.node, from: folder)
-        let machine = try await SystemPacks.machine(node.node)
-        let kernel = node.node.kernel
-        let home = try #require(try await kernel.accounts.find(login: "clerk")).organisation
         var sessions: [String: [String: String]] = [:]
         for (login, role) in [("keeper1", "keeper"), ("keeper2", "keeper"), ("looker1", "looker")] {
-            let account = Administration.NewAccount(
-                login: login,
-                name: login,
-                organisation: home,
-                password: TestNode.password,
-                isLasting: true
-            )
-            let id = try await kernel.gate.perform(kernel.administration.createAccount, account, as: machine)
-            let roles: Set = [try kernel.gate.role(named: role)]
-            try await kernel.gate.perform(kernel.administration.setRoles, (id, roles), as: machine)
+            try await node.hire(login, as: role)
             sessions[login] = try await node.session(login)
         }
         return (node, sessions)
